@@ -1,0 +1,57 @@
+# One command each: `make run` starts everything, `make test` runs every test. `make help` lists the rest.
+PYTHON ?= python3
+BIN := .venv/bin
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help:  ## list the commands
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## ?/  make \1\t/' | expand -t 20
+
+.PHONY: run
+run: .venv/run  ## start everything on this machine (Ctrl-C stops it)
+	@exec $(BIN)/footfall up
+
+.PHONY: test
+test: .venv/dev  ## run the whole test suite
+	@$(BIN)/pytest -n auto --dist worksteal
+
+.PHONY: check
+check: .venv/dev  ## format, lint, types, tests
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	@$(MAKE) --no-print-directory test
+
+.PHONY: format
+format: .venv/dev  ## format the code and mend what lint can mend
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+.PHONY: bench
+bench: .venv/dev  ## run the benchmarks (some minutes; see benchmarks/README.md)
+	@$(BIN)/python benchmarks/run.py
+
+.PHONY: lock
+lock: .venv/dev  ## pin the newest versions that pyproject.toml allows
+	$(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --no-emit-index-url --no-emit-find-links \
+		--no-header --python-version 3.11 pyproject.toml --group build -o requirements.lock
+	$(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --no-emit-index-url --no-emit-find-links \
+		--no-header --python-version 3.11 pyproject.toml --group build --group dev -c requirements.lock -o requirements-dev.lock
+
+.PHONY: clean
+clean:  ## remove the virtual environment and all caches (keeps .footfall, the data)
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+# The package is installed editable with the pinned build backend, so nothing unpinned is ever fetched.
+.venv/run: requirements.lock pyproject.toml
+	@echo "Setting up .venv (once) ..."
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.venv/dev: .venv/run requirements-dev.lock
+	@echo "Adding what the tests need to .venv (once) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@touch $@

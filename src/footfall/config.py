@@ -1,0 +1,106 @@
+"""Every setting, with its default, its unit and its `FOOTFALL_...` environment variable."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from footfall.errors import UsageError
+from footfall.logs import LogFormat, LogLevel
+
+ENV_PREFIX = "FOOTFALL_"
+
+Port = Annotated[int, Field(ge=1, le=65535)]
+Workers = Annotated[int, Field(ge=1, le=256)]
+
+
+class Settings(BaseSettings):
+    """All settings of all parts; frozen once made. An option on the command line wins over the environment."""
+
+    model_config = SettingsConfigDict(env_prefix=ENV_PREFIX, frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    # --- the server behind everything
+    redis_url: str | None = Field(
+        None, description="Redis or Valkey to use: redis://, rediss:// or unix://. Without it: the embedded Valkey."
+    )
+    data_dir: Path = Field(Path(".footfall"), description="Where the embedded Valkey keeps its data.")
+    prefix: str = Field("ncc", pattern=r"^[A-Za-z0-9_.:-]{1,64}$", description="Prefix of every key.")
+    server_timeout: float = Field(1.5, gt=0, le=60, description="Seconds the server has to answer a command.")
+
+    # --- what is captured
+    unknown_ids: Literal["reject", "create"] = Field(
+        "reject", description="A check-in of a user or at a location never loaded: refuse it, or create the record."
+    )
+    max_backlog: int = Field(1_000_000, ge=1, description="Unprocessed entries at which the receiver answers 503.")
+    max_batch: int = Field(500, ge=1, le=500, description="Check-ins per call of the receive script.")
+    max_pending: int = Field(
+        20_000, ge=1, description="Check-ins that may wait for the server in one receiver before it answers 503."
+    )
+    retain: int = Field(500_000, ge=0, description="Processed entries kept in the stream for range queries.")
+
+    # --- where the services listen
+    host: str = Field("127.0.0.1", description="Address to listen on.")
+    receiver_port: Port = Field(8082, description="Port of the receiver.")
+    receiver_workers: Workers = Field(1, description="Receiver processes.")
+    api_port: Port = Field(8081, description="Port of the API server.")
+    api_workers: Workers = Field(1, description="API server processes.")
+    api_reload: bool = Field(False, description="Restart the API server when its code changes (for development).")
+
+    # --- the processor
+    processor_batch: int = Field(1000, ge=1, le=2000, description="Most entries applied in one call of the script.")
+    processor_delay: bool = Field(
+        False, description="Pause at random after each check-in and log it, so that a person can watch."
+    )
+    processor_once: bool = Field(False, description="Stop when everything in the stream is processed.")
+
+    # --- loading and generating
+    load_from: Path | None = Field(
+        None, description="File to load: JSON array, NDJSON or CSV with a header, UTF-8. Without it: the sample."
+    )
+    load_reset: bool = Field(False, description="Replace check-ins that came through a receiver.")
+    load_yes: bool = Field(False, description="Do not ask for the typed confirmation.")
+    bcrypt_cost: int = Field(12, ge=4, le=16, description="bcrypt cost for passwords in a file of one's own.")
+    generate_rate: float = Field(50.0, gt=0, le=1_000_000, description="Check-ins per second, on average.")
+    generate_count: int | None = Field(None, ge=1, description="Stop after this many. Without it: at Ctrl-C.")
+    generate_url: str | None = Field(None, description="Receiver to post to. Without it: the one on this machine.")
+    generate_seed: int | None = Field(None, description="Seed of the random numbers, to repeat a run.")
+    status_json: bool = Field(False, description="Print JSON.")
+
+    # --- logs
+    log_level: LogLevel = Field("info", description="Least level to log.")
+    log_format: LogFormat = Field("text", description="`text` for a person, `json` for a machine.")
+
+    def environment(self) -> dict[str, str]:
+        """The environment that gives a child process these settings."""
+        inherited = {name: value for name, value in os.environ.items() if not name.upper().startswith(ENV_PREFIX)}
+        mine = {
+            env_name(name): str(value).lower() if isinstance(value, bool) else str(value)
+            for name, value in self
+            if value is not None
+        }
+        return inherited | mine
+
+
+def env_name(setting: str) -> str:
+    """The environment variable of a setting: `receiver_port` -> `FOOTFALL_RECEIVER_PORT`."""
+    return ENV_PREFIX + setting.upper()
+
+
+def load(options: Mapping[str, Any] | None = None) -> Settings:
+    """Settings from the environment; `options` (None values are ignored) win over it.
+
+    Raises UsageError, naming the setting, for an unknown `FOOTFALL_...` variable or a value it does not take.
+    """
+    known = {env_name(name) for name in Settings.model_fields}
+    unknown = sorted(name for name in os.environ if name.upper().startswith(ENV_PREFIX) and name.upper() not in known)
+    if unknown:
+        raise UsageError(f"unknown setting {', '.join(unknown)}; `footfall --help` lists the settings")
+    given = {name: value for name, value in (options or {}).items() if value is not None}
+    try:
+        return Settings(**given)
+    except ValidationError as error:
+        problems = "; ".join(f"{env_name(str(item['loc'][0]))}: {item['msg']}" for item in error.errors())
+        raise UsageError(problems) from None

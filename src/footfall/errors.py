@@ -1,0 +1,145 @@
+"""Every error, with the HTTP status it is answered with, and every exit code."""
+
+from enum import IntEnum
+from typing import ClassVar
+
+
+class ExitCode(IntEnum):
+    """What a `footfall` command ends with."""
+
+    OK = 0
+    #: the reason is the last line on the screen
+    FAILURE = 1
+    #: unknown command, option or setting, or a value that a setting does not take
+    USAGE = 2
+    #: the server cannot be reached
+    UNAVAILABLE = 3
+    #: the server holds something that Footfall does not understand; the message says how to repair it
+    BROKEN = 4
+    #: rows of the input are bad; nothing was loaded
+    BAD_ROWS = 5
+    #: what was asked for needs `--reset` or a confirmation
+    REFUSED = 6
+    #: the address to listen on is taken
+    PORT_TAKEN = 7
+
+
+class FootfallError(Exception):
+    """Base of all errors that Footfall raises on purpose."""
+
+    status: ClassVar[int] = 500
+    title: ClassVar[str] = "Internal error"
+    exit_code: ClassVar[ExitCode] = ExitCode.FAILURE
+    #: seconds after which another try makes sense (the Retry-After header); None when it does not
+    retry_after: ClassVar[int | None] = None
+
+
+class UsageError(FootfallError):
+    """An unknown setting, or a value that a setting does not take."""
+
+    exit_code = ExitCode.USAGE
+
+
+class PortTakenError(FootfallError):
+    """Another process listens where this one was told to."""
+
+    exit_code = ExitCode.PORT_TAKEN
+
+
+class RefusedError(FootfallError):
+    """The operation would lose something and was not confirmed."""
+
+    exit_code = ExitCode.REFUSED
+
+
+class UnavailableError(FootfallError):
+    """The server cannot be reached, or cannot serve now; the command was not executed or its reply is not known."""
+
+    status = 503
+    title = "Service unavailable"
+    exit_code = ExitCode.UNAVAILABLE
+    retry_after = 1
+
+
+class ConnectionLostError(UnavailableError):
+    """The connection ended before the reply: whether the command was executed is not known."""
+
+
+class LoadingError(UnavailableError):
+    """Data is being loaded: receivers refuse and processors stand by until it is done."""
+
+    retry_after = 2
+
+
+class BacklogFullError(UnavailableError):
+    """The backlog has reached `max_backlog`: nothing is dropped, nothing new is taken."""
+
+    retry_after = 5
+
+
+class OverloadedError(UnavailableError):
+    """More check-ins wait for the server than `max_pending` allows."""
+
+
+class BrokenKeyError(FootfallError):
+    """A key is missing or does not hold what Footfall keeps there; nothing was changed."""
+
+    status = 503
+    title = "Service unavailable"
+    exit_code = ExitCode.BROKEN
+    retry_after = 10
+
+
+class ReplyError(FootfallError):
+    """The server answered a command with an error; `code` is its first word."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.code = message.partition(" ")[0]
+
+
+class NoScriptError(ReplyError):
+    """The server does not have the script; it was not run."""
+
+
+class WrongTypeError(ReplyError):
+    """A key holds another type than the command works on."""
+
+
+class NotFoundError(FootfallError):
+    """What the request names does not exist."""
+
+    status = 404
+    title = "Not found"
+
+
+class UnknownUserError(NotFoundError):
+    """The check-in names a user who is not loaded."""
+
+
+class UnknownLocationError(NotFoundError):
+    """The check-in names a location that is not loaded."""
+
+
+#: codes with which a server says that it cannot serve now, but may later
+_TEMPORARY = frozenset({"LOADING", "BUSY", "MASTERDOWN", "READONLY", "OOM", "MISCONF", "TRYAGAIN", "CLUSTERDOWN", "NOREPLICAS"})
+
+
+class TemporaryReplyError(ReplyError, UnavailableError):
+    """The server says that it cannot serve now (starting, out of memory, a replica, ...)."""
+
+    status = 503
+    title = "Service unavailable"
+    retry_after = 1
+
+
+def reply_error(message: str) -> ReplyError:
+    """The error for an error reply of the server, by its code (the protocol's first word)."""
+    code = message.partition(" ")[0]
+    if code == "NOSCRIPT":
+        return NoScriptError(message)
+    if code == "WRONGTYPE":
+        return WrongTypeError(message)
+    if code in _TEMPORARY:
+        return TemporaryReplyError(message)
+    return ReplyError(message)

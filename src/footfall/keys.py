@@ -1,0 +1,63 @@
+"""Every key that Footfall reads or writes. No other module builds a key."""
+
+
+class Keys:
+    """The keys below one prefix, as bytes, the way the server gets them.
+
+    Attributes are keys that exist once; methods are key families, one key per id.
+    """
+
+    def __init__(self, prefix: str) -> None:
+        root = prefix.encode()
+        self.prefix = prefix
+        #: stream: `locationId userId starRating`, ids are server times in ms
+        self.stream = root + b":checkins"
+        #: stream: entries that could not be applied, with the reason
+        self.dead_letters = root + b":checkins:dead"
+        #: stream: where the loader writes check-ins before they replace the stream
+        self.staging = root + b":checkins:staging"
+        #: hash: `schema shards generation state loaded`
+        self.meta = root + b":meta"
+        #: string: id of the last entry whose effects are stored
+        self.checkpoint = root + b":checkinprocessor:lastid"
+        #: string (int): how many entries the checkpoint has passed
+        self.processed = root + b":checkinprocessor:processed"
+        #: string, expiring: the one load that may run
+        self.loader_lease = root + b":loader:lease"
+        #: hash: user id -> JSON of the counters the user was loaded with
+        self.users_baseline = root + b":users:baseline"
+        #: zset: user id by numCheckins
+        self.users_by_checkins = root + b":users:bycheckins"
+        #: zset: user id by lastCheckin
+        self.users_recent = root + b":users:recent"
+        #: zset, all scores 0: `<location, 16 digits>:<lastCheckin, 13 digits>:<user>`
+        self.users_last_seen = root + b":users:lastseen"
+        #: hash: e-mail (lower case) -> user id
+        self.users_email = root + b":users:email"
+        #: hash: location id -> JSON of the counters the location was loaded with
+        self.locations_baseline = root + b":locations:baseline"
+        #: zset: location id by numCheckins
+        self.locations_by_checkins = root + b":locations:bycheckins"
+        #: geo: location id
+        self.locations_geo = root + b":locations:geo"
+
+        self._user = root + b":users:"
+        self._location = root + b":locations:"
+        self._details = root + b":locationdetails:"
+        self._category = root + b":locations:category:"
+
+    def user(self, user_id: int | bytes) -> bytes:
+        """Hash: `id firstName lastName email password numCheckins lastCheckin lastSeenAt`."""
+        return self._user + (b"%d" % user_id if isinstance(user_id, int) else user_id)
+
+    def location(self, location_id: int | bytes) -> bytes:
+        """Hash: `id name category location numCheckins numStars averageStars`."""
+        return self._location + (b"%d" % location_id if isinstance(location_id, int) else location_id)
+
+    def location_details(self, location_id: int) -> bytes:
+        """String (JSON): `id hours socials website description phone`."""
+        return self._details + b"%d" % location_id
+
+    def category(self, category: str) -> bytes:
+        """Zset: location id, score = id."""
+        return self._category + category.encode()

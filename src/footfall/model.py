@@ -1,0 +1,125 @@
+"""What check-ins, users and locations look like: in requests, in files, in the server, in answers.
+
+Attribute names are Python's; their JSON and server names are the same in camel case.
+"""
+
+import re
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+#: ids are JSON numbers that every client reads exactly (RFC 8259, section 6)
+MAX_ID = 2**53 - 1
+#: ms; beyond it (year 2286) a time has more than the 13 digits that the last-seen index keeps
+MAX_TIME_MS = 9_999_999_999_999
+
+Id = Annotated[int, Meta(ge=1, le=MAX_ID)]
+Stars = Annotated[int, Meta(ge=0, le=5)]
+Count = Annotated[int, Meta(ge=0, le=MAX_ID)]
+TimeMs = Annotated[int, Meta(ge=0, le=MAX_TIME_MS)]
+#: lng,lat in degrees; the server's geo index ends at these latitudes (Web Mercator)
+Longitude = Annotated[float, Meta(ge=-180, le=180)]
+Latitude = Annotated[float, Meta(ge=-85.05112878, le=85.05112878)]
+
+
+class Record(msgspec.Struct, rename="camel", forbid_unknown_fields=True, kw_only=True):
+    """Base of all records: camel case outside, unknown fields are refused."""
+
+
+class CheckIn(Record, frozen=True, gc=False):
+    """The body of `POST /api/checkin`."""
+
+    user_id: Id
+    location_id: Id
+    star_rating: Stars
+
+
+class Entry(Record, frozen=True, gc=False):
+    """A check-in in the stream, as the API answers it."""
+
+    id: str
+    timestamp: int
+    user_id: int
+    location_id: int
+    star_rating: int
+
+
+class LoadedCheckIn(Record, frozen=True, gc=False):
+    """One row of check-ins to load: its id is the time in ms and a sequence number, `<ms>-<seq>`."""
+
+    id: str
+    location_id: Id
+    user_id: Id
+    star_rating: Stars
+
+
+class LoadedUser(Record):
+    """One row of users to load. `password` is clear text, hashed while loading, or a bcrypt hash, kept."""
+
+    id: Id
+    first_name: Annotated[str, Meta(min_length=1, max_length=200)]
+    last_name: Annotated[str, Meta(min_length=1, max_length=200)]
+    email: Annotated[str, Meta(pattern=r"^[^@\s]{1,64}@[^@\s]{1,190}$")]
+    password: Annotated[str, Meta(min_length=1, max_length=200)]
+    num_checkins: Count = 0
+    last_checkin: TimeMs | None = None
+    last_seen_at: Id | None = None
+
+
+class DayHours(Record):
+    """Opening hours of one weekday (0 = Monday), such as `7-19` or `Closed`."""
+
+    day: Annotated[int, Meta(ge=0, le=6)]
+    hours: Annotated[str, Meta(min_length=1, max_length=100)]
+
+
+class Social(Record):
+    """A location's page at a social network: `{"instagram": "theplace"}` as name and handle."""
+
+    name: Annotated[str, Meta(min_length=1, max_length=50)]
+    handle: Annotated[str, Meta(min_length=1, max_length=200)]
+
+
+class LocationDetails(Record):
+    """What `ncc:locationdetails:<id>` holds, as JSON."""
+
+    id: Id
+    hours: Annotated[list[DayHours], Meta(min_length=7, max_length=7)]
+    socials: list[Social]
+    website: Annotated[str, Meta(max_length=500)]
+    description: Annotated[str, Meta(max_length=5000)]
+    phone: Annotated[str, Meta(max_length=50)]
+
+
+class LoadedLocation(Record):
+    """One row of locations to load; `location` is "lng,lat"."""
+
+    id: Id
+    name: Annotated[str, Meta(min_length=1, max_length=200)]
+    category: Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
+    location: Annotated[str, Meta(pattern=r"^-?\d{1,3}(\.\d{1,17})?,-?\d{1,2}(\.\d{1,17})?$")]
+    num_checkins: Count = 0
+    num_stars: Count = 0
+    details: LocationDetails | None = None
+
+
+_ENTRY_ID = re.compile(r"(0|[1-9]\d{0,19})-(0|[1-9]\d{0,19})", re.ASCII)
+
+
+def parse_entry_id(text: str) -> tuple[int, int]:
+    """(ms, sequence number) of an entry id `<ms>-<seq>`, each an unsigned 64-bit number.
+
+    Raises ValueError when it is not one.
+    """
+    match = _ENTRY_ID.fullmatch(text)
+    if match:
+        ms, sequence = int(match[1]), int(match[2])
+        if ms < 2**64 and sequence < 2**64:
+            return ms, sequence
+    raise ValueError(f"not an entry id: {text[:60]!r}")
+
+
+def average_stars(num_stars: int, num_checkins: int) -> int:
+    """numStars / numCheckins rounded half up, in whole numbers; 0 without check-ins."""
+    return (2 * num_stars + num_checkins) // (2 * num_checkins) if num_checkins else 0
