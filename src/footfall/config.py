@@ -24,7 +24,8 @@ class Settings(BaseSettings):
 
     # --- the server behind everything
     redis_url: str | None = Field(
-        None, description="Redis or Valkey to use: redis://, rediss:// or unix://. Without it: the embedded Valkey."
+        None,
+        description="Redis or Valkey to use: redis://, rediss:// or unix://. Without it: the embedded Valkey.",
     )
     data_dir: Path = Field(Path(".footfall"), description="Where the embedded Valkey keeps its data.")
     prefix: str = Field("ncc", pattern=r"^[A-Za-z0-9_.:-]{1,64}$", description="Prefix of every key.")
@@ -32,12 +33,15 @@ class Settings(BaseSettings):
 
     # --- what is captured
     unknown_ids: Literal["reject", "create"] = Field(
-        "reject", description="A check-in of a user or at a location never loaded: refuse it, or create the record."
+        "reject",
+        description="A check-in of a user or at a location never loaded: refuse it, or create the record.",
     )
     max_backlog: int = Field(1_000_000, ge=1, description="Unprocessed entries at which the receiver answers 503.")
     max_batch: int = Field(500, ge=1, le=500, description="Check-ins per call of the receive script.")
     max_pending: int = Field(
-        20_000, ge=1, description="Check-ins that may wait for the server in one receiver before it answers 503."
+        20_000,
+        ge=1,
+        description="Check-ins that may wait for the server in one receiver before it answers 503.",
     )
     retain: int = Field(500_000, ge=0, description="Processed entries kept in the stream for range queries.")
 
@@ -58,7 +62,8 @@ class Settings(BaseSettings):
 
     # --- loading and generating
     load_from: Path | None = Field(
-        None, description="File to load: JSON array, NDJSON or CSV with a header, UTF-8. Without it: the sample."
+        None,
+        description="File to load: JSON array, NDJSON or CSV with a header, UTF-8. Without it: the sample.",
     )
     load_reset: bool = Field(False, description="Replace check-ins that came through a receiver.")
     load_yes: bool = Field(False, description="Do not ask for the typed confirmation.")
@@ -72,6 +77,17 @@ class Settings(BaseSettings):
     # --- logs
     log_level: LogLevel = Field("info", description="Least level to log.")
     log_format: LogFormat = Field("text", description="`text` for a person, `json` for a machine.")
+
+    @property
+    def server_url(self) -> str:
+        """URL of the server, which is settled by the time a service is made. Raises UsageError when it is not."""
+        if self.redis_url is None:
+            raise UsageError(f"{env_name('redis_url')} is not set")
+        return self.redis_url
+
+    def with_server(self, url: str) -> "Settings":
+        """These settings with the server's URL settled."""
+        return self.model_copy(update={"redis_url": url})
 
     def environment(self) -> dict[str, str]:
         """The environment that gives a child process these settings."""

@@ -53,7 +53,7 @@ class RefusedError(FootfallError):
 
 
 class UnavailableError(FootfallError):
-    """The server cannot be reached, or cannot serve now; the command was not executed or its reply is not known."""
+    """The server cannot be reached or cannot serve now."""
 
     status = 503
     title = "Service unavailable"
@@ -106,6 +106,38 @@ class WrongTypeError(ReplyError):
     """A key holds another type than the command works on."""
 
 
+class MalformedError(FootfallError):
+    """The body is not what its content type says (JSON that cannot be parsed)."""
+
+    status = 400
+    title = "Malformed request"
+
+
+class TooLargeError(FootfallError):
+    """The body is larger than the route takes."""
+
+    status = 413
+    title = "Content too large"
+
+
+class UnsupportedTypeError(FootfallError):
+    """The content type is missing or not one that the route takes."""
+
+    status = 415
+    title = "Unsupported media type"
+
+
+class InvalidError(FootfallError):
+    """Values of the request are not valid; `errors` has (field, message) for each."""
+
+    status = 422
+    title = "Invalid request"
+
+    def __init__(self, errors: list[tuple[str, str]]) -> None:
+        super().__init__("; ".join(f"{field}: {message}" if field else message for field, message in errors))
+        self.errors = errors
+
+
 class NotFoundError(FootfallError):
     """What the request names does not exist."""
 
@@ -122,7 +154,9 @@ class UnknownLocationError(NotFoundError):
 
 
 #: codes with which a server says that it cannot serve now, but may later
-_TEMPORARY = frozenset({"LOADING", "BUSY", "MASTERDOWN", "READONLY", "OOM", "MISCONF", "TRYAGAIN", "CLUSTERDOWN", "NOREPLICAS"})
+_TEMPORARY = frozenset(
+    {"LOADING", "BUSY", "MASTERDOWN", "READONLY", "OOM", "MISCONF", "TRYAGAIN", "CLUSTERDOWN", "NOREPLICAS"}
+)
 
 
 class TemporaryReplyError(ReplyError, UnavailableError):

@@ -41,3 +41,16 @@ def configure(level: LogLevel, log_format: LogFormat, stream: TextIO | None = No
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)
     log.setLevel(level.upper())
+
+
+def show_check_ins() -> None:
+    """Log every check-in, whatever the level."""
+    checkin_log.setLevel(logging.DEBUG)
+
+
+def complain(message: str) -> None:
+    """Say why this command ends: through its log when that is configured, else as the log would."""
+    if logging.getLogger().handlers:
+        log.error("%s", message)
+    else:
+        print(f"error: {message}", file=sys.stderr)

@@ -23,7 +23,7 @@ Longitude = Annotated[float, Meta(ge=-180, le=180)]
 Latitude = Annotated[float, Meta(ge=-85.05112878, le=85.05112878)]
 
 
-class Record(msgspec.Struct, rename="camel", forbid_unknown_fields=True, kw_only=True):
+class Record(msgspec.Struct, rename="camel", forbid_unknown_fields=True, kw_only=True, frozen=True):
     """Base of all records: camel case outside, unknown fields are refused."""
 
 
@@ -54,7 +54,7 @@ class LoadedCheckIn(Record, frozen=True, gc=False):
     star_rating: Stars
 
 
-class LoadedUser(Record):
+class LoadedUser(Record, frozen=True):
     """One row of users to load. `password` is clear text, hashed while loading, or a bcrypt hash, kept."""
 
     id: Id
@@ -67,21 +67,21 @@ class LoadedUser(Record):
     last_seen_at: Id | None = None
 
 
-class DayHours(Record):
+class DayHours(Record, frozen=True):
     """Opening hours of one weekday (0 = Monday), such as `7-19` or `Closed`."""
 
     day: Annotated[int, Meta(ge=0, le=6)]
     hours: Annotated[str, Meta(min_length=1, max_length=100)]
 
 
-class Social(Record):
+class Social(Record, frozen=True):
     """A location's page at a social network: `{"instagram": "theplace"}` as name and handle."""
 
     name: Annotated[str, Meta(min_length=1, max_length=50)]
     handle: Annotated[str, Meta(min_length=1, max_length=200)]
 
 
-class LocationDetails(Record):
+class LocationDetails(Record, frozen=True):
     """What `ncc:locationdetails:<id>` holds, as JSON."""
 
     id: Id
@@ -92,7 +92,7 @@ class LocationDetails(Record):
     phone: Annotated[str, Meta(max_length=50)]
 
 
-class LoadedLocation(Record):
+class LoadedLocation(Record, frozen=True):
     """One row of locations to load; `location` is "lng,lat"."""
 
     id: Id

@@ -1,0 +1,196 @@
+"""The `footfall` command: what each subcommand takes, and where its work is done."""
+
+import contextlib
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated, NoReturn
+
+import typer
+from redis import Redis
+from redis.exceptions import RedisError
+
+from footfall import __version__, logs, options
+from footfall.config import Settings
+from footfall.errors import ExitCode, FootfallError, UnavailableError
+from footfall.store.address import parse
+from footfall.store.client import connect
+from footfall.store.embedded import server_url
+
+# A service starts in half the time when it does not import what only others need, so commands import their work.
+# ruff: noqa: PLC0415
+# Parameters bear the settings' names and are read off the context (options.py).
+# ruff: noqa: ARG001
+
+_EPILOG = "Exit codes: " + ", ".join(f"{code.value} {code.name.lower().replace('_', ' ')}" for code in ExitCode)
+
+app = typer.Typer(
+    name="footfall",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    epilog=_EPILOG,
+    help="Check-ins captured over HTTP, buffered in a Redis Stream, and counted exactly once.\n\n"
+    "[bold]footfall up[/bold] runs all of it on this machine. Every option can be set in the environment instead, "
+    "as the variable that its help names. Without --redis-url, commands use the embedded Valkey of the data "
+    "directory, and start it for as long as they run when no other command has.",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+_SERVICES, _DATA = "Services", "Data"
+
+
+@app.callback(invoke_without_command=True)
+def _footfall(version: Annotated[bool, typer.Option("--version", help="Show the version.")] = False) -> None:
+    if version:
+        print(__version__)
+        raise typer.Exit
+
+
+@app.command(rich_help_panel=_SERVICES)
+def up(
+    context: typer.Context,
+    receiver_port: options.UpReceiverPort = None,
+    receiver_workers: options.UpReceiverWorkers = None,
+    api_port: options.UpApiPort = None,
+    api_workers: options.UpApiWorkers = None,
+    processor_delay: options.Delay = None,
+    host: options.Host = None,
+    unknown_ids: options.UnknownIds = None,
+    max_backlog: options.MaxBacklog = None,
+    retain: options.Retain = None,
+    redis_url: options.RedisUrl = None,
+    data_dir: options.DataDir = None,
+    prefix: options.Prefix = None,
+    log_level: options.LogLevel = None,
+    log_format: options.LogFormat = None,
+) -> None:
+    """Run everything on this machine: server, receiver, processor and API server.
+
+    Starts the embedded Valkey unless --redis-url names a server, and loads the sample when its data directory is
+    empty. Ctrl-C stops all parts, the server last. When one part dies, the others stop too.
+    """
+    from footfall import supervisor
+
+    settings = _configured(context, service=True)
+    supervisor.run(settings)
+
+
+@app.command(rich_help_panel=_SERVICES)
+def receiver(
+    context: typer.Context,
+    receiver_port: options.ReceiverPort = None,
+    receiver_workers: options.ReceiverWorkers = None,
+    host: options.Host = None,
+    unknown_ids: options.UnknownIds = None,
+    max_backlog: options.MaxBacklog = None,
+    max_batch: options.MaxBatch = None,
+    max_pending: options.MaxPending = None,
+    server_timeout: options.ServerTimeout = None,
+    redis_url: options.RedisUrl = None,
+    data_dir: options.DataDir = None,
+    prefix: options.Prefix = None,
+    log_level: options.LogLevel = None,
+    log_format: options.LogFormat = None,
+) -> None:
+    """Take check-ins over HTTP (POST /api/checkin).
+
+    A 202 is sent when the server has confirmed the write, never before. While the server is away, or the backlog
+    is full, the answer is 503 with Retry-After.
+    """
+    from footfall.serve import Service, run
+    from footfall.store.books import check_at_start
+
+    with _server(context, service=True) as settings:
+        check_at_start(settings.server_url, settings)
+        factory, port, workers = "footfall.receiver.app:create", settings.receiver_port, settings.receiver_workers
+        run(Service("receiver", factory, port, "receiver_port", workers), settings)
+
+
+@app.command(rich_help_panel=_SERVICES)
+def processor(
+    context: typer.Context,
+    processor_delay: options.Delay = None,
+    processor_once: options.Once = None,
+    processor_batch: options.ProcessorBatch = None,
+    unknown_ids: options.UnknownIds = None,
+    retain: options.Retain = None,
+    server_timeout: options.ServerTimeout = None,
+    redis_url: options.RedisUrl = None,
+    data_dir: options.DataDir = None,
+    prefix: options.Prefix = None,
+    log_level: options.LogLevel = None,
+    log_format: options.LogFormat = None,
+) -> None:
+    """Apply the stream's entries to users and locations, each exactly once.
+
+    Any number may run on one stream, and any may be killed at any moment. Ctrl-C finishes the batch under way.
+    """
+    from footfall.processor.service import run
+    from footfall.store.books import check_at_start
+
+    with _server(context, service=True) as settings:
+        if settings.processor_delay:
+            logs.show_check_ins()
+        check_at_start(settings.server_url, settings)
+        run(settings, settings.server_url)
+
+
+@app.command(rich_help_panel=_SERVICES)
+def api(
+    context: typer.Context,
+    api_port: options.ApiPort = None,
+    api_workers: options.ApiWorkers = None,
+    api_reload: options.ApiReload = None,
+    host: options.Host = None,
+    server_timeout: options.ServerTimeout = None,
+    redis_url: options.RedisUrl = None,
+    data_dir: options.DataDir = None,
+    prefix: options.Prefix = None,
+    log_level: options.LogLevel = None,
+    log_format: options.LogFormat = None,
+) -> None:
+    """Serve check-ins, users and locations as JSON; /docs describes the routes."""
+    from footfall.serve import Service, run
+    from footfall.store.books import check_at_start
+
+    with _server(context, service=True) as settings:
+        check_at_start(settings.server_url, settings)
+        factory, port, workers = "footfall.api.app:create", settings.api_port, settings.api_workers
+        run(Service("API server", factory, port, "api_port", workers, settings.api_reload), settings)
+
+
+def _configured(context: typer.Context, *, service: bool) -> Settings:
+    """The settings; the log goes to standard output for services and to standard error for the others."""
+    settings = options.settings_from(context)
+    logs.configure(settings.log_level, settings.log_format, sys.stdout if service else sys.stderr)
+    return settings
+
+
+@contextmanager
+def _server(context: typer.Context, *, service: bool = False) -> Iterator[Settings]:
+    """The settings with the server's URL settled; the embedded server runs meanwhile when it is needed."""
+    settings = _configured(context, service=service)
+    with server_url(settings) as url:
+        yield settings.with_server(url)
+
+
+@contextmanager
+def _client(settings: Settings) -> Iterator[Redis]:
+    """A client for one command. A server that is away becomes an UnavailableError."""
+    with contextlib.closing(connect(settings.server_url, settings)) as client:
+        try:
+            yield client
+        except RedisError as error:
+            address = parse(settings.server_url)
+            raise UnavailableError(f"the server at {address} cannot be used: {error}") from error
+
+
+def main() -> NoReturn:
+    """Run the command that the command line names; errors become one line and an exit code."""
+    try:
+        app(standalone_mode=True)
+    except FootfallError as error:
+        logs.complain(str(error))
+        sys.exit(error.exit_code)
+    sys.exit(ExitCode.OK)

@@ -1,0 +1,55 @@
+"""Reading stream entries: which are check-ins, and why others are not."""
+
+import re
+from enum import StrEnum
+from typing import NamedTuple
+
+from footfall.model import MAX_ID, MAX_TIME_MS
+
+
+class Reason(StrEnum):
+    """Why an entry became a dead letter: the closed list."""
+
+    MISSING_FIELD = "missing-field"
+    MALFORMED_FIELD = "malformed-field"
+    ID_OUT_OF_RANGE = "id-out-of-range"
+    UNKNOWN_USER = "unknown-user"
+    UNKNOWN_LOCATION = "unknown-location"
+
+
+class Fields(NamedTuple):
+    """The fields of a well-formed entry: numbers in their one canonical form, as the server sends them."""
+
+    location_id: bytes
+    user_id: bytes
+    star_rating: bytes
+
+
+#: one entry as the server sends it: its id, and its field names and values in turn
+RawEntry = tuple[bytes, list[bytes]]
+
+_NAMES = (b"locationId", b"userId", b"starRating")
+_is_id = re.compile(rb"[1-9][0-9]{0,15}").fullmatch
+_STARS = frozenset((b"0", b"1", b"2", b"3", b"4", b"5"))
+#: digits of MAX_ID: a shorter number is below it
+_MAX_ID_DIGITS = len(str(MAX_ID))
+_MAX_TIME_DIGITS = len(str(MAX_TIME_MS))
+
+
+def read(entry_id: bytes, fields: list[bytes]) -> Fields | Reason:
+    """The check-in in an entry, or why there is none. Fields that a check-in does not have are ignored."""
+    if len(fields) >= 6 and (fields[0], fields[2], fields[4]) == _NAMES:
+        location, user, stars = fields[1], fields[3], fields[5]
+    else:
+        by_name = dict(zip(reversed(fields[::2]), reversed(fields[1::2]), strict=True))  # the first of a name counts
+        try:
+            location, user, stars = (by_name[name] for name in _NAMES)
+        except KeyError:
+            return Reason.MISSING_FIELD
+    if not (_is_id(user) and _is_id(location) and stars in _STARS):
+        return Reason.MALFORMED_FIELD
+    if max(len(user), len(location)) == _MAX_ID_DIGITS and max(int(user), int(location)) > MAX_ID:
+        return Reason.MALFORMED_FIELD
+    if entry_id.index(b"-") > _MAX_TIME_DIGITS:
+        return Reason.ID_OUT_OF_RANGE
+    return Fields(location, user, stars)

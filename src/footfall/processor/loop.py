@@ -1,0 +1,185 @@
+"""The processor's loop: read after the checkpoint, apply, read on; wait when the stream is drained."""
+
+import asyncio
+import random
+import time
+from collections.abc import Awaitable
+from typing import TypeVar
+
+from footfall.config import Settings
+from footfall.entries import RawEntry
+from footfall.errors import ConnectionLostError, FootfallError
+from footfall.keys import Keys
+from footfall.logs import checkin_log, log
+from footfall.processor.batch import Applied, Batch, FencedError
+from footfall.store.books import Position, open_books, open_pipeline
+from footfall.store.pipeline import Connection
+from footfall.store.scripts import TRIM
+
+T = TypeVar("T")
+
+#: ms that a read waits for new entries; well below the time after which a silent server counts as lost
+_BLOCK_MS = 500
+#: A script call holds the server for its whole length, so the size of batches adapts to keep it this short.
+_LONGEST_CALL_S = 0.010
+_SMALLEST_BATCH = 50
+#: seconds before another try when the server is there but the batch cannot be applied
+_RETRY_S = 0.25
+#: seconds, from and to, of the pause after each check-in with `--delay`
+_PAUSE_S = (0.1, 0.8)
+#: entries between two trims, and most entries that one call removes
+_TRIM_EVERY = 10_000
+_TRIM_AT_ONCE = 1_000
+
+
+class Processor:
+    """Applies the entries of one stream, for ever or (`processor_once`) until it is drained.
+
+    Any number may run on one stream: process.lua lets only one of them apply a batch. A batch is applied over the
+    connection that it was read on; when that is lost, the batch is dropped and read again from the checkpoint.
+    """
+
+    def __init__(self, settings: Settings, url: str) -> None:
+        self._settings = settings
+        self._keys = Keys(settings.prefix)
+        self._pipeline = open_pipeline(url, settings)
+        self._stopping = asyncio.Event()
+        self._watched = settings.processor_delay
+        self._batch_size = 1 if self._watched else min(settings.processor_batch, 250)
+        self._since_trim = _TRIM_EVERY
+        #: why nothing is applied at the moment; logged when it changes
+        self._trouble: str | None = None
+
+    def stop(self) -> None:
+        """Finish the batch under way; then `run` returns."""
+        self._stopping.set()
+
+    async def run(self) -> None:
+        """Process until `stop` is called, through every outage."""
+        self._pipeline.start()
+        try:
+            while not self._stopping.is_set():
+                connection = await self._unless_stopped(self._pipeline.connected())
+                if connection is None:
+                    return
+                try:
+                    await self._process(connection)
+                    return
+                except FencedError as error:
+                    log.debug("A batch was dropped: %s.", error)
+                except ConnectionLostError:
+                    pass  # the pipeline says so
+                except FootfallError as error:
+                    self._in_trouble(str(error))
+                    await self._pause(_RETRY_S)
+        finally:
+            await self._pipeline.close()
+
+    # --- private
+
+    async def _process(self, connection: Connection) -> None:
+        """Apply batch after batch; return when told to stop, or when drained with `processor_once`.
+
+        While the server applies one batch, the next, which was read before, is folded here.
+        """
+        position = await open_books(connection, self._keys)
+        log.info("Reading stream from last ID %s.", position.checkpoint.decode())
+        batch, ahead = await self._next_batch(connection, position.checkpoint)
+        while batch is not None and not self._stopping.is_set():
+            self._announce(batch)
+            sent_at = time.perf_counter()
+            applying = batch.start(connection, position)
+            reading = self._read(connection, ahead[-1][0] if ahead else batch.last_id)
+            connection.flush()
+            try:
+                following = self._fold(ahead) if ahead else None
+                applied = await applying
+                self._adapt(len(batch), time.perf_counter() - sent_at)
+                await self._applied(connection, batch, applied)
+                position = Position(batch.last_id, position.generation)
+                page = await reading
+            finally:
+                reading.cancel()
+            if following is not None:
+                batch, ahead = following, page
+            else:
+                batch, ahead = await self._next_batch(connection, position.checkpoint)
+
+    async def _next_batch(self, connection: Connection, after: bytes) -> tuple[Batch | None, list[RawEntry]]:
+        """The next batch and the page behind it, as soon as there are entries; None when there will be none."""
+        page: list[RawEntry] = await self._read(connection, after)
+        while not page:
+            if self._settings.processor_once:
+                return None, []
+            blocking = connection.call(
+                "XREAD", "COUNT", self._batch_size, "BLOCK", _BLOCK_MS, "STREAMS", self._keys.stream, after
+            )
+            reply = await self._unless_stopped(blocking)
+            if self._stopping.is_set():
+                return None, []
+            page = reply[0][1] if reply else []
+        ahead = [] if len(page) < self._batch_size else await self._read(connection, page[-1][0])
+        return self._fold(page), ahead
+
+    def _read(self, connection: Connection, after: bytes) -> "asyncio.Future[list[RawEntry]]":
+        return connection.call("XRANGE", self._keys.stream, b"(" + after, "+", "COUNT", self._batch_size)
+
+    def _fold(self, page: list[RawEntry]) -> Batch:
+        return Batch(page, self._keys, create=self._settings.unknown_ids == "create")
+
+    def _adapt(self, entries: int, took_s: float) -> None:
+        if self._watched:
+            return
+        if took_s > _LONGEST_CALL_S:
+            self._batch_size = max(_SMALLEST_BATCH, min(self._batch_size, entries) * 4 // 5)
+        elif took_s < 0.7 * _LONGEST_CALL_S and entries >= self._batch_size:
+            self._batch_size = min(self._settings.processor_batch, self._batch_size * 5 // 4)
+
+    def _announce(self, batch: Batch) -> None:
+        if self._watched:
+            for _, fields in batch.checkins:
+                user, location = self._keys.user(fields.user_id), self._keys.location(fields.location_id)
+                checkin_log.debug("Updating user %s and location %s.", user.decode(), location.decode())
+
+    async def _applied(self, connection: Connection, batch: Batch, applied: Applied) -> None:
+        if self._trouble is not None:
+            log.info("Processing goes on.")
+            self._trouble = None
+        for entry_id, reason in batch.dead_letters:
+            log.warning("Entry %s became a dead letter: %s.", entry_id.decode(), reason.value)
+        if self._watched:
+            for entry_id, _ in batch.checkins:
+                checkin_log.info("Processed checkin %s.", entry_id.decode())
+            await self._pause(random.uniform(*_PAUSE_S))
+        else:
+            log.info("Processed %d check-ins up to %s.", applied.checkins, batch.last_id.decode())
+        self._since_trim += len(batch)
+        if self._since_trim >= _TRIM_EVERY:
+            await self._trim(connection)
+
+    async def _trim(self, connection: Connection) -> None:
+        keys = self._keys
+        script_keys = [keys.stream, keys.checkpoint, keys.processed, keys.meta]
+        removed = _TRIM_AT_ONCE
+        while removed == _TRIM_AT_ONCE:
+            removed = await TRIM.run(connection, script_keys, [self._settings.retain, _TRIM_AT_ONCE])
+        self._since_trim = 0
+
+    def _in_trouble(self, reason: str) -> None:
+        if reason != self._trouble:
+            self._trouble = reason
+            log.error("Nothing is processed: %s. Trying until it is mended.", reason)
+
+    async def _unless_stopped(self, awaitable: Awaitable[T]) -> T | None:
+        """The result, or None when `stop` is called before it is there."""
+        wanted = asyncio.ensure_future(awaitable)
+        stopped = asyncio.ensure_future(self._stopping.wait())
+        try:
+            await asyncio.wait((wanted, stopped), return_when=asyncio.FIRST_COMPLETED)
+            return wanted.result() if wanted.done() else None
+        finally:
+            wanted.cancel()
+            stopped.cancel()
+
+    async def _pause(self, seconds: float) -> None:
+        await self._unless_stopped(asyncio.sleep(seconds))

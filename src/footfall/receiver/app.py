@@ -1,0 +1,86 @@
+"""The receiver's ordinary ASGI app: every route."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from litestar import Litestar, Request, post
+from litestar.openapi.datastructures import ResponseSpec
+from litestar.openapi.spec import Example, OpenAPIMediaType, Operation, Reference, RequestBody, Schema
+from litestar.openapi.spec.enums import OpenAPIType
+
+from footfall.config import Settings
+from footfall.keys import Keys
+from footfall.model import MAX_ID
+from footfall.receiver.check_in import MAX_BODY, decode, require_json
+from footfall.receiver.intake import Intake
+from footfall.serve import worker_settings
+from footfall.store.books import open_pipeline
+from footfall.web import create_app, problems
+
+
+class Accepted(msgspec.Struct):
+    """The id of the entry that holds the check-in."""
+
+    id: str
+
+
+_ID = Schema(type=OpenAPIType.INTEGER, minimum=1, maximum=MAX_ID)
+_STARS = Schema(type=OpenAPIType.INTEGER, minimum=0, maximum=5)
+
+
+@dataclass
+class _CheckInOperation(Operation):
+    """The handler reads the body itself, to the byte, so its description is given here."""
+
+    def __post_init__(self) -> None:
+        properties: dict[str, Reference | Schema] = {"userId": _ID, "locationId": _ID, "starRating": _STARS}
+        schema = Schema(
+            type=OpenAPIType.OBJECT,
+            properties=properties,
+            required=list(properties),
+            additional_properties=False,
+        )
+        example = Example(summary="Four stars", value={"userId": 180, "locationId": 13, "starRating": 4})
+        media_type = OpenAPIMediaType(schema=schema, examples={"check-in": example})
+        self.request_body = RequestBody(content={"application/json": media_type}, required=True)
+
+
+@post(
+    "/api/checkin",
+    status_code=202,
+    request_max_body_size=MAX_BODY,
+    operation_class=_CheckInOperation,
+    responses={
+        202: ResponseSpec(Accepted, generate_examples=False, description="Stored; the id of its entry"),
+        **problems(400, 404, 413, 415, 422, 503),
+    },
+)
+async def check_in(request: Request[Any, Any, Any], intake: Intake) -> Accepted:
+    """Store one check-in. It is in the stream when the answer is sent, and will be counted exactly once."""
+    require_json(request.headers.get("content-type"))
+    return Accepted(await intake.store(decode(await request.body())))
+
+
+def create(settings: Settings | None = None) -> Litestar:
+    """The receiver; in a worker process, from the settings in its environment."""
+    settings = settings or worker_settings()
+
+    @asynccontextmanager
+    async def lifespan(app: Litestar) -> AsyncIterator[None]:
+        pipeline = open_pipeline(settings.server_url, settings)
+        app.state.intake = Intake(pipeline, Keys(settings.prefix), settings)
+        pipeline.start()
+        yield
+        await app.state.intake.drain()
+        await pipeline.close()
+
+    return create_app(
+        title="Footfall receiver",
+        description="Takes check-ins. A 202 says that the check-in is stored.",
+        handlers=[check_in],
+        lifespan=lifespan,
+        provide=("intake",),
+    )

@@ -1,0 +1,91 @@
+"""Running an HTTP service: the socket, the workers, the signals."""
+
+import multiprocessing
+import os
+import signal
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+
+import uvicorn
+from uvicorn.supervisors import ChangeReload, Multiprocess
+
+from footfall import config, logs
+from footfall.config import Settings, env_name
+from footfall.errors import PortTakenError
+from footfall.logs import log
+from footfall.store import launch
+
+#: seconds that requests in progress get to finish when the service stops
+_GRACE_S = 3
+
+
+@dataclass(frozen=True)
+class Service:
+    """One HTTP service: its name, the factory of its app, and where it listens."""
+
+    name: str
+    factory: str
+    port: int
+    setting: str
+    workers: int = 1
+    reload: bool = False
+
+
+def run(service: Service, settings: Settings) -> None:
+    """Serve until SIGINT or SIGTERM, finish the requests in progress, return.
+
+    Raises PortTakenError when another process listens there.
+    """
+    os.environ.update(settings.environment())
+    listener = _listen(service, settings.host)
+    log.info("The %s listens on http://%s:%d", service.name, settings.host, service.port)
+    server = uvicorn.Config(
+        service.factory,
+        factory=True,
+        workers=service.workers,
+        reload=service.reload,
+        reload_dirs=[str(Path(__file__).parent)] if service.reload else None,
+        loop="uvloop",
+        http="httptools",
+        ws="none",
+        lifespan="on",
+        access_log=False,
+        log_config=None,
+        timeout_graceful_shutdown=_GRACE_S,
+    )
+    # uvicorn raises the signal again when it has finished; by then it has done its work
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _ignore)
+    if service.reload:
+        ChangeReload(server, target=uvicorn.Server(server).run, sockets=[listener]).run()
+    elif service.workers > 1:
+        Multiprocess(server, sockets=[listener]).run()
+    else:
+        uvicorn.Server(server).run(sockets=[listener])
+    log.info("The %s has stopped.", service.name)
+
+
+def worker_settings() -> Settings:
+    """The settings of an app that uvicorn makes, maybe in a worker process: all of them are in its environment."""
+    settings = config.load()
+    parent = multiprocessing.parent_process()
+    if parent is not None and parent.pid is not None:
+        launch.end_with_parent(parent.pid)
+        logs.configure(settings.log_level, settings.log_format)
+    return settings
+
+
+def _ignore(_signal: int, _frame: object) -> None:
+    pass
+
+
+def _listen(service: Service, host: str) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, service.port), family=family, backlog=2048)
+    except OSError as error:
+        where = f"{host}:{service.port}"
+        raise PortTakenError(
+            f"cannot listen on {where}: {error.strerror}; {env_name(service.setting)} sets another port"
+        ) from None

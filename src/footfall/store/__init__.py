@@ -1,0 +1,1 @@
+"""What talks to the server: the embedded Valkey, connections, shards, scripts."""

@@ -1,0 +1,91 @@
+"""The books of a stream: schema, generation, state and checkpoint, created together once and checked ever after."""
+
+import contextlib
+from dataclasses import dataclass
+
+from redis.exceptions import RedisError
+
+from footfall.config import Settings
+from footfall.errors import BrokenKeyError, LoadingError
+from footfall.keys import Keys
+from footfall.logs import log
+from footfall.store.address import parse
+from footfall.store.client import connect
+from footfall.store.pipeline import Argument, Connection, Pipeline, Reply
+from footfall.store.scripts import OPEN
+
+SCHEMA = 1
+SHARDS = 1
+
+
+@dataclass(frozen=True)
+class Position:
+    """Where processing stands: the checkpoint, and the generation that it belongs to."""
+
+    checkpoint: bytes
+    generation: bytes
+
+
+def open_keys(keys: Keys) -> list[bytes]:
+    """KEYS of open.lua."""
+    return [keys.meta, keys.checkpoint, keys.processed, keys.stream]
+
+
+def open_arguments() -> list[Argument]:
+    """ARGV of open.lua."""
+    return [SCHEMA, SHARDS]
+
+
+def position(reply: Reply) -> Position:
+    """What open.lua answered.
+
+    Raises LoadingError while data is being loaded, and BrokenKeyError, with what to do about it, when the books
+    cannot be trusted.
+    """
+    word = reply[0]
+    if word == b"READY":
+        return Position(checkpoint=reply[2], generation=reply[1])
+    if word == b"LOADING":
+        raise LoadingError("data is being loaded")
+    if word == b"MISMATCH":
+        raise BrokenKeyError(
+            f"the data on the server was written with {reply[1].decode()} {reply[2].decode()}, this Footfall has "
+            f"{SCHEMA if reply[1] == b'schema' else SHARDS}; use the Footfall that wrote it, or another prefix"
+        )
+    key, what, suggestion = (part.decode() for part in reply[1:4])
+    if suggestion:
+        repair = f"if you know nothing better, this repairs it: SET {key} {suggestion}"
+    else:
+        repair = "restore it from a backup, or load the data again (`footfall load all --reset`)"
+    raise BrokenKeyError(f"{key}: {what}; {repair}")
+
+
+async def open_books(connection: Connection, keys: Keys) -> Position:
+    """Create the books when they are new, check them, and tell where processing stands. Raises as `position`."""
+    return position(await OPEN.run(connection, open_keys(keys), open_arguments()))
+
+
+def open_pipeline(url: str, settings: Settings) -> Pipeline:
+    """A pipeline to the server at `url` that takes a connection into use only when the books are in order."""
+    keys = Keys(settings.prefix)
+
+    async def check(connection: Connection) -> None:
+        with contextlib.suppress(LoadingError):  # each script that counts says so itself
+            await open_books(connection, keys)
+
+    return Pipeline(parse(url), timeout=settings.server_timeout, on_connect=check)
+
+
+def check_at_start(url: str, settings: Settings) -> None:
+    """Refuse to start on books that cannot be trusted; a server that is not there yet is waited for later.
+
+    Raises BrokenKeyError with what to do about it.
+    """
+    keys = Keys(settings.prefix)
+    with contextlib.closing(connect(url, settings)) as client:
+        try:
+            position(OPEN.run_sync(client, open_keys(keys), open_arguments()))
+        except LoadingError as error:
+            log.warning("%s; until it is done, check-ins are refused and none is processed.", error)
+        except RedisError:
+            log.debug("The server at %s is not there yet.", parse(url))

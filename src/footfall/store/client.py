@@ -1,0 +1,22 @@
+"""redis-py clients, for commands and all else that is not hot."""
+
+from redis import Redis
+
+from footfall.config import Settings
+from footfall.store.address import parse
+
+
+def connect(url: str, settings: Settings) -> Redis:
+    """A client for the server at `url`, answering bytes. It connects with its first command."""
+    address = parse(url)
+    common = {
+        "username": address.username,
+        "password": address.password,
+        "db": address.database,
+        # a command here may be a script over many keys; only the data path needs quick answers
+        "socket_timeout": max(30.0, settings.server_timeout),
+        "socket_connect_timeout": settings.server_timeout,
+    }
+    if address.path is not None:
+        return Redis(unix_socket_path=address.path, **common)  # type: ignore[arg-type]
+    return Redis(host=address.host, port=address.port, ssl=address.tls, **common)  # type: ignore[arg-type]

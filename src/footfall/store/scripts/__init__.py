@@ -1,0 +1,64 @@
+"""The Lua scripts: one `.lua` file each, loaded once, run by name.
+
+Each file's header is the contract: KEYS, ARGV, result. A script changes everything that it is about, or nothing.
+"""
+
+from asyncio import Future
+from collections.abc import Coroutine
+from hashlib import sha1
+from importlib.resources import files
+
+from redis import Redis
+from redis.exceptions import NoScriptError as RedisNoScriptError
+
+from footfall.errors import NoScriptError
+from footfall.store.pipeline import Argument, Connection, Reply
+
+
+class Script:
+    """One script, known to the server by the SHA-1 of its source."""
+
+    def __init__(self, name: str, source: bytes) -> None:
+        self.name = name
+        self.source = source
+        self.sha = sha1(source, usedforsecurity=False).hexdigest().encode()
+
+    async def run(self, connection: Connection, keys: list[bytes], arguments: list[Argument]) -> Reply:
+        """Run it over the data path's connection. A server that does not have it yet is given it."""
+        return await self.start(connection, keys, arguments)
+
+    def start(
+        self, connection: Connection, keys: list[bytes], arguments: list[Argument]
+    ) -> Coroutine[None, None, Reply]:
+        """As `run`, but the call is sent before the result is awaited."""
+        sent = connection.call("EVALSHA", self.sha, len(keys), *keys, *arguments)
+        return self._finish(sent, connection, keys, arguments)
+
+    async def _finish(
+        self, sent: Future[Reply], connection: Connection, keys: list[bytes], arguments: list[Argument]
+    ) -> Reply:
+        try:
+            return await sent
+        except NoScriptError:  # the server was restarted, or its scripts flushed: nothing was run
+            return await connection.call("EVAL", self.source, len(keys), *keys, *arguments)
+
+    def run_sync(self, client: Redis, keys: list[bytes], arguments: list[Argument]) -> Reply:
+        """Run it over redis-py: for commands, where nothing is hot."""
+        try:
+            return client.evalsha(self.sha.decode(), len(keys), *keys, *arguments)
+        except RedisNoScriptError:
+            return client.eval(self.source.decode(), len(keys), *keys, *arguments)
+
+
+def _load() -> dict[str, Script]:
+    folder = files(__package__)
+    scripts = (item for item in folder.iterdir() if item.name.endswith(".lua"))
+    return {item.name[:-4]: Script(item.name[:-4], item.read_bytes()) for item in scripts}
+
+
+_scripts = _load()
+
+OPEN = _scripts["open"]
+RECEIVE = _scripts["receive"]
+PROCESS = _scripts["process"]
+TRIM = _scripts["trim"]

@@ -1,0 +1,108 @@
+#!lua
+-- Opens the books: creates the bookkeeping of a new or taken-over stream, or checks what is there.
+--
+-- KEYS  1 meta        created when missing, else schema and shards are compared
+--       2 checkpoint  created as 0 with meta; taken over as it is when another program wrote it
+--       3 processed   created with meta: entries added, less those after the checkpoint
+--       4 stream      read only
+-- ARGV  1 schema  2 shards
+--
+-- Result  {'READY' | 'LOADING', generation, checkpoint}
+--         {'MISMATCH', field, found}              meta was written with another schema or number of shards
+--         {'BROKEN', key, what is wrong, a value that would be right or ''}
+local meta, checkpoint_key, processed_key, stream = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+
+local function type_of(key)
+    return redis.call('TYPE', key).ok
+end
+
+local function is_entry_id(text)
+    return text == '0' or string.match(text, '^%d+%-%d+$') ~= nil
+end
+
+-- What XINFO STREAM says; an empty table when there is no stream.
+local function stream_info()
+    local info = {}
+    if type_of(stream) == 'stream' then
+        local reply = redis.call('XINFO', 'STREAM', stream)
+        for i = 1, #reply, 2 do
+            info[reply[i]] = reply[i + 1]
+        end
+    end
+    return info
+end
+
+local function count_after(id)
+    local count, page = 0, nil
+    repeat
+        page = redis.call('XRANGE', stream, '(' .. id, '+', 'COUNT', 1000)
+        count = count + #page
+        if #page > 0 then id = page[#page][1] end
+    until #page < 1000
+    return count
+end
+
+for _, expected in ipairs({{meta, 'hash'}, {checkpoint_key, 'string'}, {processed_key, 'string'}, {stream, 'stream'}}) do
+    local found = type_of(expected[1])
+    if found ~= 'none' and found ~= expected[2] then
+        return {'BROKEN', expected[1], 'it is a ' .. found .. ', not a ' .. expected[2], ''}
+    end
+end
+
+local info = stream_info()
+local added = info['entries-added'] or 0
+local checkpoint = redis.call('GET', checkpoint_key)
+local processed = redis.call('GET', processed_key)
+
+if type_of(meta) == 'none' then
+    checkpoint = checkpoint or '0'
+    if not is_entry_id(checkpoint) then
+        return {'BROKEN', checkpoint_key, 'it does not hold an entry id', '0'}
+    end
+    redis.call('HSET', meta, 'schema', ARGV[1], 'shards', ARGV[2], 'generation', '1', 'state', 'ready', 'loaded', '0')
+    redis.call('SET', checkpoint_key, checkpoint)
+    processed = string.format('%.0f', added - (info['length'] and count_after(checkpoint) or 0))
+    redis.call('SET', processed_key, processed)
+end
+
+local found = redis.call('HMGET', meta, 'schema', 'shards', 'generation', 'state')
+if found[1] ~= ARGV[1] then return {'MISMATCH', 'schema', found[1] or 'missing'} end
+if found[2] ~= ARGV[2] then return {'MISMATCH', 'shards', found[2] or 'missing'} end
+if not found[3] or not string.match(found[3], '^%d+$') or (found[4] ~= 'ready' and found[4] ~= 'loading') then
+    return {'BROKEN', meta, 'its fields generation and state are not what they must be', ''}
+end
+if found[4] == 'loading' then
+    return {'LOADING', found[3], checkpoint or '0'}
+end
+
+if not checkpoint then
+    -- the entry with exactly the unprocessed ones behind it, when that number is known and at hand
+    local behind, suggestion = added - (tonumber(processed or '') or math.huge), ''
+    if added == 0 then
+        suggestion = '0'
+    elseif behind >= 0 and behind < 10000 then
+        local newest = redis.call('XREVRANGE', stream, '+', '-', 'COUNT', behind + 1)
+        if #newest == behind + 1 then suggestion = newest[behind + 1][1] end
+    end
+    return {'BROKEN', checkpoint_key, 'it is missing', suggestion}
+end
+if not is_entry_id(checkpoint) then
+    return {'BROKEN', checkpoint_key, 'it does not hold an entry id', ''}
+end
+local ms, sequence = string.match(checkpoint, '^(%d+)%-?(%d*)$')
+local last_ms, last_sequence = string.match(info['last-generated-id'] or '0-0', '^(%d+)%-(%d+)$')
+-- compared as digits: ids have 64 bits, Lua's numbers 53
+local function digits(text) return string.rep('0', 20 - #text) .. text end
+local mine, last = digits(ms) .. digits(sequence), digits(last_ms) .. digits(last_sequence)
+if mine > last then
+    if not info['length'] then
+        return {'BROKEN', stream, 'it is missing although ' .. checkpoint .. ' was processed', ''}
+    end
+    return {'BROKEN', checkpoint_key, 'it lies beyond the last entry, ' .. info['last-generated-id'],
+            info['last-generated-id']}
+end
+if not processed or not string.match(processed, '^%d+$') then
+    local suggestion = string.format('%.0f', added - (info['length'] and count_after(checkpoint) or 0))
+    return {'BROKEN', processed_key, processed and 'it is not a number' or 'it is missing', suggestion}
+end
+return {'READY', found[3], checkpoint}

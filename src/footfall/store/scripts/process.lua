@@ -1,0 +1,187 @@
+#!lua
+-- Applies a batch of entries: all effects, dead letters and the checkpoint, or nothing.
+--
+-- The server does not roll back a script that fails half way. So everything is read and checked first; the writes
+-- come last and are of a kind that cannot fail any more. The caller has folded the batch: one row per user and one
+-- per location.
+--
+-- KEYS  1 stream                 read: is the batch's last entry still there?
+--       2 checkpoint             compared, then set
+--       3 processed              + number of entries
+--       4 meta                   read: state, generation
+--       5 dead letters           XADD
+--       6 users by check-ins     ZADD
+--       7 users recent           ZADD
+--       8 users last seen        ZREM old, ZADD new
+--       9 locations by check-ins ZADD
+--       then a hash per user, then a hash per location: numCheckins and so on
+-- ARGV  1 checkpoint  2 generation that the batch was read under
+--       3 number of entries  4 number of users  5 number of locations  6 number of dead letters
+--       7 reject | create: what to do with an unknown user or location
+--       8 number of fields and values of the last entry, n  9 its id  then the n fields and values
+--       per user: id, number of check-ins, last one's ms, last one's location
+--       per location: id, number of check-ins, sum of stars
+--         (a number of check-ins of -1 says: the caller took this record for missing)
+--       per dead letter: entry id, reason, number of fields and values, these
+--
+-- Result  {'OK', processed}; or with nothing changed:
+--         {'FENCED'}          checkpoint, generation or last entry are not those that the batch was read with
+--         {'LOADING'}         data is being loaded
+--         {'BROKEN', key}     a key is missing or does not hold what it must
+--         {'RECORDS', i, ...} KEYS[i]: it is there although taken for missing, or the other way round
+local call, pcall, fmt = redis.call, redis.pcall, string.format
+local stream, checkpoint_key, processed_key, meta, dead_letters = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+local by_checkins, recent, last_seen, locations_by_checkins = KEYS[6], KEYS[7], KEYS[8], KEYS[9]
+local FIRST_USER, MAX_UNPACK = 10, 2000
+local entries, users, locations, dead = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
+local create = ARGV[7] == 'create'
+
+-- A whole number as the server stores it. Lua would write 1e+15 for large ones.
+local function whole(number)
+    return fmt('%.0f', number)
+end
+
+-- The number in a hash field; 0 when there is none, nil when it is something else.
+local function number_of(text)
+    if not text then return 0 end
+    return #text <= 16 and not string.find(text, '%D') and tonumber(text) or nil
+end
+
+-- ---------------------------------------------------------------- read and check
+
+local book = pcall('HMGET', meta, 'state', 'generation')
+if book.err then return {'BROKEN', meta} end
+if book[1] == 'loading' then return {'LOADING'} end
+if book[1] ~= 'ready' or not book[2] then return {'BROKEN', meta} end
+
+local checkpoint = pcall('GET', checkpoint_key)
+if type(checkpoint) ~= 'string' then return {'BROKEN', checkpoint_key} end
+local processed = pcall('GET', processed_key)
+processed = type(processed) == 'string' and #processed > 0 and number_of(processed)
+if not processed then return {'BROKEN', processed_key} end
+if book[2] ~= ARGV[2] or checkpoint ~= ARGV[1] then return {'FENCED'} end
+
+local values = tonumber(ARGV[8])
+local last_id = ARGV[9]
+local last = pcall('XRANGE', stream, last_id, last_id)
+if last.err then return {'BROKEN', stream} end
+if not last[1] or #last[1][2] ~= values then return {'FENCED'} end
+for i = 1, values do
+    if last[1][2][i] ~= ARGV[9 + i] then return {'FENCED'} end
+end
+
+if type(pcall('XLEN', dead_letters)) ~= 'number' then return {'BROKEN', dead_letters} end
+for i = 6, 9 do
+    if type(pcall('ZCARD', KEYS[i])) ~= 'number' then return {'BROKEN', KEYS[i]} end
+end
+
+local mistaken = {'RECORDS'}
+local first_user_arg = 10 + values
+local first_location_arg = first_user_arg + 4 * users
+local first_dead_arg = first_location_arg + 3 * locations
+
+-- Notes a record whose existence is not what the caller took it for.
+local function check_existence(key_index, exists, count)
+    if not create and exists == (count == '-1') then
+        mistaken[#mistaken + 1] = key_index
+    end
+end
+
+local user_records, location_records = {}, {}
+for i = 1, users do
+    local key_index, arg = FIRST_USER + i - 1, first_user_arg + 4 * (i - 1)
+    local record = pcall('HMGET', KEYS[key_index], 'id', 'numCheckins', 'lastCheckin', 'lastSeenAt')
+    if record.err then return {'BROKEN', KEYS[key_index]} end
+    local count, at = number_of(record[2]), number_of(record[3])
+    if not count or not at or (at > 0 and not number_of(record[4])) then return {'BROKEN', KEYS[key_index]} end
+    check_existence(key_index, record[1] and true or false, ARGV[arg + 1])
+    record[2], record[3] = count, at
+    user_records[i] = record
+end
+for i = 1, locations do
+    local key_index, arg = FIRST_USER + users + i - 1, first_location_arg + 3 * (i - 1)
+    local record = pcall('HMGET', KEYS[key_index], 'id', 'numCheckins', 'numStars')
+    if record.err then return {'BROKEN', KEYS[key_index]} end
+    local count, stars = number_of(record[2]), number_of(record[3])
+    if not count or not stars then return {'BROKEN', KEYS[key_index]} end
+    check_existence(key_index, record[1] and true or false, ARGV[arg + 1])
+    record[2], record[3] = count, stars
+    location_records[i] = record
+end
+if #mistaken > 1 then return mistaken end
+
+-- ---------------------------------------------------------------- write
+
+-- Dead letters go first: XADD is the one write that can still fail (a stream whose ids are used up), and fails for
+-- the first of them, before anything is changed.
+local arg = first_dead_arg
+for _ = 1, dead do
+    local count = tonumber(ARGV[arg + 2])
+    local added = pcall('XADD', dead_letters, '*', 'id', ARGV[arg], 'reason', ARGV[arg + 1],
+                        unpack(ARGV, arg + 3, arg + 2 + count))
+    if type(added) ~= 'string' then return {'BROKEN', dead_letters} end
+    arg = arg + 3 + count
+end
+
+-- Runs a variadic command in pieces that Lua's stack can hold.
+local function in_chunks(command, key, arguments)
+    for first = 1, #arguments, MAX_UNPACK do
+        call(command, key, unpack(arguments, first, math.min(first + MAX_UNPACK - 1, #arguments)))
+    end
+end
+
+local to_by_checkins, to_recent, from_last_seen, to_last_seen = {}, {}, {}, {}
+for i = 1, users do
+    arg = first_user_arg + 4 * (i - 1)
+    local count = tonumber(ARGV[arg + 1])
+    if count > 0 then
+        local key, record, id = KEYS[FIRST_USER + i - 1], user_records[i], ARGV[arg]
+        local total, n = whole(record[2] + count), #to_by_checkins
+        local ms, location = ARGV[arg + 2], ARGV[arg + 3]
+        to_by_checkins[n + 1], to_by_checkins[n + 2] = total, id
+        if tonumber(ms) >= record[3] then
+            if record[1] then
+                call('HSET', key, 'numCheckins', total, 'lastCheckin', ms, 'lastSeenAt', location)
+            else
+                call('HSET', key, 'id', id, 'numCheckins', total, 'lastCheckin', ms, 'lastSeenAt', location)
+            end
+            n = #to_recent
+            to_recent[n + 1], to_recent[n + 2] = ms, id
+            if record[3] > 0 then
+                from_last_seen[#from_last_seen + 1] = fmt('%016.0f:%013.0f:%s', tonumber(record[4]), record[3], id)
+            end
+            n = #to_last_seen
+            to_last_seen[n + 1] = '0'
+            to_last_seen[n + 2] = fmt('%016.0f:%013.0f:%s', tonumber(location), tonumber(ms), id)
+        else
+            call('HSET', key, 'numCheckins', total)
+        end
+    end
+end
+in_chunks('ZADD', by_checkins, to_by_checkins)
+in_chunks('ZADD', recent, to_recent)
+in_chunks('ZREM', last_seen, from_last_seen)
+in_chunks('ZADD', last_seen, to_last_seen)
+
+to_by_checkins = {}
+for i = 1, locations do
+    arg = first_location_arg + 3 * (i - 1)
+    local count = tonumber(ARGV[arg + 1])
+    if count > 0 then
+        local key, record, id = KEYS[FIRST_USER + users + i - 1], location_records[i], ARGV[arg]
+        local total, stars, n = record[2] + count, record[3] + tonumber(ARGV[arg + 2]), #to_by_checkins
+        -- rounded half up, in whole numbers: (2 * stars + total) div (2 * total)
+        local doubled = 2 * stars + total
+        local average = whole((doubled - doubled % (2 * total)) / (2 * total))
+        local id_field = record[1] or id
+        total = whole(total)
+        call('HSET', key, 'id', id_field, 'numCheckins', total, 'numStars', whole(stars), 'averageStars', average)
+        to_by_checkins[n + 1], to_by_checkins[n + 2] = total, id
+    end
+end
+in_chunks('ZADD', locations_by_checkins, to_by_checkins)
+
+processed = whole(processed + entries)
+call('SET', processed_key, processed)
+call('SET', checkpoint_key, last_id)
+return {'OK', processed}

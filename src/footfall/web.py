@@ -1,0 +1,98 @@
+"""What every HTTP service shares: the framework's set-up, errors as problem documents, the docs page."""
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+from litestar import Litestar, Request, Response
+from litestar.datastructures import State
+from litestar.di import Provide
+from litestar.exceptions import HTTPException
+from litestar.openapi import OpenAPIConfig
+from litestar.openapi.datastructures import ResponseSpec
+from litestar.types import ControllerRouterHandler
+
+from footfall import __version__
+from footfall.docs_page import DocsPage
+from footfall.errors import FootfallError, InvalidError
+from footfall.logs import log
+from footfall.problems import MEDIA_TYPE, Problem, problem
+
+Lifespan = Callable[[Litestar], AbstractAsyncContextManager[None]]
+
+
+def create_app(
+    *,
+    title: str,
+    description: str,
+    handlers: Sequence[ControllerRouterHandler],
+    lifespan: Lifespan,
+    provide: Sequence[str],
+) -> Litestar:
+    """An app that answers errors as problem documents and describes itself at `/schema`.
+
+    `provide` names what the lifespan puts into the app's state and handlers take as parameters.
+    """
+    return Litestar(
+        route_handlers=handlers,
+        lifespan=[lifespan],
+        dependencies={name: Provide(_from_state(name), sync_to_thread=False) for name in provide},
+        exception_handlers={
+            FootfallError: _footfall_error,
+            HTTPException: _http_exception,
+            Exception: _unexpected,
+        },
+        openapi_config=OpenAPIConfig(
+            title=title,
+            version=__version__,
+            description=description,
+            path="/schema",
+            render_plugins=[DocsPage()],
+        ),
+        logging_config=None,
+    )
+
+
+def problems(*statuses: int) -> dict[int, ResponseSpec]:
+    """What a route's description says of the errors that it answers with."""
+    return {
+        status: ResponseSpec(
+            Problem, generate_examples=False, media_type=MEDIA_TYPE, description=HTTPStatus(status).phrase
+        )
+        for status in statuses
+    }
+
+
+def _from_state(name: str) -> Callable[[State], Any]:
+    def provide(state: State) -> Any:
+        return state[name]
+
+    return provide
+
+
+def _problem_response(document: Problem, headers: dict[str, str] | None = None) -> Response[bytes]:
+    return Response(msgspec.json.encode(document), status_code=document.status, media_type=MEDIA_TYPE, headers=headers)
+
+
+def _footfall_error(_: Request[Any, Any, Any], error: FootfallError) -> Response[bytes]:
+    headers = {"Retry-After": str(error.retry_after)} if error.retry_after is not None else None
+    return _problem_response(problem(error), headers)
+
+
+def _http_exception(request: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
+    """Errors that the framework finds by itself: no such route, wrong method, parameters, sizes."""
+    extra = error.extra
+    if error.status_code == HTTPStatus.BAD_REQUEST and isinstance(extra, list):
+        invalid = InvalidError([(str(item.get("key", "")), str(item["message"])) for item in extra])
+        return _footfall_error(request, invalid)
+    status = HTTPStatus(error.status_code)
+    document = Problem(title=status.phrase, status=status, detail=error.detail or status.description)
+    return _problem_response(document, dict(error.headers or {}))
+
+
+def _unexpected(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+    """A defect of ours: logged with its trace, answered without."""
+    log.error("%s %s failed", request.method, request.url.path, exc_info=error)
+    return _problem_response(Problem(title="Internal error", status=500, detail="the request could not be handled"))
