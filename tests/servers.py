@@ -77,6 +77,19 @@ async def wait_until_async(
         await asyncio.sleep(0.01)
 
 
+def process_exists(pid: int) -> bool:
+    """Whether a process lives; one that is dead and not yet waited for does not."""
+    if Path("/proc/self").exists():
+        try:
+            state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        except (FileNotFoundError, ProcessLookupError):
+            return False
+    else:
+        ps = ["ps", "-o", "stat=", "-p", str(pid)]
+        state = subprocess.run(ps, capture_output=True, text=True, check=False).stdout
+    return state[:1] not in {"", "Z"}
+
+
 class Server:
     """One running server. `close()` (or leaving the `with`) ends it and removes its directory.
 
@@ -157,9 +170,7 @@ class Server:
     def start(self) -> None:
         """Start the server (again), on the same port and directory; return when it has loaded its data."""
         assert not self.running, "it runs"
-        arguments = [
-            item for name, value in self.config.items() for item in (f"--{name}", *_words(name, value))
-        ]
+        arguments = [item for name, value in self.config.items() for item in (f"--{name}", *_words(name, value))]
         with (self.directory / "server.log").open("wb") as log:
             self._process = process = subprocess.Popen(
                 launch.command([binary(), "--port", str(self.port), *arguments], signal.SIGKILL),

@@ -2,13 +2,15 @@
 
 import contextlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Annotated, NoReturn
+from typing import Annotated, Literal, NoReturn
 
 import typer
 from redis import Redis
 from redis.exceptions import RedisError
+from rich.console import Console
+from rich.progress import Progress
 
 from footfall import __version__, logs, options
 from footfall.config import Settings
@@ -16,6 +18,7 @@ from footfall.errors import ExitCode, FootfallError, UnavailableError
 from footfall.store.address import parse
 from footfall.store.client import connect
 from footfall.store.embedded import server_url
+from footfall.terminal import progress
 
 # A service starts in half the time when it does not import what only others need, so commands import their work.
 # ruff: noqa: PLC0415
@@ -158,6 +161,111 @@ def api(
         check_at_start(settings.server_url, settings)
         factory, port, workers = "footfall.api.app:create", settings.api_port, settings.api_workers
         run(Service("API server", factory, port, "api_port", workers, settings.api_reload), settings)
+
+
+@app.command(rich_help_panel=_DATA)
+def load(
+    context: typer.Context,
+    what: Annotated[Literal["users", "locations", "checkins", "all"], typer.Argument(help="What to load.")],
+    load_from: options.LoadFrom = None,
+    load_reset: options.Reset = None,
+    load_yes: options.Yes = None,
+    bcrypt_cost: options.BcryptCost = None,
+    redis_url: options.RedisUrl = None,
+    data_dir: options.DataDir = None,
+    prefix: options.Prefix = None,
+    log_level: options.LogLevel = None,
+    log_format: options.LogFormat = None,
+) -> None:
+    """Load the sample, or users, locations or check-ins from a file.
+
+    Users and locations may be loaded while everything runs; loading one again moves its counters by the difference,
+    so that no counted check-in is lost. Check-ins replace the stream and are then unprocessed; that is refused when
+    it holds check-ins from a receiver, unless --reset is given and confirmed. Bad rows are listed, and nothing is
+    loaded then. A load that was killed is finished by running it again.
+    """
+    from footfall import loader
+
+    with _server(context) as settings, _client(settings) as client, progress() as bars:
+        loaded = loader.load(what, settings, client, confirm=_confirmed(bars), progress=bars)
+    print(f"Loaded {loaded.users:,} users, {loaded.locations:,} locations and {loaded.checkins:,} check-ins.")
+
+
+@app.command(rich_help_panel=_DATA)
+def generate(
+    context: typer.Context,
+    generate_rate: options.Rate = None,
+    generate_count: options.Count = None,
+    generate_seed: options.Seed = None,
+    generate_url: options.Url = None,
+    redis_url: options.RedisUrl = None,
+    data_dir: options.DataDir = None,
+    prefix: options.Prefix = None,
+    log_level: options.LogLevel = None,
+    log_format: options.LogFormat = None,
+) -> None:
+    """Post random check-ins of existing users to the receiver, the way real load looks, until Ctrl-C or --count.
+
+    Popular places get more, arrivals are random at the given rate and do not wait for slow answers. The summary
+    tells what was accepted and refused, and how long answers took from the moment they were due.
+    """
+    from footfall.generate import run
+
+    with _server(context) as settings, _client(settings) as client:
+        if not run(settings, client, Console()):
+            raise typer.Exit(ExitCode.FAILURE)
+
+
+@app.command(rich_help_panel=_DATA)
+def status(
+    context: typer.Context,
+    status_json: options.Json = None,
+    redis_url: options.RedisUrl = None,
+    data_dir: options.DataDir = None,
+    prefix: options.Prefix = None,
+    log_level: options.LogLevel = None,
+    log_format: options.LogFormat = None,
+) -> None:
+    """Show the stream, the checkpoint, the backlog, dead letters, users, locations and the server."""
+    import msgspec
+
+    from footfall import status as report
+
+    with _server(context) as settings, _client(settings) as client:
+        found = report.collect(client, settings)
+        if settings.status_json:
+            print(msgspec.json.encode(found).decode())
+        else:
+            report.render(found, Console())
+
+
+@app.command(rich_help_panel=_DATA, context_settings={"ignore_unknown_options": True})
+def redis(
+    context: typer.Context,
+    words: Annotated[list[str], typer.Argument(metavar="COMMAND [ARGUMENT]...", help="As redis-cli takes it.")],
+    redis_url: options.RedisUrl = None,
+    data_dir: options.DataDir = None,
+) -> None:
+    """Send one command to the server and print the reply: `footfall redis HGETALL ncc:users:180`."""
+    from footfall.replies import printed
+
+    with _server(context) as settings, _client(settings) as client:
+        client.response_callbacks.clear()  # the reply as it is
+        print(printed(client.execute_command(*words)))  # type: ignore[no-untyped-call]
+
+
+def _confirmed(bars: Progress) -> Callable[[str], bool]:
+    """Asks for a typed word; no without a terminal."""
+
+    def confirm(prompt: str) -> bool:
+        if not sys.stdin.isatty():
+            return False
+        bars.stop()
+        answer = input(f"{prompt} Type `reset` to go on: ")
+        bars.start()
+        return answer.strip() == "reset"
+
+    return confirm
 
 
 def _configured(context: typer.Context, *, service: bool) -> Settings:

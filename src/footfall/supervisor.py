@@ -7,15 +7,13 @@ import sys
 import time
 from asyncio.subprocess import PIPE, STDOUT, Process
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-
 from footfall.config import Settings
 from footfall.errors import ExitCode, FootfallError
 from footfall.logs import log
 from footfall.store import embedded, launch
 from footfall.store.client import connect
 from footfall.store.embedded import EmbeddedServer
+from footfall.terminal import progress
 
 #: seconds that the parts get to finish their work, and then the server to write its data
 _PARTS_STOP_S = 3.5
@@ -123,17 +121,6 @@ def load_sample_when_empty(settings: Settings) -> None:
             loaded = loader.load("all", settings, client, confirm=lambda _: True, progress=bars)
         unfinished.unlink()
     log.info("Loaded %d users, %d locations and %d check-ins.", loaded.users, loaded.locations, loaded.checkins)
-
-
-def progress() -> Progress:
-    """Bars for long work, on standard error, gone when it is done."""
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        console=Console(stderr=True),
-        transient=True,
-    )
 
 
 async def _supervise(settings: Settings, server: EmbeddedServer | None) -> None:

@@ -12,10 +12,11 @@ from litestar.di import Provide
 from litestar.exceptions import HTTPException
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.datastructures import ResponseSpec
+from litestar.plugins import PluginProtocol
 from litestar.types import ControllerRouterHandler
 
 from footfall import __version__
-from footfall.docs_page import DocsPage
+from footfall.docs_page import DocsPage, docs
 from footfall.errors import FootfallError, InvalidError
 from footfall.logs import log
 from footfall.problems import MEDIA_TYPE, Problem, problem
@@ -30,13 +31,15 @@ def create_app(
     handlers: Sequence[ControllerRouterHandler],
     lifespan: Lifespan,
     provide: Sequence[str],
+    plugins: Sequence[PluginProtocol] = (),
 ) -> Litestar:
-    """An app that answers errors as problem documents and describes itself at `/schema`.
+    """An app that answers errors as problem documents and describes itself at `/docs` and `/schema`.
 
     `provide` names what the lifespan puts into the app's state and handlers take as parameters.
     """
     return Litestar(
-        route_handlers=handlers,
+        route_handlers=[*handlers, docs],
+        plugins=plugins,
         lifespan=[lifespan],
         dependencies={name: Provide(_from_state(name), sync_to_thread=False) for name in provide},
         exception_handlers={
@@ -50,6 +53,7 @@ def create_app(
             description=description,
             path="/schema",
             render_plugins=[DocsPage()],
+            use_handler_docstrings=True,
         ),
         logging_config=None,
     )

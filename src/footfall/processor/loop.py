@@ -22,7 +22,9 @@ T = TypeVar("T")
 _BLOCK_MS = 500
 #: A script call holds the server for its whole length, so the size of batches adapts to keep it this short.
 _LONGEST_CALL_S = 0.010
-_SMALLEST_BATCH = 50
+_FIRST_BATCH, _SMALLEST_BATCH = 250, 50
+#: weight of one call in what an entry is reckoned to take: one disturbed call does not change much
+_SMOOTHING = 0.1
 #: seconds before another try when the server is there but the batch cannot be applied
 _RETRY_S = 0.25
 #: seconds, from and to, of the pause after each check-in with `--delay`
@@ -45,7 +47,9 @@ class Processor:
         self._pipeline = open_pipeline(url, settings)
         self._stopping = asyncio.Event()
         self._watched = settings.processor_delay
-        self._batch_size = 1 if self._watched else min(settings.processor_batch, 250)
+        self._batch_size = 1 if self._watched else min(settings.processor_batch, _FIRST_BATCH)
+        #: seconds that the server takes for one entry, smoothed over the last calls
+        self._entry_s = _LONGEST_CALL_S / _FIRST_BATCH
         self._since_trim = _TRIM_EVERY
         #: why nothing is applied at the moment; logged when it changes
         self._trouble: str | None = None
@@ -128,12 +132,12 @@ class Processor:
         return Batch(page, self._keys, create=self._settings.unknown_ids == "create")
 
     def _adapt(self, entries: int, took_s: float) -> None:
-        if self._watched:
+        """Move the batch size towards the one whose call takes `_LONGEST_CALL_S`, by what one entry took."""
+        if self._watched or entries < _SMALLEST_BATCH:
             return
-        if took_s > _LONGEST_CALL_S:
-            self._batch_size = max(_SMALLEST_BATCH, min(self._batch_size, entries) * 4 // 5)
-        elif took_s < 0.7 * _LONGEST_CALL_S and entries >= self._batch_size:
-            self._batch_size = min(self._settings.processor_batch, self._batch_size * 5 // 4)
+        self._entry_s += (took_s / entries - self._entry_s) * _SMOOTHING
+        wanted = int(_LONGEST_CALL_S / self._entry_s)
+        self._batch_size = max(_SMALLEST_BATCH, min(wanted, self._settings.processor_batch))
 
     def _announce(self, batch: Batch) -> None:
         if self._watched:
@@ -152,7 +156,8 @@ class Processor:
                 checkin_log.info("Processed checkin %s.", entry_id.decode())
             await self._pause(random.uniform(*_PAUSE_S))
         else:
-            log.info("Processed %d check-ins up to %s.", applied.checkins, batch.last_id.decode())
+            plural = "" if applied.checkins == 1 else "s"
+            log.info("Processed %d check-in%s up to %s.", applied.checkins, plural, batch.last_id.decode())
         self._since_trim += len(batch)
         if self._since_trim >= _TRIM_EVERY:
             await self._trim(connection)

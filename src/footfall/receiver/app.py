@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 from litestar import Litestar, Request, post
+from litestar.di import NamedDependency
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.openapi.spec import Example, OpenAPIMediaType, Operation, Reference, RequestBody, Schema
 from litestar.openapi.spec.enums import OpenAPIType
@@ -58,7 +59,7 @@ class _CheckInOperation(Operation):
         **problems(400, 404, 413, 415, 422, 503),
     },
 )
-async def check_in(request: Request[Any, Any, Any], intake: Intake) -> Accepted:
+async def check_in(request: Request[Any, Any, Any], intake: NamedDependency[Intake]) -> Accepted:
     """Store one check-in. It is in the stream when the answer is sent, and will be counted exactly once."""
     require_json(request.headers.get("content-type"))
     return Accepted(await intake.store(decode(await request.body())))

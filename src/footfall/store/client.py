@@ -1,6 +1,8 @@
 """redis-py clients, for commands and all else that is not hot."""
 
 from redis import Redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from footfall.config import Settings
 from footfall.store.address import parse
@@ -16,6 +18,8 @@ def connect(url: str, settings: Settings) -> Redis:
         # a command here may be a script over many keys; only the data path needs quick answers
         "socket_timeout": max(30.0, settings.server_timeout),
         "socket_connect_timeout": settings.server_timeout,
+        # a server that is away is said to be away at once; nothing here is worth a second try in silence
+        "retry": Retry(NoBackoff(), 0),
     }
     if address.path is not None:
         return Redis(unix_socket_path=address.path, **common)  # type: ignore[arg-type]

@@ -46,7 +46,10 @@ def end_with_parent(parent: int, death_signal: int = signal.SIGTERM) -> None:
 def become(parent: int, death_signal: int, argv: list[str]) -> NoReturn:
     """Turn this process into `argv`, which gets `death_signal` when `parent` dies (Linux)."""
     end_with_parent(parent, death_signal)
-    os.execvp(argv[0], argv)
+    try:
+        os.execvp(argv[0], argv)
+    except OSError as error:
+        sys.exit(f"cannot run {argv[0]}: {error}")
 
 
 def guard(parent: int, death_signal: int, argv: list[str]) -> NoReturn:
@@ -60,8 +63,10 @@ def guard(parent: int, death_signal: int, argv: list[str]) -> NoReturn:
 
     signal.signal(signal.SIGINT, wake)
     signal.signal(signal.SIGCHLD, wake)
-    child = os.posix_spawnp(argv[0], argv, os.environ)
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})  # one that comes now is passed on, too
+    child = os.posix_spawnp(argv[0], argv, os.environ, setsigmask=())
     signal.signal(signal.SIGTERM, lambda *_: os.kill(child, signal.SIGTERM))
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
     orphaned = False
     while True:
         ended, status = os.waitpid(child, os.WNOHANG)

@@ -1,0 +1,1 @@
+"""The API server: answers questions about check-ins, users and locations."""

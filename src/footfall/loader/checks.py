@@ -1,0 +1,138 @@
+"""What makes a row bad although each field by itself is well formed."""
+
+from collections.abc import Callable, Iterable
+from typing import TypeVar
+
+from footfall.loader.bad_rows import BadRows
+from footfall.loader.checkins import CheckIns
+from footfall.loader.passwords import MAX_BYTES, is_hash
+from footfall.model import MAX_TIME_MS, LoadedCheckIn, LoadedLocation, LoadedUser, parse_entry_id
+
+#: ms by which the clock of whoever wrote a file may be ahead of the server's
+CLOCK_TOLERANCE_MS = 1000
+_MAX_LONGITUDE = 180.0
+#: the server's geo index ends there (Web Mercator)
+_MAX_LATITUDE = 85.05112878
+
+#: which stored user has each of these e-mails (in lower case); None for nobody
+Owners = Callable[[list[str]], list[int | None]]
+Problem = tuple[str, str] | None
+KeyT = TypeVar("KeyT", int, str)
+
+
+def check_users(
+    rows: Iterable[tuple[str, LoadedUser]], bad: BadRows, *, now_ms: int, owners: Owners
+) -> list[LoadedUser]:
+    """The good rows. They are held as objects: about 1 KB per user, with what finds duplicates.
+
+    An e-mail may be one that a stored user has when that user is in the file too, by necessity with another one.
+    """
+    users: list[LoadedUser] = []
+    id_places: dict[int, str] = {}
+    email_places: dict[str, str] = {}
+    for place, user in rows:
+        email = user.email.lower()
+        problem = (
+            _user_problem(user, now_ms)
+            or _duplicate("id", user.id, id_places)
+            or _duplicate("email", email, email_places)
+        )
+        if problem:
+            bad.add(place, *problem)
+        else:
+            users.append(user)
+            id_places[user.id] = email_places[email] = place
+    emails = list(email_places)
+    for start in range(0, len(emails), 1000):
+        part = emails[start : start + 1000]
+        for user, email, owner in zip(users[start : start + 1000], part, owners(part), strict=True):
+            if owner is not None and owner != user.id and owner not in id_places:
+                bad.add(email_places[email], "email", f"user {owner} on the server has it")
+    return users
+
+
+def check_locations(rows: Iterable[tuple[str, LoadedLocation]], bad: BadRows) -> list[LoadedLocation]:
+    """The good rows, held as objects: about 1 KB per location, 3 KB with details."""
+    locations: list[LoadedLocation] = []
+    places: dict[int, str] = {}
+    for place, location in rows:
+        problem = _location_problem(location) or _duplicate("id", location.id, places)
+        if problem:
+            bad.add(place, *problem)
+        else:
+            locations.append(location)
+            places[location.id] = place
+    return locations
+
+
+def check_check_ins(rows: Iterable[tuple[str, LoadedCheckIn]], bad: BadRows, *, now_ms: int) -> CheckIns:
+    """The good rows. Users and locations need not exist: process.lua knows what to do then."""
+    check_ins = CheckIns()
+    latest = min(now_ms, MAX_TIME_MS)
+    previous = (0, 0)
+    for place, row in rows:
+        try:
+            entry_id = parse_entry_id(row.id if "-" in row.id else row.id + "-0")
+        except ValueError:
+            bad.add(place, "id", "must be <ms>-<sequence number> or <ms>")
+            continue
+        if entry_id[0] == 0:
+            bad.add(place, "id", "must be later than 0 ms")
+        elif entry_id[0] > latest:
+            # the server gives out rising ids only: it would go on from here, or not at all
+            bad.add(place, "id", "lies in the future")
+        elif entry_id <= previous:
+            bad.add(place, "id", f"must be greater than the one before, {previous[0]}-{previous[1]}")
+        else:
+            check_ins.append(entry_id, row.location_id, row.user_id, row.star_rating)
+            previous = entry_id
+    return check_ins
+
+
+def _duplicate(field: str, value: KeyT, places: dict[KeyT, str]) -> Problem:
+    first = places.get(value)
+    return (field, f"is the same as in {first}") if first else None
+
+
+def _user_problem(user: LoadedUser, now_ms: int) -> Problem:
+    if user.email.endswith("\n"):
+        return "email", "ends with a line break"
+    if not is_hash(user.password) and len(user.password.encode()) > MAX_BYTES:
+        return "password", f"is longer than the {MAX_BYTES} bytes that bcrypt takes"
+    if (user.last_checkin is None) != (user.last_seen_at is None):
+        missing = "lastCheckin" if user.last_checkin is None else "lastSeenAt"
+        return missing, "is missing: lastCheckin and lastSeenAt come together or not at all"
+    if user.last_checkin == 0:
+        return "lastCheckin", "must be later than 0 ms"
+    if user.last_checkin is not None and user.last_checkin > now_ms + CLOCK_TOLERANCE_MS:
+        return "lastCheckin", "lies in the future"
+    return None
+
+
+def _location_problem(location: LoadedLocation) -> Problem:
+    if location.category.endswith("\n"):
+        return "category", "ends with a line break"
+    if location.num_stars > 5 * location.num_checkins:
+        return "numStars", "is more than 5 per check-in"
+    return _point_problem(location.location) or _details_problem(location)
+
+
+def _point_problem(point: str) -> Problem:
+    if not point.isascii() or point.endswith("\n"):
+        return "location", "must be lng,lat in plain digits"
+    longitude, latitude = map(float, point.split(","))
+    if abs(longitude) > _MAX_LONGITUDE:
+        return "location", f"the longitude must be between -{_MAX_LONGITUDE:g} and {_MAX_LONGITUDE:g}"
+    if abs(latitude) > _MAX_LATITUDE:
+        return "location", f"the latitude must be between -{_MAX_LATITUDE:.8f} and {_MAX_LATITUDE:.8f}"
+    return None
+
+
+def _details_problem(location: LoadedLocation) -> Problem:
+    if location.details is None:
+        return None
+    if location.details.id != location.id:
+        return "details", f"id must be the location's, {location.id}"
+    if sorted(day.day for day in location.details.hours) != list(range(7)):
+        return "details", "hours must have each day from 0 to 6 once"
+    return None

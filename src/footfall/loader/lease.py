@@ -1,0 +1,98 @@
+"""The right to load: one load at a time, and each write checks that it is still the holder's."""
+
+import contextlib
+import threading
+import uuid
+from collections.abc import Iterable
+from itertools import islice
+from types import TracebackType
+from typing import Self
+
+from redis import Redis
+from redis.exceptions import LockError, RedisError
+
+from footfall.errors import BrokenKeyError, FootfallError, RefusedError
+from footfall.keys import Keys
+from footfall.logs import log
+from footfall.store.pipeline import Argument, Reply
+from footfall.store.scripts import Script
+
+#: seconds until the lease of a load that was killed ends
+LEASE_S = 10.0
+RENEWAL_S = 2.0
+#: seconds to wait for another load's lease: enough to outlast one that was killed
+PATIENCE_S = 11.0
+
+
+class LeaseLostError(FootfallError):
+    """This load stood still for so long that another may have begun; it has written nothing since."""
+
+
+class Lease:
+    """Held while in its `with`, renewed in the background.
+
+    Raises RefusedError on entering when another load holds it for longer than a killed one would.
+    """
+
+    def __init__(self, client: Redis, keys: Keys) -> None:
+        self.client = client
+        self.keys = keys
+        self._token = uuid.uuid4().hex
+        self._lock = client.lock(keys.loader_lease.decode(), timeout=LEASE_S, thread_local=False)
+        self._ended = threading.Event()
+        self._renewer = threading.Thread(target=self._renew, daemon=True)
+
+    def __enter__(self) -> Self:
+        if not self._lock.acquire(blocking=False, token=self._token):
+            log.warning("Another load is running, or was killed a moment ago; waiting for %g s at most.", PATIENCE_S)
+            if not self._lock.acquire(blocking_timeout=PATIENCE_S, token=self._token):
+                raise RefusedError("another load is running; wait for its end")
+        self._renewer.start()
+        return self
+
+    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
+        self._ended.set()
+        self._renewer.join()
+        with contextlib.suppress(LockError, RedisError):  # it ends by itself
+            self._lock.release()
+
+    def run(self, script: Script, keys: list[bytes], arguments: list[Argument]) -> Reply:
+        """Run a script that takes the lease as its first key and the token as its first argument.
+
+        Raises LeaseLostError and BrokenKeyError when the script says LOST and BROKEN.
+        """
+        reply = script.run_sync(self.client, [self.keys.loader_lease, *keys], [self._token, *arguments])
+        word: bytes = reply[0] if isinstance(reply, list) else reply
+        if word == b"LOST":
+            raise LeaseLostError("this load stood still for too long and another may have begun; run it again")
+        if word.startswith(b"BROKEN "):
+            raise broken(word.removeprefix(b"BROKEN ").decode(errors="replace"), "does not hold what it must")
+        return reply
+
+    def _renew(self) -> None:
+        while not self._ended.wait(RENEWAL_S):
+            try:
+                self._lock.reacquire()
+            except LockError:
+                return  # lost: the next script says so
+            except RedisError:
+                continue
+
+
+def broken(key: str, what: str) -> BrokenKeyError:
+    """The error for a key that the load cannot work on."""
+    return BrokenKeyError(
+        f"{key} {what}; when it is not another program's (then use another prefix), delete it and load all data again"
+    )
+
+
+def check_types(client: Redis, expected: Iterable[tuple[bytes, str]]) -> None:
+    """Raise BrokenKeyError for a key that is there with another type than the expected one."""
+    remaining = iter(expected)
+    while part := list(islice(remaining, 1000)):
+        pipeline = client.pipeline(transaction=False)
+        for key, _ in part:
+            pipeline.type(key)
+        for (key, kind), found in zip(part, pipeline.execute(), strict=True):
+            if found not in (b"none", kind.encode()):
+                raise broken(key.decode(errors="replace"), f"is a {found.decode()}, not a {kind}")

@@ -1,0 +1,300 @@
+"""How things stand: what is on the server, how far processing is, and what is wrong, with its repair.
+
+Only reads: on an empty server it leaves nothing behind.
+"""
+
+from collections import Counter
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Literal
+
+import msgspec
+from redis import Redis
+from redis.exceptions import ResponseError
+from rich.console import Console
+
+from footfall.config import Settings
+from footfall.errors import BrokenKeyError, LoadingError
+from footfall.keys import Keys
+from footfall.store.books import open_arguments, open_keys, position
+from footfall.store.scripts import OPEN
+
+#: entries read in one command
+_PAGE = 1000
+#: Entries after the checkpoint that are counted one by one, to compare them with the books' number.
+_COUNTED = 10_000
+
+#: Where a script that opens the books only looks: without the shebang line a script may run as read-only, and the
+#: server refuses it when it tries to write.
+_LOOK = OPEN.source.partition(b"\n")[2]
+
+State = Literal["empty", "new", "loading", "ready", "broken"]
+
+
+class ServerStatus(msgspec.Struct, rename="camel", kw_only=True):
+    """The server, as its INFO has it; None is what it does not tell."""
+
+    kind: str
+    version: str
+    #: bytes
+    used_memory: int | None
+    used_memory_human: str | None
+    #: bytes; 0 is no limit
+    max_memory: int | None
+    max_memory_policy: str | None
+    append_only: bool | None
+
+
+class Status(msgspec.Struct, rename="camel", kw_only=True):
+    """Everything that `footfall status` shows; None is what is not there or cannot be read."""
+
+    server: ServerStatus
+    #: `empty`: no key is there. `new`: keys, but no books yet. `broken`: nothing is taken or processed until the
+    #: first of `problems` is repaired.
+    state: State
+    generation: int | None
+    stream_length: int
+    newest_entry: str | None
+    checkpoint: str | None
+    #: how many entries the checkpoint has passed
+    processed: int | None
+    #: entries added, less those processed
+    backlog: int | None
+    #: how long the oldest unprocessed entry has waited, by the server's clock; None without one
+    oldest_unprocessed_ms: int | None
+    #: reason -> how many
+    dead_letters: dict[str, int]
+    users: int
+    locations: int
+    #: what is not as it must be, each with the key and the repair
+    problems: list[str]
+    #: what works, but maybe not as wanted
+    warnings: list[str]
+
+
+@dataclass(frozen=True)
+class _Snapshot:
+    """The books and their stream, read in one transaction; None is what cannot be read."""
+
+    types: dict[bytes, str]
+    meta: dict[bytes, bytes]
+    checkpoint: bytes | None
+    processed: bytes | None
+    #: what XINFO STREAM says
+    stream: dict[str, Any]
+    users: int
+    locations: int
+    now_ms: int
+
+    @property
+    def backlog(self) -> int | None:
+        """Entries added, less those processed."""
+        processed = _number(self.processed)
+        return None if processed is None else self.stream.get("entries-added", 0) - processed
+
+
+def collect(client: Redis, settings: Settings) -> Status:
+    """Look at the server. A key that is missing or does not hold what it must becomes one of `problems`.
+
+    Raises RedisError when the server cannot be reached.
+    """
+    client = Redis(connection_pool=client.connection_pool)
+    # fields as they are: in a dict, a name that comes twice would hide the first
+    client.set_response_callback("XRANGE", lambda reply, **_: reply)
+    keys = Keys(settings.prefix)
+    server = _server(client)
+    now = _snapshot(client, keys)
+    problems = _wrong_types(now, keys)
+    state = _state(client, keys, now, problems)
+    oldest = _oldest_unprocessed(client, keys, now, problems) if state == "ready" else None
+    last_entry = now.stream.get("last-entry")
+    return Status(
+        server=server,
+        state=state,
+        generation=_number(now.meta.get(b"generation")),
+        stream_length=now.stream.get("length", 0),
+        newest_entry=last_entry[0].decode() if last_entry else None,
+        checkpoint=None if now.checkpoint is None else now.checkpoint.decode(errors="replace"),
+        processed=_number(now.processed),
+        backlog=now.backlog,
+        oldest_unprocessed_ms=None if oldest is None else max(0, now.now_ms - int(oldest.partition(b"-")[0])),
+        dead_letters=_dead_letters(client, keys.dead_letters) if now.types[keys.dead_letters] == "stream" else {},
+        users=now.users,
+        locations=now.locations,
+        problems=problems,
+        warnings=_warnings(server, state, now, settings),
+    )
+
+
+def as_json(status: Status) -> str:
+    """The status for `--json`, indented."""
+    return msgspec.json.format(msgspec.json.encode(status)).decode()
+
+
+def render(status: Status, console: Console) -> None:
+    """Print the status for a person."""
+
+    def show(text: str, style: str | None = None) -> None:
+        console.print(text, style=style, highlight=False, markup=False, soft_wrap=True)
+
+    server, waited = status.server, status.oldest_unprocessed_ms
+    rows: dict[str, str | int | None] = {
+        "server": f"{server.kind} {server.version}",
+        "memory": f"{server.used_memory_human or '?'}, maxmemory-policy {server.max_memory_policy or '?'}",
+        "append-only file": None if server.append_only is None else "on" if server.append_only else "off",
+        "state": status.state,
+        "generation": status.generation,
+        "stream length": status.stream_length,
+        "newest entry": status.newest_entry,
+        "checkpoint": status.checkpoint,
+        "processed": status.processed,
+        "backlog": status.backlog,
+        "oldest unprocessed": None if waited is None else f"waits for {timedelta(seconds=waited // 1000)}",
+        "users": status.users,
+        "locations": status.locations,
+        "dead letters": sum(status.dead_letters.values()),
+    }
+    for name, value in rows.items():
+        show(f"{name:<20}{f'{value:,}' if isinstance(value, int) else value or '-'}")
+    for reason, count in status.dead_letters.items():
+        show(f"{'':<20}{count:,} {reason}")
+    for text in status.warnings:
+        show(f"warning: {text}", "yellow")
+    for text in status.problems:
+        show(f"problem: {text}", "red")
+
+
+# --- private
+
+
+def _server(client: Redis) -> ServerStatus:
+    info: Any = client.info()
+    return ServerStatus(
+        kind=str(info.get("server_name", "redis")).capitalize(),
+        version=str(info.get("valkey_version") or info.get("redis_version") or "?"),
+        used_memory=info.get("used_memory"),
+        used_memory_human=info.get("used_memory_human"),
+        max_memory=info.get("maxmemory"),
+        max_memory_policy=info.get("maxmemory_policy"),
+        append_only=bool(info["aof_enabled"]) if "aof_enabled" in info else None,
+    )
+
+
+def _kinds(keys: Keys) -> dict[bytes, str]:
+    """The keys that are looked at, those of the books first, and their types."""
+    kinds = dict(zip(open_keys(keys), ("hash", "string", "string", "stream"), strict=True))
+    return kinds | {keys.dead_letters: "stream", keys.users_by_checkins: "zset", keys.locations_by_checkins: "zset"}
+
+
+def _snapshot(client: Redis, keys: Keys) -> _Snapshot:
+    kinds = _kinds(keys)
+    with client.pipeline(transaction=True) as transaction:
+        for key in kinds:
+            transaction.type(key)
+        transaction.hgetall(keys.meta)
+        transaction.get(keys.checkpoint)
+        transaction.get(keys.processed)
+        transaction.xinfo_stream(keys.stream)
+        transaction.zcard(keys.users_by_checkins)
+        transaction.zcard(keys.locations_by_checkins)
+        transaction.time()
+        replies: list[Any] = transaction.execute(raise_on_error=False)
+    types = {key: reply.decode() for key, reply in zip(kinds, replies, strict=False)}
+    # a command on a key of another type, or on a stream that is not there
+    values: list[Any] = [None if isinstance(reply, ResponseError) else reply for reply in replies[len(kinds) :]]
+    meta, checkpoint, processed, stream, users, locations, time = values
+    return _Snapshot(
+        types=types,
+        meta=meta or {},
+        checkpoint=checkpoint,
+        processed=processed,
+        stream=stream or {},
+        users=users or 0,
+        locations=locations or 0,
+        now_ms=time[0] * 1000 + time[1] // 1000,
+    )
+
+
+def _wrong_types(now: _Snapshot, keys: Keys) -> list[str]:
+    return [
+        f"{key.decode()}: it is a {now.types[key]}, not a {kind}; "
+        "restore it from a backup, or load the data again (`footfall load all --reset`)"
+        for key, kind in _kinds(keys).items()
+        if now.types[key] not in (kind, "none")
+    ]
+
+
+def _state(client: Redis, keys: Keys, now: _Snapshot, problems: list[str]) -> State:
+    """The state of the books; what is wrong with them goes to the problems."""
+    if any(now.types[key] not in (_kinds(keys)[key], "none") for key in open_keys(keys)):
+        return "broken"
+    if now.types[keys.meta] == "none":
+        return "empty" if set(now.types.values()) == {"none"} else "new"
+    try:
+        position(client.eval_ro(_LOOK.decode(), 4, *open_keys(keys), *open_arguments()))
+    except LoadingError:
+        return "loading"
+    except BrokenKeyError as error:
+        problems.insert(0, str(error))
+        return "broken"
+    return "ready"
+
+
+def _oldest_unprocessed(client: Redis, keys: Keys, now: _Snapshot, problems: list[str]) -> bytes | None:
+    """The first entry after the checkpoint. On the way the backlog is compared with what lies there."""
+    oldest, counted, last = None, 0, now.checkpoint or b"0"
+    newest = now.stream.get("last-generated-id", b"0-0")
+    while counted < _COUNTED:
+        page: Any = client.xrange(keys.stream, b"(" + last, newest, _PAGE)
+        if not page:
+            break
+        counted += len(page)
+        oldest, last = oldest or page[0][0], page[-1][0]
+    backlog = now.backlog or 0
+    if backlog != counted and not (backlog > counted >= _COUNTED):
+        # another checkpoint by now: it was the processor, or a load, that took them away
+        unchanged: Any = client.get(keys.checkpoint), client.hget(keys.meta.decode(), "generation")
+        if unchanged == (now.checkpoint, now.meta.get(b"generation")):
+            problems.append(_disagreement(keys, now, counted))
+    return oldest
+
+
+def _disagreement(keys: Keys, now: _Snapshot, counted: int) -> str:
+    key = keys.processed.decode()
+    # without it, whoever opens the books counts them all and says what it must be
+    repair = f"DEL {key}" if counted >= _COUNTED else f"SET {key} {now.stream.get('entries-added', 0) - counted}"
+    more = " or more" if counted >= _COUNTED else ""
+    return (
+        f"{key}: by it {now.backlog} entries are unprocessed, but {counted}{more} lie after the checkpoint "
+        f"(were some deleted?); with all services stopped, this repairs it: {repair}"
+    )
+
+
+def _dead_letters(client: Redis, key: bytes) -> dict[str, int]:
+    """How many there are for each reason, the most frequent first."""
+    reasons: Counter[str] = Counter()
+    page: Any = client.xrange(key, "-", "+", _PAGE)
+    while page:
+        for _, fields in page:  # id, reason, then the entry's own fields
+            reasons[fields[3].decode(errors="replace") if fields[2:3] == [b"reason"] else "?"] += 1
+        page = client.xrange(key, b"(" + page[-1][0], "+", _PAGE)
+    return dict(reasons.most_common())
+
+
+def _warnings(server: ServerStatus, state: State, now: _Snapshot, settings: Settings) -> list[str]:
+    warnings = []
+    if server.max_memory_policy not in ("noeviction", None):
+        warnings.append(
+            f"maxmemory-policy is {server.max_memory_policy}: a full server deletes keys; it must be noeviction"
+        )
+    if state == "empty":
+        warnings.append("nothing is loaded; `footfall load all` loads the sample")
+    elif state == "new":
+        warnings.append("there are no books of this stream yet; the first service that starts creates them")
+    elif state == "ready" and settings.unknown_ids == "reject" and not (now.users and now.locations):
+        warnings.append("without users and locations every check-in is refused; `footfall load all` loads the sample")
+    return warnings
+
+
+def _number(text: bytes | None) -> int | None:
+    return int(text) if text is not None and text.isdigit() and len(text) <= 16 else None

@@ -1,0 +1,101 @@
+#!lua
+-- Writes a chunk of locations, for the first time or again, with their details, baselines and index entries.
+--
+-- What check-ins have counted since the last load is kept: the counters move by the difference of the baselines.
+-- Everything is read and checked before the first write. Running it a second time changes nothing.
+--
+-- KEYS  1 lease        compared
+--       2 by check-ins ZADD
+--       3 geo          GEOADD
+--       4 baseline     read, HSET
+--       then per location: its hash, its details (SET when there are any), its category (ZADD), the category that
+--       it had before (ZREM; the same key when it had none)
+-- ARGV  1 token of the lease
+--       then per location: id, name, category, stored category as the caller has read it ('' when there is none),
+--       location, longitude, latitude, numCheckins, numStars, details (JSON, '' when there are none),
+--       baseline (JSON)
+--
+-- Result  'OK'; or with nothing changed:
+--         'LOST'          the lease is another load's by now
+--         'RETRY'         a stored category is not the one that the caller has read
+--         'BROKEN <key>'  a key does not hold what it must
+local lease, by_checkins, geo, baselines = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local call, fmt = redis.call, string.format
+local FIRST_LOCATION, KEYS_EACH, VALUES = 5, 4, 11
+
+-- A whole number as the server stores it. Lua would write 1e+15 for large ones.
+local function whole(number)
+    return fmt('%.0f', number)
+end
+
+-- The number in a hash field; 0 when there is none, nil when it is something else.
+local function number_of(text)
+    if not text then return 0 end
+    return #text <= 16 and not string.find(text, '%D') and tonumber(text) or nil
+end
+
+local function is_or_none(key, expected)
+    local found = call('TYPE', key).ok
+    return found == expected or found == 'none'
+end
+
+-- ---------------------------------------------------------------- read and check
+
+if call('GET', lease) ~= ARGV[1] then return 'LOST' end
+for i, expected in ipairs({'string', 'zset', 'zset', 'hash'}) do
+    if not is_or_none(KEYS[i], expected) then return 'BROKEN ' .. KEYS[i] end
+end
+
+local locations = {}
+for i = FIRST_LOCATION, #KEYS, KEYS_EACH do
+    local arg = 2 + VALUES * (i - FIRST_LOCATION) / KEYS_EACH
+    for j, expected in ipairs({'hash', 'string', 'zset', 'zset'}) do
+        if not is_or_none(KEYS[i + j - 1], expected) then return 'BROKEN ' .. KEYS[i + j - 1] end
+    end
+    local stored = call('HMGET', KEYS[i], 'category', 'numCheckins', 'numStars')
+    local count, stars = number_of(stored[2]), number_of(stored[3])
+    if not count or not stars then return 'BROKEN ' .. KEYS[i] end
+    if (stored[1] or '') ~= ARGV[arg + 3] then return 'RETRY' end
+    local baseline = {numCheckins = 0, numStars = 0}
+    local json = call('HGET', baselines, ARGV[arg])
+    if json then
+        local readable
+        readable, baseline = pcall(cjson.decode, json)
+        if not readable or type(baseline) ~= 'table' or type(baseline.numCheckins) ~= 'number'
+                or type(baseline.numStars) ~= 'number' then
+            return 'BROKEN ' .. baselines
+        end
+    end
+    locations[i] = {count = count, stars = stars, baseline = baseline}
+end
+
+-- ---------------------------------------------------------------- write
+
+for i = FIRST_LOCATION, #KEYS, KEYS_EACH do
+    local key, details, category, old_category = KEYS[i], KEYS[i + 1], KEYS[i + 2], KEYS[i + 3]
+    local location, arg = locations[i], 2 + VALUES * (i - FIRST_LOCATION) / KEYS_EACH
+    local id, old = ARGV[arg], location.baseline
+
+    local count = math.max(0, location.count + tonumber(ARGV[arg + 7]) - old.numCheckins)
+    local stars = math.max(0, location.stars + tonumber(ARGV[arg + 8]) - old.numStars)
+    local average = 0
+    if count > 0 then
+        -- rounded half up, in whole numbers: (2 * stars + count) div (2 * count)
+        local doubled = 2 * stars + count
+        average = (doubled - doubled % (2 * count)) / (2 * count)
+    end
+
+    call('HSET', key, 'id', id, 'name', ARGV[arg + 1], 'category', ARGV[arg + 2], 'location', ARGV[arg + 4],
+         'numCheckins', whole(count), 'numStars', whole(stars), 'averageStars', whole(average))
+    call('HSET', baselines, id, ARGV[arg + 10])
+    call('ZADD', by_checkins, whole(count), id)
+    call('GEOADD', geo, ARGV[arg + 5], ARGV[arg + 6], id)
+    if old_category ~= category then
+        call('ZREM', old_category, id)
+    end
+    call('ZADD', category, id, id)
+    if ARGV[arg + 9] ~= '' then
+        call('SET', details, ARGV[arg + 9])
+    end
+end
+return 'OK'

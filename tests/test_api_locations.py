@@ -1,0 +1,87 @@
+"""What the API answers about locations."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import httpx
+import pytest
+
+from api_process import ApiProcess
+from servers import Server
+
+_CAFE = {
+    "id": 13,
+    "name": "Corner Coffee",
+    "category": "cafe",
+    "location": "-122.4194,37.7749",
+    "numCheckins": 3,
+    "numStars": 13,
+    "averageStars": 4,
+}
+
+
+@pytest.fixture(scope="module")
+def api(shared_server: Server) -> Iterator[httpx.Client]:
+    with ApiProcess.on_empty(shared_server) as process:
+        yield process.client
+
+
+def _store(server: Server, location_id: int, fields: Mapping[Any, Any]) -> None:
+    server.client().hset(f"ncc:locations:{location_id}", mapping=fields)
+
+
+def test_a_location_has_its_place_and_numbers(server: Server, api: httpx.Client) -> None:
+    _store(server, 13, {**_CAFE, "unknown": "field"})
+    response = api.get("/api/location/13")
+    assert response.status_code == 200
+    assert response.headers["content-type"] == "application/json"
+    assert response.text == (
+        '{"id":13,"name":"Corner Coffee","category":"cafe","location":"-122.4194,37.7749",'
+        '"numCheckins":3,"numStars":13,"averageStars":4}'
+    )
+
+
+def test_a_location_made_by_a_check_in_has_numbers_only(server: Server, api: httpx.Client) -> None:
+    _store(server, 5, {"id": 5, "numCheckins": 1, "numStars": 0, "averageStars": 0})
+    assert api.get("/api/location/5").json() == {
+        "id": 5,
+        "name": None,
+        "category": None,
+        "location": None,
+        "numCheckins": 1,
+        "numStars": 0,
+        "averageStars": 0,
+    }
+
+
+def test_an_unknown_location_is_not_found(server: Server, api: httpx.Client) -> None:
+    response = api.get("/api/location/5")
+    assert response.status_code == 404
+    assert response.headers["content-type"] == "application/problem+json"
+    assert response.json()["detail"] == "there is no such location"
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "013", "13.0", "geo", "%00", "%0D%0A", "9007199254740992"])
+def test_what_is_no_id_is_named(value: str, server: Server, api: httpx.Client) -> None:
+    _store(server, 13, _CAFE)
+    response = api.get(f"/api/location/{value}")
+    assert response.status_code == 422
+    assert response.headers["content-type"] == "application/problem+json"
+    assert [error["field"] for error in response.json()["errors"]] == ["id"]
+
+
+@pytest.mark.parametrize("field", ["id", "numCheckins", "numStars", "averageStars"])
+@pytest.mark.parametrize("value", ["", "x", "-1", "4.5"])
+def test_a_number_that_is_none_is_named(field: str, value: str, server: Server, api: httpx.Client) -> None:
+    _store(server, 13, {**_CAFE, field: value})
+    response = api.get("/api/location/13")
+    assert response.status_code == 503
+    assert response.headers["content-type"] == "application/problem+json"
+    assert response.json()["detail"] == f"ncc:locations:13: {field} is not a number"
+
+
+def test_a_key_of_another_type_is_named(server: Server, api: httpx.Client) -> None:
+    server.client().rpush("ncc:locations:13", "x")
+    response = api.get("/api/location/13")
+    assert response.status_code == 503
+    assert response.json()["detail"] == "ncc:locations:13 holds another type than it must"

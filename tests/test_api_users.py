@@ -1,0 +1,141 @@
+"""What the API answers about users."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+import pytest
+
+from api_process import ApiProcess
+from footfall.model import MAX_ID
+from servers import Server
+
+_SOPHIA = {
+    "id": 180,
+    "firstName": "Sophia",
+    "lastName": "Marshall",
+    "email": "sophia.marshall@example.com",
+    "password": "$2b$12$abcdefghijklmnopqrstuv",
+    "numCheckins": 2332,
+    "lastCheckin": 1609605397408,
+    "lastSeenAt": 13,
+}
+
+
+@pytest.fixture(scope="module")
+def api(shared_server: Server) -> Iterator[httpx.Client]:
+    with ApiProcess.on_empty(shared_server) as process:
+        yield process.client
+
+
+def _store(server: Server, user_id: int, fields: Mapping[Any, Any]) -> None:
+    server.client().hset(f"ncc:users:{user_id}", mapping=fields)
+
+
+def test_a_user_has_names_numbers_and_no_secrets(server: Server, api: httpx.Client) -> None:
+    _store(server, 180, _SOPHIA)
+    response = api.get("/api/user/180")
+    assert response.status_code == 200
+    assert response.headers["content-type"] == "application/json"
+    assert response.text == (
+        '{"id":180,"firstName":"Sophia","lastName":"Marshall","numCheckins":2332,'
+        '"lastCheckin":1609605397408,"lastSeenAt":13}'
+    )
+
+
+def test_a_user_without_check_ins_was_seen_nowhere(server: Server, api: httpx.Client) -> None:
+    _store(server, 7, {"id": 7, "firstName": "Zoë", "lastName": "O'Neill", "email": "z@example.com", "numCheckins": 0})
+    assert api.get("/api/user/7").json() == {
+        "id": 7,
+        "firstName": "Zoë",
+        "lastName": "O'Neill",
+        "numCheckins": 0,
+        "lastCheckin": None,
+        "lastSeenAt": None,
+    }
+
+
+def test_a_user_made_by_a_check_in_has_no_names(server: Server, api: httpx.Client) -> None:
+    _store(server, MAX_ID, {"id": MAX_ID, "numCheckins": 1, "lastCheckin": 5, "lastSeenAt": MAX_ID})
+    assert api.get(f"/api/user/{MAX_ID}").json() == {
+        "id": MAX_ID,
+        "firstName": None,
+        "lastName": None,
+        "numCheckins": 1,
+        "lastCheckin": 5,
+        "lastSeenAt": MAX_ID,
+    }
+
+
+def test_an_unknown_user_is_not_found(server: Server, api: httpx.Client) -> None:
+    server.client().zadd("ncc:users:bycheckins", {"5": 1})
+    _store(server, 6, {"numCheckins": 3})  # without an id there is no record
+    for user_id in (5, 6):
+        response = api.get(f"/api/user/{user_id}")
+        assert response.status_code == 404
+        assert response.headers["content-type"] == "application/problem+json"
+        assert response.json() == {
+            "type": "about:blank",
+            "title": "Not found",
+            "status": 404,
+            "detail": "there is no such user",
+        }
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "0",
+        "-1",
+        "+5",
+        "05",
+        "5.0",
+        "1_0",
+        "\u0665",
+        "bycheckins",
+        "recent",
+        "email",
+        "5\r\nGET x",
+        "5\x00",
+        str(MAX_ID + 1),
+        "\U0001f600" * 500,
+    ],
+    ids=lambda value: repr(value[:20]),
+)
+def test_what_is_no_id_is_named(value: str, server: Server, api: httpx.Client) -> None:
+    _store(server, 5, {**_SOPHIA, "id": 5})
+    server.client().hset("ncc:users:email", "x", "5")
+    response = api.get(f"/api/user/{quote(value, safe='')}")
+    assert response.status_code == 422
+    assert response.headers["content-type"] == "application/problem+json"
+    assert response.json()["errors"] == [
+        {"field": "id", "message": "must be a whole number from 1 to 9007199254740991"}
+    ]
+
+
+@pytest.mark.parametrize("field", ["id", "numCheckins", "lastCheckin", "lastSeenAt"])
+@pytest.mark.parametrize("value", ["", "x", "-1", "1.5", "1e3", " 1", "\u0661", "9" * 17])
+def test_a_number_that_is_none_is_named(field: str, value: str, server: Server, api: httpx.Client) -> None:
+    _store(server, 180, {**_SOPHIA, field: value})
+    response = api.get("/api/user/180")
+    assert response.status_code == 503
+    assert response.headers["content-type"] == "application/problem+json"
+    assert response.headers["retry-after"] == "10"
+    assert response.json()["detail"] == f"ncc:users:180: {field} is not a number"
+
+
+def test_a_name_that_is_no_text_is_named(server: Server, api: httpx.Client) -> None:
+    _store(server, 180, _SOPHIA)
+    server.client().hset("ncc:users:180", "firstName", b"\xff\xfe")
+    response = api.get("/api/user/180")
+    assert response.status_code == 503
+    assert response.json()["detail"] == "ncc:users:180: firstName is not UTF-8"
+
+
+def test_a_key_of_another_type_is_named(server: Server, api: httpx.Client) -> None:
+    server.client().set("ncc:users:180", "x")
+    response = api.get("/api/user/180")
+    assert response.status_code == 503
+    assert response.headers["content-type"] == "application/problem+json"
+    assert response.json()["detail"] == "ncc:users:180 holds another type than it must"

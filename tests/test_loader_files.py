@@ -1,0 +1,280 @@
+"""Reading files to load: formats, and bad rows, of which nothing is written."""
+
+import threading
+from collections.abc import Iterator
+from os import mkfifo
+from pathlib import Path
+from typing import Any
+
+import bcrypt
+import msgspec
+import pytest
+
+from footfall.errors import ExitCode, UsageError
+from footfall.loader import BadRowsError, Loaded, What
+from footfall.model import MAX_ID
+from servers import Server
+from test_loader import DETAILS, HASH, KEYS, Bench, check_in, content, location, unchanged, user
+
+
+@pytest.fixture
+def bench(server: Server, tmp_path: Path) -> Iterator[Bench]:
+    with Bench(server, tmp_path) as bench:
+        yield bench
+
+
+def load_bytes(bench: Bench, what: What, name: str, data: bytes) -> Loaded:
+    """Load a file of this name and content."""
+    path = bench.directory / name
+    path.write_bytes(data)
+    return bench.load(what, load_from=path, bcrypt_cost=4)
+
+
+def bad_lines(bench: Bench, what: What, name: str, data: bytes) -> list[str]:
+    """The lines of the error that loading this file ends with, without the first. Nothing must be written."""
+    with unchanged(bench), pytest.raises(BadRowsError) as error:
+        load_bytes(bench, what, name, data)
+    assert error.value.exit_code == ExitCode.BAD_ROWS
+    first, *lines = str(error.value).splitlines()
+    assert first.startswith(str(bench.directory / name))
+    assert first.endswith("nothing was loaded")
+    return lines
+
+
+def as_array(rows: list[Any]) -> bytes:
+    return msgspec.json.encode(rows)
+
+
+def as_ndjson(rows: list[Any]) -> bytes:
+    return b"\n".join(map(msgspec.json.encode, rows))
+
+
+def as_csv(rows: list[dict[str, Any]]) -> bytes:
+    header = list(dict.fromkeys(name for row in rows for name in row))
+    lines = [header, *([str(row.get(name, "")) for name in header] for row in rows)]
+    return "\r\n".join(",".join(f'"{cell}"' if "," in cell else cell for cell in line) for line in lines).encode()
+
+
+USERS = [
+    user(1, firstName="Zoë", lastName="D'Arc, Jr.", numCheckins=3, lastCheckin=500, lastSeenAt=MAX_ID),
+    user(MAX_ID),
+]
+LOCATIONS = [location(1, numCheckins=2, numStars=9), location(2, location="-180,85.05112878")]
+CHECK_INS = [check_in("1000-3"), check_in("1000-4", MAX_ID, MAX_ID, 0), check_in("1001")]
+
+# --- formats
+
+
+@pytest.mark.parametrize(("what", "rows"), [("users", USERS), ("locations", LOCATIONS), ("checkins", CHECK_INS)])
+def test_all_formats_load_the_same(bench: Bench, what: What, rows: list[Any]) -> None:
+    results = []
+    for name, data in (
+        ("rows.json", as_array(rows)),
+        ("rows.JSON", msgspec.json.format(as_array(rows), indent=2)),
+        ("rows.ndjson", as_ndjson(rows)),
+        ("rows.jsonl", as_ndjson(rows) + b"\n\n"),
+        ("rows.csv", as_csv(rows)),
+        ("rows.csv", as_csv(rows) + b"\r\n\r\n"),
+        ("array", b" \n" + as_array(rows)),
+        ("ndjson", b"\xef\xbb\xbf" + as_ndjson(rows)),
+        ("csv.txt", b"\xef\xbb\xbf" + as_csv(rows)),
+        ("bom.json", b"\xef\xbb\xbf" + as_array(rows)),
+        ("really-ndjson.json", as_ndjson(rows)),
+    ):
+        bench.client.flushall()
+        load_bytes(bench, what, name, data)
+        results.append(content(bench.client))
+    assert all(result == results[0] for result in results)
+    assert results[0].keys() >= {f"ncc:{what}".encode()} or what != "checkins"
+
+
+def test_a_location_in_json_may_have_details(bench: Bench) -> None:
+    load_bytes(bench, "locations", "rows.ndjson", as_ndjson([location(details=DETAILS), location(2)]))
+    assert msgspec.json.decode(bench.client.get(KEYS.location_details(1))) == DETAILS
+    assert not bench.client.exists(KEYS.location_details(2))
+
+
+def test_a_pipe_can_be_read(bench: Bench) -> None:
+    path = bench.directory / "pipe"
+    mkfifo(path)
+    writer = threading.Thread(target=path.write_bytes, args=(as_ndjson(CHECK_INS),))
+    writer.start()
+    assert bench.load("checkins", load_from=path) == Loaded(0, 0, 3)
+    writer.join()
+
+
+def test_cells_may_have_line_breaks_and_errors_name_the_line_where_the_row_begins(bench: Bench) -> None:
+    rows = [user(1, firstName='"An\nna"'), user(2, id="x"), user(3, email="x")]
+    assert [line.partition(": ")[0] for line in bad_lines(bench, "users", "rows.csv", as_csv(rows))] == [
+        "line 4",
+        "line 5",
+    ]
+
+
+def test_no_rows_are_no_error(bench: Bench) -> None:
+    for name, data in (("rows.json", b"[]"), ("rows.ndjson", b""), ("rows.csv", as_csv(USERS).splitlines()[0])):
+        assert load_bytes(bench, "users", name, data) == Loaded(0, 0, 0)
+
+
+@pytest.mark.parametrize("name", ["missing.csv", "."])
+def test_a_file_that_cannot_be_opened_is_a_usage_error(bench: Bench, name: str) -> None:
+    with unchanged(bench), pytest.raises(UsageError, match="cannot read"):
+        bench.load("users", load_from=bench.directory / name)
+
+
+# --- files that cannot be read to their end
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "expected"),
+    [
+        ("rows.ndjson", as_ndjson(USERS) + b'\n{"id": \xff}', "line 3: not UTF-8, from byte 8 on"),
+        ("rows.json", b"[\n\n" + b"\xff]", "line 3: not UTF-8, from byte 1 on"),
+        ("rows.csv", as_csv(USERS) + b"\r\n\xff", "line 4: not UTF-8, from byte 1 on"),
+        ("utf16.csv", "id,x".encode("utf-16"), "line 1: not UTF-8, from byte 1 on"),
+        ("rows.json", b'[{"id": 1},\n {"id" 2}]', "line 2: not JSON: Expecting ':' delimiter"),
+        ("rows.json", b"[1, 2", "line 1: not JSON: Expecting ',' delimiter"),
+        ("rows.json", b'"text"', "line 1: must be a JSON array"),
+        ("rows.json", b"", "line 1: not JSON: Expecting value"),
+        ("rows.json", b"[" * 100_000, "line 1: nested too deeply"),
+        ("rows", b"", "line 1: the header has no email, firstName, id, lastName, password"),
+        ("rows.csv", b"id,firstName,lastName\n", "line 1: the header has no email, password"),
+        ("rows.csv", b"id,ID\n", "line 1: 'ID' is not a column of such rows in CSV"),
+        ("rows.csv", b"id,id\n", "line 1: there is more than one column id"),
+        ("rows.csv", as_csv(USERS) + b'\r\n5,"a"b', "line 4: not CSV: ',' expected after '\"'"),
+    ],
+)
+def test_a_file_that_cannot_be_read_further_is_refused(bench: Bench, name: str, data: bytes, expected: str) -> None:
+    assert bad_lines(bench, "users", name, data)[-1] == expected
+
+
+def test_csv_has_no_details(bench: Bench) -> None:
+    data = as_csv([location(details="x")])
+    assert bad_lines(bench, "locations", "rows.csv", data) == ["line 1: 'details' is not a column of such rows in CSV"]
+
+
+# --- bad rows
+
+
+TOMORROW = 86_400_000
+BAD_USERS: list[tuple[Any, str]] = [
+    (5, "must be an object"),
+    ({"id": 5}, "firstName: is missing"),
+    (user(0), "id: Expected `int` >= 1"),
+    (user(id=MAX_ID + 1), "id: Expected `int` <= 9007199254740991"),
+    (user(id="1"), "id: Expected `int`, got `str`"),
+    (user(id=None), "id: Expected `int`, got `null`"),
+    (user(nickname="x"), "nickname: is not a field of such a row"),
+    (user(firstName=""), "firstName: Expected `str` of length >= 1"),
+    (user(email="nobody"), "email: Expected `str` matching regex"),
+    (user(email="a@b\n"), "email: ends with a line break"),
+    (user(password="é" * 37), "password: is longer than the 72 bytes that bcrypt takes"),
+    (user(password=""), "password: Expected `str` of length >= 1"),
+    (user(numCheckins=-1), "numCheckins: Expected `int` >= 0"),
+    (user(lastCheckin=5), "lastSeenAt: is missing: lastCheckin and lastSeenAt come together or not at all"),
+    (user(lastSeenAt=5), "lastCheckin: is missing: lastCheckin and lastSeenAt come together or not at all"),
+    (user(lastCheckin=0, lastSeenAt=5), "lastCheckin: must be later than 0 ms"),
+    (user(lastCheckin=9_999_999_999_999, lastSeenAt=5), "lastCheckin: lies in the future"),
+    (user(10), "id: is the same as in line 1 (row 1)"),
+    (user(12, email="USER10@Example.com"), "email: is the same as in line 1 (row 1)"),
+    (user(13, email="Stored@example.com"), "email: user 99 on the server has it"),
+]
+
+
+def test_every_bad_user_is_listed_with_its_line_and_reason(bench: Bench) -> None:
+    bench.load("users", [user(99, email="stored@example.com")])
+    rows = [user(10), *(row for row, _ in BAD_USERS), user(11, email="other@example.com")]
+    data = b"[" + b",\n".join(map(msgspec.json.encode, rows)) + b"]"
+    lines = bad_lines(bench, "users", "rows.json", data)
+    places = [f"line {number} (row {number}): " for number in range(2, len(BAD_USERS) + 2)]
+    expected = [place + reason for place, (_, reason) in zip(places, BAD_USERS, strict=True)]
+    assert len(lines) == len(expected)
+    assert all(line.startswith(wanted) for line, wanted in zip(lines, expected, strict=True)), lines
+    assert not any("é" in line for line in lines), "a password is not shown"
+
+
+BAD_LOCATIONS: list[tuple[Any, str]] = [
+    (location(name=""), "name: Expected `str` of length >= 1"),
+    (location(category="Café"), "category: Expected `str` matching regex"),
+    (location(category="cafe\n"), "category: ends with a line break"),
+    (location(location="1;2"), "location: Expected `str` matching regex"),
+    (location(location="\u0661,\u0662"), "location: must be lng,lat in plain digits"),
+    (location(location="1,2\n"), "location: must be lng,lat in plain digits"),
+    (location(location="180.01,2"), "location: the longitude must be between -180 and 180"),
+    (location(location="1,-85.0512"), "location: the latitude must be between -85.05112878 and 85.05112878"),
+    (location(numCheckins=2, numStars=11), "numStars: is more than 5 per check-in"),
+    (location(details=DETAILS | {"id": 2}), "details: id must be the location's, 1"),
+    (location(details=DETAILS | {"hours": []}), "details: Expected `array` of length >= 7 - at `$.hours`"),
+    (
+        location(details=DETAILS | {"hours": [{"day": 1, "hours": "7-19"}] * 7}),
+        "details: hours must have each day from 0 to 6 once",
+    ),
+    (location(10), "id: is the same as in line 1"),
+]
+
+
+def test_every_bad_location_is_listed_with_its_line_and_reason(bench: Bench) -> None:
+    rows = [location(10), *(row for row, _ in BAD_LOCATIONS)]
+    lines = bad_lines(bench, "locations", "rows.ndjson", as_ndjson(rows))
+    for number, (line, (_, reason)) in enumerate(zip(lines, BAD_LOCATIONS, strict=True), 2):
+        assert line.startswith(f"line {number}: {reason}")
+
+
+def test_bad_check_ins_are_listed_with_their_line_and_reason(bench: Bench) -> None:
+    seconds, _ = bench.client.time()
+    cases = [
+        ("999-0", "id: must be greater than the one before, 1000-5"),
+        ("1000-5", "id: must be greater than the one before, 1000-5"),
+        ("1000-4", "id: must be greater than the one before, 1000-5"),
+        ("0-0", "id: must be later than 0 ms"),
+        ("0-1", "id: must be later than 0 ms"),
+        (f"{seconds * 1000 + TOMORROW}-0", "id: lies in the future"),
+        ("18446744073709551615-18446744073709551615", "id: lies in the future"),
+        ("18446744073709551616-0", "id: must be <ms>-<sequence number> or <ms>"),
+        ("1001-", "id: must be <ms>-<sequence number> or <ms>"),
+        ("1e3", "id: must be <ms>-<sequence number> or <ms>"),
+        ("", "id: must be <ms>-<sequence number> or <ms>"),
+    ]
+    rows = [check_in("1000-5"), *(check_in(entry_id) for entry_id, _ in cases), check_in("1001-0", stars=6)]
+    lines = bad_lines(bench, "checkins", "rows.ndjson", as_ndjson(rows))
+    assert lines[:-1] == [f"line {number}: {reason}" for number, (_, reason) in enumerate(cases, 2)]
+    assert lines[-1] == f"line {len(rows)}: starRating: Expected `int` <= 5"
+
+
+@pytest.mark.parametrize("cell", ["1.0", "+1", "-1", " 1", "01", "1_0", "\u0661", "1e3", "true", "99999999999999999"])
+def test_numbers_in_csv_are_plain_digits(bench: Bench, cell: str) -> None:
+    data = as_csv([check_in("1000-0", location_id=cell)])  # type: ignore[arg-type]
+    assert bad_lines(bench, "checkins", "rows.csv", data) == ["line 2: locationId: must be a whole number"]
+
+
+def test_rows_in_csv_have_as_many_cells_as_the_header_and_none_empty_that_is_needed(bench: Bench) -> None:
+    data = b"id,locationId,userId,starRating\n1000,1,1\n1001,1,,5\n1002,1,1,6\n"
+    assert bad_lines(bench, "checkins", "rows.csv", data) == [
+        "line 2: has 3 cells, the header has 4",
+        "line 3: userId: is missing",
+        "line 4: starRating: Expected `int` <= 5",
+    ]
+
+
+def test_of_very_many_bad_rows_the_first_hundred_are_shown(bench: Bench) -> None:
+    lines = bad_lines(bench, "checkins", "rows.ndjson", b"{}\n" * 2500)
+    assert len(lines) == 101
+    assert lines[-2:] == ["line 100: id: is missing", "... and 2400 more"]
+
+
+def test_rows_that_are_not_json_do_not_hide_the_others(bench: Bench) -> None:
+    data = b'{"id"\n[]\n' + b"[" * 100_000 + b'\n{"id": "\\ud800"}\n' + as_ndjson([user(1)])
+    lines = bad_lines(bench, "users", "rows.ndjson", data)
+    assert [line[:16] for line in lines] == [
+        "line 1: not JSON",
+        "line 2: must be ",
+        "line 3: nested t",
+        "line 4: not JSON",
+    ]
+
+
+def test_a_password_is_hashed_as_it_stands(bench: Bench) -> None:
+    passwords = ["null", "x" * 72, HASH[:-1], "$2b$10$short", "a\0b"]
+    load_bytes(bench, "users", "rows.json", as_array([user(n, password=p) for n, p in enumerate(passwords, 1)]))
+    for number, password in enumerate(passwords, 1):
+        assert bcrypt.checkpw(password.encode(), bench.user(number)["password"].encode())

@@ -1,0 +1,140 @@
+"""Loads that are interrupted, concurrent, or late."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from footfall.errors import RefusedError
+from footfall.loader import LeaseLostError, What
+from footfall.loader import lease as lease_module
+from footfall.loader.checkins import CheckIns
+from footfall.loader.lease import Lease
+from footfall.loader.records import write_locations, write_users
+from footfall.loader.reset import reset
+from footfall.loader.stream import begin, finish, stage
+from footfall.model import LoadedLocation, LoadedUser
+from footfall.store.books import open_arguments, open_keys
+from footfall.store.scripts import OPEN
+from servers import Server
+from test_loader import HASH, KEYS, Bench, content, no_question, unchanged, user
+from test_loader_checkins import NEW, prepare
+
+
+@pytest.fixture
+def bench(server: Server, tmp_path: Path) -> Iterator[Bench]:
+    with Bench(server, tmp_path) as bench:
+        yield bench
+
+
+def interrupted(bench: Bench) -> None:
+    """Leave what a load leaves that was killed while it staged its check-ins."""
+    with Lease(bench.client, KEYS) as lease:
+        begin(lease, reset=False, confirm=no_question)
+        stage(lease, some_check_ins(), advance=lambda _n: None)
+
+
+def some_check_ins() -> CheckIns:
+    check_ins = CheckIns()
+    check_ins.append((9000, 0), 1, 1, 5)
+    check_ins.append((9000, 1), 1, 1, 5)
+    return check_ins
+
+
+def test_while_check_ins_are_loaded_receivers_refuse(bench: Bench) -> None:
+    bench.load("checkins", NEW)
+    interrupted(bench)
+    assert bench.receive(1, 1) == b"LOADING"
+    assert OPEN.run_sync(bench.client, open_keys(KEYS), open_arguments())[0] == b"LOADING"
+
+
+@pytest.mark.parametrize("what", ["users", "locations"])
+def test_after_an_interrupted_load_of_check_ins_nothing_else_is_loaded(bench: Bench, what: What) -> None:
+    bench.load("checkins", NEW)
+    interrupted(bench)
+    with unchanged(bench), pytest.raises(RefusedError, match="footfall load checkins"):
+        bench.load(what)
+
+
+@pytest.mark.parametrize("what", ["checkins", "all"])
+def test_an_interrupted_load_of_check_ins_is_taken_over(bench: Bench, what: What) -> None:
+    bench.load("all")
+    undisturbed = content(bench.client)
+    interrupted(bench)
+    bench.load(what)
+    result = content(bench.client)
+    for key in (KEYS.stream, KEYS.checkpoint, KEYS.processed, KEYS.users_recent, KEYS.locations_baseline):
+        assert result[key] == undisturbed[key]
+    assert result.keys() == undisturbed.keys()
+
+
+def test_a_second_load_waits_for_the_first(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    with Lease(bench.client, KEYS):
+        monkeypatch.setattr(lease_module, "PATIENCE_S", 0.3)
+        with pytest.raises(RefusedError, match="another load is running"):
+            bench.load("users", [user()])
+        assert "waiting" in caplog.text
+        monkeypatch.setattr(lease_module, "PATIENCE_S", 10.0)
+        waiting = threading.Thread(target=bench.load, args=("users", [user()]))
+        waiting.start()
+        time.sleep(0.2)
+        assert waiting.is_alive()
+    waiting.join(10)
+    assert bench.user()["id"] == "1"
+
+
+def test_the_lease_lasts_for_as_long_as_the_load(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lease_module, "LEASE_S", 0.5)
+    monkeypatch.setattr(lease_module, "RENEWAL_S", 0.1)
+    with Lease(bench.client, KEYS) as lease:
+        time.sleep(1.0)
+        begin(lease, reset=False, confirm=no_question)
+    assert not bench.client.exists(KEYS.loader_lease)
+
+
+def test_a_load_that_stood_still_for_too_long_cannot_write_any_more(bench: Bench) -> None:
+    prepare(bench)
+    late = Lease(bench.client, KEYS)
+    with late:
+        bench.client.delete(KEYS.loader_lease)  # it has expired
+        with Lease(bench.client, KEYS) as other:
+            begin(other, reset=True, confirm=lambda _prompt: True)
+            before = content(bench.client)
+
+            def nothing(_n: int) -> None: ...
+
+            new_user = LoadedUser(id=9, first_name="A", last_name="B", email="a@b", password=HASH)
+            new_location = LoadedLocation(id=9, name="A", category="bar", location="1,1")
+            attempts: list[Callable[[], None]] = [
+                lambda: begin(late, reset=True, confirm=lambda _prompt: True),
+                lambda: write_users(late, [new_user], bcrypt_cost=4, advance=nothing),
+                lambda: write_locations(late, [new_location], advance=nothing),
+                lambda: stage(late, some_check_ins(), advance=nothing),
+                lambda: reset(late, [b"1"], [], advance=nothing),
+                lambda: reset(late, [], [b"1"], advance=nothing),
+                lambda: finish(late, 0),
+            ]
+            for attempt in attempts:
+                with pytest.raises(LeaseLostError):
+                    attempt()
+            assert content(bench.client) == before
+            stage(other, some_check_ins(), advance=nothing)
+            finish(other, 2)
+
+
+def test_calls_whose_reply_was_lost_can_be_made_again(bench: Bench) -> None:
+    def nothing(_n: int) -> None: ...
+
+    with Lease(bench.client, KEYS) as lease:
+        for _ in range(2):
+            begin(lease, reset=False, confirm=no_question)
+        for _ in range(2):
+            stage(lease, some_check_ins(), advance=nothing)
+        for _ in range(2):
+            finish(lease, 2)
+    assert bench.client.xlen(KEYS.stream) == 2
+    assert bench.meta("generation") == "2"

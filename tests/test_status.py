@@ -1,0 +1,309 @@
+"""Status: exact numbers on every kind of server, a repair for everything that is broken, and nothing written."""
+
+import io
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+import pytest
+import redis
+from redis.exceptions import ResponseError
+from rich.console import Console
+
+from footfall import config
+from footfall import status as status_module
+from footfall.keys import Keys
+from footfall.status import Status, as_json, collect, render
+from footfall.store.books import open_arguments, open_keys
+from footfall.store.client import connect
+from footfall.store.scripts import OPEN
+from servers import Server
+
+KEYS = Keys("ncc")
+SETTINGS = config.load()
+
+
+@pytest.fixture
+def client(server: Server) -> Iterator[redis.Redis]:
+    """A client of an empty server."""
+    with connect(server.url, SETTINGS) as client:
+        yield client
+
+
+@pytest.fixture
+def loaded(client: redis.Redis) -> redis.Redis:
+    """3 users, 2 locations, 10 entries `<ms>-0` from 1609602085000 ms on, one per second, of which 4 are processed."""
+    OPEN.run_sync(client, open_keys(KEYS), open_arguments())
+    client.zadd(KEYS.users_by_checkins, {"1": 0, "2": 0, "3": 0})
+    client.zadd(KEYS.locations_by_checkins, {"1": 0, "2": 0})
+    for second in range(10):
+        add(client, f"{1609602085000 + 1000 * second}-0")
+    client.set(KEYS.checkpoint, "1609602088000-0")
+    client.set(KEYS.processed, 4)
+    return client
+
+
+def add(client: redis.Redis, entry_id: str = "*") -> None:
+    client.xadd(KEYS.stream, {"locationId": "1", "userId": "2", "starRating": "5"}, id=entry_id)
+
+
+def run(client: Any, *command: str | bytes) -> None:
+    client.execute_command(*command)
+
+
+def content(client: redis.Redis) -> dict[bytes, Any]:
+    return {key: client.dump(key) for key in client.scan_iter()}
+
+
+def look(client: redis.Redis, **settings: Any) -> Status:
+    """The status; taking it must not change anything."""
+    before = content(client)
+    status = collect(client, config.load(settings))
+    assert content(client) == before
+    return status
+
+
+def shown(status: Status) -> str:
+    screen = io.StringIO()
+    render(status, Console(file=screen, width=40))
+    return screen.getvalue()
+
+
+def test_an_empty_server_is_left_empty_and_told_to_be_so(client: redis.Redis) -> None:
+    status = look(client)
+    assert client.dbsize() == 0
+    assert status.state == "empty"
+    assert (status.stream_length, status.users, status.locations, status.dead_letters) == (0, 0, 0, {})
+    assert (status.checkpoint, status.processed, status.backlog, status.newest_entry) == (None, None, None, None)
+    assert status.problems == []
+    assert any("footfall load all" in warning for warning in status.warnings)
+    assert "warning: nothing is loaded" in shown(status)
+
+
+def test_the_server_refuses_what_looks_at_the_books_when_it_would_write(client: redis.Redis) -> None:
+    with pytest.raises(ResponseError):
+        client.eval_ro(status_module._LOOK.decode(), 4, *open_keys(KEYS), *open_arguments())
+    assert client.dbsize() == 0
+
+
+def test_a_loaded_server(loaded: redis.Redis, server: Server) -> None:
+    status = look(loaded)
+    info: Any = loaded.info()
+    assert status.server.kind == info.get("server_name", "redis").capitalize()
+    assert status.server.version == info.get("valkey_version", info["redis_version"])
+    assert status.server.used_memory is not None
+    assert status.server.used_memory > 100_000
+    assert (status.server.append_only, status.server.max_memory_policy) == (False, "noeviction")
+    assert (status.state, status.generation) == ("ready", 1)
+    assert (status.stream_length, status.newest_entry) == (10, "1609602094000-0")
+    assert (status.checkpoint, status.processed, status.backlog) == ("1609602088000-0", 4, 6)
+    seconds: Any = loaded.time()
+    age = status.oldest_unprocessed_ms
+    assert age is not None
+    assert 0 <= seconds[0] * 1000 + seconds[1] // 1000 - 1609602089000 - age < 10_000
+    assert (status.users, status.locations, status.dead_letters) == (3, 2, {})
+    assert (status.problems, status.warnings) == ([], [])
+    server.client().config_set("appendonly", "yes")
+    assert look(loaded).server.append_only is True
+
+
+def test_processed_entries_may_be_trimmed(loaded: redis.Redis) -> None:
+    loaded.xtrim(KEYS.stream, minid="1609602088000-0", approximate=False)
+    status = look(loaded)
+    assert (status.stream_length, status.processed, status.backlog, status.problems) == (7, 4, 6, [])
+
+
+def test_without_a_backlog_nothing_waits(loaded: redis.Redis) -> None:
+    loaded.set(KEYS.checkpoint, "1609602094000-0")
+    loaded.set(KEYS.processed, 10)
+    status = look(loaded)
+    assert (status.backlog, status.oldest_unprocessed_ms, status.problems) == (0, None, [])
+
+
+def test_a_large_backlog_is_exact(loaded: redis.Redis, monkeypatch: pytest.MonkeyPatch) -> None:
+    with loaded.pipeline(transaction=False) as pipeline:
+        for _ in range(3000):
+            pipeline.xadd(KEYS.stream, {"locationId": "1", "userId": "2", "starRating": "5"})
+        pipeline.execute()
+    for counted in (10_000, 2000):  # all are counted, or only some
+        monkeypatch.setattr(status_module, "_COUNTED", counted)
+        status = look(loaded)
+        assert (status.backlog, status.problems) == (3006, [])
+
+
+def test_another_prefix_is_another_world(loaded: redis.Redis) -> None:
+    assert look(loaded, prefix="other").state == "empty"
+
+
+def test_while_data_is_loaded(loaded: redis.Redis) -> None:
+    loaded.hset(KEYS.meta.decode(), "state", "loading")
+    status = look(loaded)
+    assert (status.state, status.backlog, status.problems) == ("loading", 6, [])
+
+
+def test_what_another_program_left_has_no_books_yet(client: redis.Redis) -> None:
+    add(client)
+    client.set(KEYS.checkpoint, "0")
+    status = look(client)
+    assert (status.state, status.stream_length, status.checkpoint) == ("new", 1, "0")
+    assert any("first service that starts creates them" in warning for warning in status.warnings)
+
+
+def test_without_users_every_check_in_is_refused_unless_they_are_created(loaded: redis.Redis) -> None:
+    loaded.delete(KEYS.users_by_checkins)
+    assert any("every check-in is refused" in warning for warning in look(loaded).warnings)
+    assert look(loaded, unknown_ids="create").warnings == []
+
+
+def test_a_policy_that_deletes_keys_is_warned_of(loaded: redis.Redis) -> None:
+    loaded.config_set("maxmemory-policy", "allkeys-lru")
+    status = look(loaded)
+    assert any("maxmemory-policy is allkeys-lru" in warning for warning in status.warnings)
+    assert "noeviction" in shown(status)
+
+
+def test_dead_letters_are_counted_by_reason(loaded: redis.Redis) -> None:
+    with loaded.pipeline(transaction=False) as pipeline:
+        for number in range(2500):
+            reason = "unknown-user" if number % 5 else "malformed-field"
+            pipeline.xadd(KEYS.dead_letters, {"id": "1-0", "reason": reason, "userId": "x"})
+        # the fields of an entry may have any name
+        run(pipeline, "XADD", KEYS.dead_letters, "*", "id", "1-0", "reason", "missing-field", "reason", "mine")
+        pipeline.xadd(KEYS.dead_letters, {"something": "else"})
+        pipeline.execute()
+    status = look(loaded)
+    assert list(status.dead_letters.items()) == [
+        ("unknown-user", 2000),
+        ("malformed-field", 500),
+        ("missing-field", 1),
+        ("?", 1),
+    ]
+    lines = shown(status).splitlines()
+    assert "dead letters        2,502" in lines
+    assert "                    2,000 unknown-user" in lines
+
+
+REPAIR = "if you know nothing better, this repairs it: SET "
+RELOAD = "footfall load all --reset"
+
+
+@pytest.mark.parametrize(
+    ("command", "key", "repair"),
+    [
+        (["DEL", KEYS.checkpoint], "checkinprocessor:lastid: it is missing", f"{REPAIR}{{key}} 1609602088000-0"),
+        (["SET", KEYS.checkpoint, "soon"], "checkinprocessor:lastid: it does not hold an entry id", RELOAD),
+        (["SET", KEYS.checkpoint, "1709602088000-0"], "checkinprocessor:lastid: it lies beyond the last entry", REPAIR),
+        (["DEL", KEYS.processed], "checkinprocessor:processed: it is missing", f"{REPAIR}{{key}} 4"),
+        (["SET", KEYS.processed, "four"], "checkinprocessor:processed: it is not a number", f"{REPAIR}{{key}} 4"),
+        (["DEL", KEYS.stream], "checkins: it is missing", RELOAD),
+        (["HDEL", KEYS.meta, "generation"], "meta: its fields generation and state", RELOAD),
+        (["HSET", KEYS.meta, "schema", "9"], "schema 9", "use the Footfall that wrote it"),
+    ],
+)
+def test_broken_books_are_named_with_the_repair(
+    loaded: redis.Redis, command: list[str | bytes], key: str, repair: str
+) -> None:
+    run(loaded, *command)
+    status = look(loaded)
+    assert status.state == "broken"
+    (problem,) = status.problems
+    assert key in problem
+    assert repair.format(key=f"ncc:{key.partition(': ')[0]}") in problem
+    assert f"problem: {problem}" in shown(status).splitlines()
+
+
+@pytest.mark.parametrize("command", [["SET", "text"], ["HSET", "field", "text"], ["RPUSH", "text"]])
+@pytest.mark.parametrize(
+    ("key", "kind", "state"),
+    [
+        (KEYS.meta, "hash", "broken"),
+        (KEYS.checkpoint, "string", "broken"),
+        (KEYS.processed, "string", "broken"),
+        (KEYS.stream, "stream", "broken"),
+        (KEYS.dead_letters, "stream", "ready"),
+        (KEYS.users_by_checkins, "zset", "ready"),
+        (KEYS.locations_by_checkins, "zset", "ready"),
+    ],
+)
+def test_keys_of_another_type_are_named(
+    loaded: redis.Redis, command: list[str], key: bytes, kind: str, state: str
+) -> None:
+    found = {"SET": "string", "HSET": "hash", "RPUSH": "list"}[command[0]]
+    if found == kind:
+        return
+    loaded.delete(key)
+    run(loaded, command[0], key, *command[1:])
+    status = look(loaded)
+    assert status.state == state
+    (problem,) = status.problems
+    assert problem.startswith(f"{key.decode()}: it is a {found}, not a {kind}; ")
+    assert RELOAD in problem
+    shown(status)
+
+
+def test_several_problems_are_all_told(loaded: redis.Redis) -> None:
+    loaded.set(KEYS.users_by_checkins, "text")
+    loaded.set(KEYS.dead_letters, "text")
+    loaded.delete(KEYS.processed)
+    status = look(loaded)
+    assert status.state == "broken"
+    assert [problem.partition(": ")[0] for problem in status.problems] == [
+        "ncc:checkinprocessor:processed",
+        "ncc:checkins:dead",
+        "ncc:users:bycheckins",
+    ]
+    assert (status.users, status.locations) == (0, 2)
+
+
+@pytest.mark.parametrize("counted", [10_000, 3])
+def test_a_backlog_that_the_stream_does_not_hold_is_told_with_the_repair(
+    loaded: redis.Redis, monkeypatch: pytest.MonkeyPatch, counted: int
+) -> None:
+    monkeypatch.setattr(status_module, "_COUNTED", counted)
+    monkeypatch.setattr(status_module, "_PAGE", 2)
+    assert look(loaded).problems == []
+    if counted == 10_000:
+        loaded.xdel(KEYS.stream, "1609602090000-0")
+        (problem,) = look(loaded).problems
+        assert "by it 6 entries are unprocessed, but 5 lie after the checkpoint" in problem
+    else:
+        loaded.set(KEYS.processed, 8)
+        (problem,) = look(loaded).problems
+        assert "by it 2 entries are unprocessed, but 4 or more lie after the checkpoint" in problem
+    repair = problem.rpartition("this repairs it: ")[2]
+    run(loaded, *repair.split())
+    if counted == 3:
+        # opening the books now tells what it must be
+        run(loaded, *look(loaded).problems[0].rpartition("this repairs it: ")[2].split())
+    assert look(loaded).problems == []
+    assert loaded.get(KEYS.processed) == (b"5" if counted == 10_000 else b"4")
+
+
+def test_json_holds_all_of_it_in_camel_case(loaded: redis.Redis) -> None:
+    loaded.xadd(KEYS.dead_letters, {"id": "1-0", "reason": "unknown-user"})
+    loaded.config_set("maxmemory-policy", "allkeys-lru")
+    status = look(loaded)
+    text = as_json(status)
+    assert msgspec.json.decode(text, type=Status) == status
+    document = msgspec.json.decode(text)
+    assert set(document) == {
+        *("server", "state", "generation", "streamLength", "newestEntry", "checkpoint", "processed", "backlog"),
+        *("oldestUnprocessedMs", "deadLetters", "users", "locations", "problems", "warnings"),
+    }
+    assert document["deadLetters"] == {"unknown-user": 1}
+    assert {"usedMemory", "usedMemoryHuman", "maxMemoryPolicy", "appendOnly"} < set(document["server"])
+    assert as_json(collect(loaded, config.load({"prefix": "other"})))
+
+
+def test_for_a_person_every_number_has_a_line(loaded: redis.Redis) -> None:
+    lines = shown(look(loaded)).splitlines()
+    for line in (
+        "state               ready",
+        "stream length       10",
+        "checkpoint          1609602088000-0",
+        "backlog             6",
+        "users               3",
+        "locations           2",
+        "dead letters        0",
+    ):
+        assert line in lines
