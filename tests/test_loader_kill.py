@@ -4,10 +4,10 @@ import random
 import re
 import subprocess
 import sys
-import time
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pytest
 
@@ -15,11 +15,12 @@ from servers import Server
 from test_loader import KEYS, Bench, assert_indexes_are_exact, content
 from test_loader_checkins import prepare
 
-ROUNDS = 12
+ROUNDS = 25
 
-#: loads a small sample in small steps, so that a kill falls into every phase
-LOADER = """
-import sys
+#: Reads seconds from its input; for each it forks a loader, kills it when it still runs after that time, and prints
+#: how long it ran and how it ended. The sample is small and the steps too, so that kills fall into every phase.
+LOADERS = """
+import os, signal, sys, time
 import redis
 from footfall import config, loader, sample
 from footfall.loader import records, reset, stream
@@ -27,11 +28,25 @@ for name, count in ("users", 40), ("locations", 20), ("check_ins", 60):
     rows = getattr(sample, name)()[:count]
     setattr(sample, name, lambda rows=rows: rows)
 records._USERS = records._LOCATIONS = reset._CHUNK = stream._CHUNK = 2
-client = redis.Redis(port=int(sys.argv[1]))
-print("ready", flush=True)
-sys.stdin.readline()
 settings = config.load({"load_reset": True, "load_yes": True})
-loader.load("all", settings, client, confirm=lambda prompt: False, progress=None)
+
+def load():
+    client = redis.Redis(port=int(sys.argv[1]))
+    loader.load("all", settings, client, confirm=lambda prompt: False, progress=None)
+
+for line in sys.stdin:
+    start = time.monotonic()
+    pid = os.fork()
+    if pid == 0:
+        load()
+        os._exit(0)
+    ended, status = 0, None
+    while not ended:
+        if time.monotonic() > start + float(line):
+            os.kill(pid, signal.SIGKILL)
+        time.sleep(0.0005)
+        ended, status = os.waitpid(pid, os.WNOHANG)
+    print(time.monotonic() - start, os.waitstatus_to_exitcode(status), flush=True)
 """
 
 
@@ -41,29 +56,35 @@ def bench(server: Server, tmp_path: Path) -> Iterator[Bench]:
         yield bench
 
 
-def loader(bench: Bench, kill_after_s: float | None = None) -> float:
-    """Run a loader, killed after so many seconds if it still runs. Returns how long it ran."""
-    with subprocess.Popen(
-        [sys.executable, "-c", LOADER, str(bench.server.port)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as process:
-        assert process.stdin
-        assert process.stdout
-        try:
-            assert process.stdout.readline() == "ready\n"
-            start = time.monotonic()
-            print(file=process.stdin, flush=True)
-            try:
-                assert process.wait(kill_after_s) == 0
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-                bench.client.delete(KEYS.loader_lease)  # it would end by itself in 10 s
-            return time.monotonic() - start
-        finally:
-            process.kill()
+class Loaders:
+    """Loaders that can be killed, one after the other."""
+
+    def __init__(self, bench: Bench) -> None:
+        self._client = bench.client
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", LOADERS, str(bench.server.port)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.kill()
+        self._process.communicate()
+
+    def run(self, kill_after_s: float = 60.0) -> tuple[float, bool]:
+        """Run a loader, kill -9 after so many seconds. Returns how many it ran, and whether it was killed."""
+        assert self._process.stdin
+        assert self._process.stdout
+        print(kill_after_s, file=self._process.stdin, flush=True)
+        duration, status = self._process.stdout.readline().split()
+        assert status in ("0", "-9")
+        if status == "-9":
+            self._client.delete(KEYS.loader_lease)  # it would end by itself in 10 s
+        return float(duration), status == "-9"
 
 
 def result(bench: Bench) -> dict[bytes, Any]:
@@ -82,18 +103,21 @@ def test_a_killed_load_is_finished_by_running_it_again(bench: Bench) -> None:
     rng = random.Random(seed)
     prepare(bench)
     before = {key: bench.client.dump(key) for key in bench.client.keys("*")}
-    duration = loader(bench)
-    undisturbed = result(bench)
-    assert bench.meta("loaded") == "60"
-    assert_indexes_are_exact(bench.client)
-    seen: set[str] = set()
-    for _ in range(ROUNDS):
-        bench.client.flushall()
-        for key, value in before.items():
-            bench.client.restore(key, 0, value)
-        for _ in range(rng.choice((1, 1, 2))):
-            loader(bench, rng.uniform(0, duration))
-            seen.add(bench.meta("state"))
-        loader(bench)
-        assert result(bench) == undisturbed
-    print(f"states seen: {seen}")
+    kills = Counter[str]()
+    with Loaders(bench) as loaders:
+        duration, _ = loaders.run()
+        undisturbed = result(bench)
+        assert bench.meta("loaded") == "60"
+        assert_indexes_are_exact(bench.client)
+        for _ in range(ROUNDS):
+            bench.client.flushall()
+            for key, value in before.items():
+                bench.client.restore(key, 0, value)
+            for _ in range(rng.choice((1, 1, 2))):
+                _, killed = loaders.run(rng.uniform(0, duration))
+                if killed:
+                    kills[bench.meta("state")] += 1
+            assert not loaders.run()[1]
+            assert result(bench) == undisturbed
+    print(f"killed while the state was: {kills}")
+    assert kills["loading"], "some of so many kills hit while check-ins were loaded"

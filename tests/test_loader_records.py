@@ -1,5 +1,6 @@
 """Loading users and locations, for the first time and again."""
 
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -48,6 +49,28 @@ def test_reloaded_counters_move_by_the_difference_of_the_baselines(bench: Bench)
     bench.load("users", [user(numCheckins=40, lastCheckin=600, lastSeenAt=2)])
     bench.load("locations", [location(numCheckins=1000, numStars=2000)])
     assert content(bench.client) == before, "loading the same again changes nothing"
+
+
+def test_loading_again_while_check_ins_are_processed_loses_none(bench: Bench) -> None:
+    bench.load("users", [user()])
+    bench.load("locations", [location()])
+
+    def load_again() -> None:
+        with Bench(bench.server, bench.directory) as other:
+            for count in range(30):
+                other.load("users", [user(numCheckins=count)])
+                other.load("locations", [location(numCheckins=count, numStars=count)])
+
+    loading = threading.Thread(target=load_again)
+    loading.start()
+    counted = 0
+    while loading.is_alive():
+        assert b"-" in bench.receive(1, 1, 1)
+        counted += bench.process()
+    assert counted > 10
+    assert bench.user()["numCheckins"] == str(29 + counted)
+    assert bench.location().items() >= {"numCheckins": str(29 + counted), "numStars": str(29 + counted)}.items()
+    assert_indexes_are_exact(bench.client)
 
 
 def test_counters_never_fall_below_zero(bench: Bench) -> None:

@@ -60,7 +60,7 @@ class LoadedUser(Record, frozen=True):
     id: Id
     first_name: Annotated[str, Meta(min_length=1, max_length=200)]
     last_name: Annotated[str, Meta(min_length=1, max_length=200)]
-    email: Annotated[str, Meta(pattern=r"^[^@\s]{1,64}@[^@\s]{1,190}$")]
+    email: Annotated[str, Meta(pattern=r"^[^@\s]{1,64}@[^@\s]{1,190}\Z")]
     password: Annotated[str, Meta(min_length=1, max_length=200)]
     num_checkins: Count = 0
     last_checkin: TimeMs | None = None
@@ -97,14 +97,14 @@ class LoadedLocation(Record, frozen=True):
 
     id: Id
     name: Annotated[str, Meta(min_length=1, max_length=200)]
-    category: Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
-    location: Annotated[str, Meta(pattern=r"^-?\d{1,3}(\.\d{1,17})?,-?\d{1,2}(\.\d{1,17})?$")]
+    category: Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}\Z")]
+    location: Annotated[str, Meta(pattern=r"^-?[0-9]{1,3}(\.[0-9]{1,17})?,-?[0-9]{1,2}(\.[0-9]{1,17})?\Z")]
     num_checkins: Count = 0
     num_stars: Count = 0
     details: LocationDetails | None = None
 
 
-_ENTRY_ID = re.compile(r"(0|[1-9]\d{0,19})-(0|[1-9]\d{0,19})", re.ASCII)
+_ENTRY_ID = re.compile(r"(0|[1-9][0-9]{0,19})-(0|[1-9][0-9]{0,19})")
 
 
 def parse_entry_id(text: str) -> tuple[int, int]:

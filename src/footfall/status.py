@@ -21,9 +21,8 @@ from footfall.store.scripts import OPEN
 
 #: entries read in one command
 _PAGE = 1000
-#: Entries after the checkpoint that are counted one by one, to compare them with the books' number.
+#: entries after the checkpoint that are counted one by one, to compare them with the books' number
 _COUNTED = 10_000
-
 #: Where a script that opens the books only looks: without the shebang line a script may run as read-only, and the
 #: server refuses it when it tries to write.
 _LOOK = OPEN.source.partition(b"\n")[2]

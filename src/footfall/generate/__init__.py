@@ -44,7 +44,7 @@ def run(settings: Settings, client: redis.Redis, console: Console) -> bool:
     locations = known_ids(client, keys.locations_by_checkins, "locations")
     seed = settings.generate_seed if settings.generate_seed is not None else secrets.randbelow(2**32)
     console.print(
-        f"Posting {settings.generate_rate:g} check-ins per second to {target} "
+        f"Posting {settings.generate_rate:,.10g} check-ins per second to {target} "
         f"({len(users):,} users, {len(locations):,} locations, seed {seed}). Ctrl-C stops.",
         highlight=False,
         markup=False,

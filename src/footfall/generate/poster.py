@@ -56,7 +56,8 @@ class Poster:
         self._open: set[Connection] = set()
         self._connecting: set[asyncio.Task[None]] = set()
         self._waiting: deque[tuple[bytes, float]] = deque()
-        self._retry_at = 0.0
+        #: after a connection that could not be made: until then no other is tried
+        self._pause: asyncio.TimerHandle | None = None
         self._down_since: float | None = None
         self._quiet: asyncio.Future[None] | None = None
         self._loop = asyncio.get_running_loop()
@@ -134,11 +135,8 @@ class Poster:
     def _connect(self) -> None:
         """Open another connection when one is wanted."""
         connecting = len(self._connecting)
-        if (
-            connecting < len(self._waiting)
-            and connecting + len(self._open) < self._max_connections
-            and time.perf_counter() >= self._retry_at
-        ):
+        wanted = connecting < len(self._waiting) and connecting + len(self._open) < self._max_connections
+        if wanted and self._pause is None:
             task = self._loop.create_task(self._open_connection())
             self._connecting.add(task)
             task.add_done_callback(self._connecting.discard)
@@ -155,8 +153,8 @@ class Poster:
             self._cannot_connect(os.strerror(number) if number > 0 else str(error))
 
     def _cannot_connect(self, reason: str) -> None:
-        self._retry_at = time.perf_counter() + _RETRY_S
-        self._loop.call_later(_RETRY_S, self._connect)
+        if self._pause is None:
+            self._pause = self._loop.call_later(_RETRY_S, self._try_again)
         if self._open:  # those will do
             return
         if self._down_since is None:
@@ -166,6 +164,10 @@ class Poster:
             self._waiting.popleft()
             self._tally.fail(f"no connection: {reason}")
         self._check_quiet()
+
+    def _try_again(self) -> None:
+        self._pause = None
+        self._connect()
 
     def _look(self) -> None:
         now = time.perf_counter()

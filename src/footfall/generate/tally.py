@@ -88,8 +88,7 @@ class Tally:
     def progress(self, rate: float) -> str:
         """One line on how it stands; `rate` is how many per second are being accepted."""
         p50, p99 = (_ms(self.latencies.percentile(percent)) for percent in (50, 99))
-        line = f"{self.accepted:,} accepted, {rate:,.1f} per second, p50 {p50}, p99 {p99}"
-        parts = [line]
+        parts = [f"{self.accepted:,} accepted, {rate:,.1f} per second, p50 {p50}, p99 {p99}"]
         statuses: Counter[int] = Counter()
         for refusal, count in self.refused.items():
             statuses[refusal.status] += count
@@ -102,7 +101,7 @@ class Tally:
     def summary(self, asked_rate: float, seed: int) -> Iterator[str]:
         """What came of it all, line by line."""
         rate = self.offered / self.offering_s if self.offering_s else 0.0
-        yield f"offered   {self.offered:>9,}  in {self.offering_s:.1f} s: {rate:,.1f} per second of {asked_rate:,g}"
+        yield f"offered   {self.offered:>9,}  in {self.offering_s:.1f} s: {rate:,.1f} per second of {asked_rate:,.10g}"
         yield f"accepted  {self.accepted:>9,}"
         yield f"refused   {self.refused.total():>9,}"
         for refusal, count in self.refused.most_common():
@@ -112,7 +111,8 @@ class Tally:
             yield f"          {count:>9,}  {kind}"
         yield f"not sent  {self.not_sent:>9,}"
         times = [f"p{percent} {_ms(self.latencies.percentile(percent))}" for percent in (50, 90, 99)]
-        yield "latency   " + ", ".join([*times, f"max {_ms(self.latencies.longest_s)}"])
+        times.append(f"max {_ms(self.latencies.longest_s)}")
+        yield f"latency   {', '.join(times) if self.accepted else '-'}"
         yield f"seed      {seed}"
         if self.late_s > 1:
             yield f"This machine could not offer more: it was up to {self.late_s:.1f} s behind its own schedule."

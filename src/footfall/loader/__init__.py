@@ -7,7 +7,7 @@ have counted stays. Loading check-ins replaces the stream and takes all counters
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Literal, TypeVar
+from typing import Literal, TypeVar, cast
 
 from msgspec import Struct
 from redis import Redis
@@ -113,8 +113,8 @@ def _read(what: What, settings: Settings, client: Redis, keys: Keys, bars: "_Bar
             return ((f"row {number}", row) for number, row in enumerate(of_sample(), 1))
         return files.read(path, kind, bad, bars.bar(f"reading {path.name}", files.size(path)))
 
-    def owners(emails: list[str]) -> list[int | None]:
-        return [None if owner is None else int(owner) for owner in client.hmget(keys.users_email.decode(), emails)]
+    def owners(emails: list[str]) -> list[bytes | None]:
+        return cast("list[bytes | None]", client.hmget(keys.users_email.decode(), emails))
 
     if what in ("users", "all"):
         rows.users = check_users(input_rows(LoadedUser, sample.users), bad, now_ms=now_ms, owners=owners)

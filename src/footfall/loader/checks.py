@@ -15,7 +15,7 @@ _MAX_LONGITUDE = 180.0
 _MAX_LATITUDE = 85.05112878
 
 #: which stored user has each of these e-mails (in lower case); None for nobody
-Owners = Callable[[list[str]], list[int | None]]
+Owners = Callable[[list[str]], list[bytes | None]]
 Problem = tuple[str, str] | None
 KeyT = TypeVar("KeyT", int, str)
 
@@ -46,8 +46,9 @@ def check_users(
     for start in range(0, len(emails), 1000):
         part = emails[start : start + 1000]
         for user, email, owner in zip(users[start : start + 1000], part, owners(part), strict=True):
-            if owner is not None and owner != user.id and owner not in id_places:
-                bad.add(email_places[email], "email", f"user {owner} on the server has it")
+            if owner is None or owner == b"%d" % user.id or (owner.isdigit() and int(owner) in id_places):
+                continue
+            bad.add(email_places[email], "email", f"user {owner.decode(errors='replace')} on the server has it")
     return users
 
 

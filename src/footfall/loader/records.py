@@ -93,7 +93,7 @@ def _write_user_chunk(lease: Lease, users: list[LoadedUser], passwords: list[byt
             user.email.lower(),
             stored,
             # the script cannot do this: Lua's lower case is ASCII's
-            stored.decode(errors="surrogateescape").lower().encode(errors="surrogateescape"),
+            stored.decode(errors="replace").lower(),
             password,
             user.num_checkins,
             _or_empty(user.last_checkin),
@@ -131,7 +131,7 @@ def _write_location_chunk(lease: Lease, locations: list[LoadedLocation]) -> bool
             keys.location(location.id),
             keys.location_details(location.id),
             category,
-            keys.category(old_category.decode()) if old_category else category,
+            keys.category(old_category.decode(errors="replace")) if old_category else category,
         )
         longitude, latitude = location.location.split(",")
         arguments += (

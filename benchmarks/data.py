@@ -1,0 +1,177 @@
+"""The processor benchmark's data: loaded once by Footfall's own loader, then copied for each run.
+
+A copy is the server's append-only file, rewritten to its shortest form, so each run starts on the same bytes in a
+fresh server.
+"""
+
+import contextlib
+import hashlib
+import random
+import shutil
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import msgspec
+from redis import Redis
+
+from footfall import config
+from footfall.keys import Keys
+from footfall.loader import What, load
+from footfall.model import LoadedLocation, LoadedUser
+from footfall.store.embedded import EmbeddedServer
+from measure import server, wait_until
+
+KEYS = Keys("ncc")
+#: ms; where the sample's check-ins begin, after everybody's last one
+FIRST_MS = 1_609_602_085_397
+SAMPLE_USERS, SAMPLE_LOCATIONS = 1000, 215
+#: of no password: the loader keeps hashes as they are
+_HASH = "$2b$04$" + "." * 53
+_CATEGORIES = ("retail", "cafe", "restaurant", "bar", "hair", "gym")
+_APPEND_ONLY = "appendonlydir"
+_PAGE = 1000
+
+
+@dataclass(frozen=True)
+class Amount:
+    """How many users and locations; the sample's own, or invented ones."""
+
+    users: int = SAMPLE_USERS
+    locations: int = SAMPLE_LOCATIONS
+
+    @property
+    def is_sample(self) -> bool:
+        return self == Amount()
+
+
+def prepare(directory: Path, amount: Amount, entries: Iterable[int]) -> dict[int, Path]:
+    """For each of `entries` (rising), make a copy of the data with that many entries in the stream."""
+    copies: dict[int, Path] = {}
+    done = 0
+    with server() as running, Redis(port=running.port) as client:
+        load_records(client, amount)
+        for number in entries:
+            add_entries(client, amount, range(done, number))
+            done = number
+            client.bgrewriteaof()
+            wait_until(lambda: _is_rewritten(client), "the append-only file is rewritten")
+            copies[number] = directory / str(number)
+            shutil.copytree(_directory(client) / _APPEND_ONLY, copies[number] / _APPEND_ONLY)
+    return copies
+
+
+@contextlib.contextmanager
+def restored(copy: Path) -> Iterator[tuple[EmbeddedServer, Redis]]:
+    """A fresh server with a copy of the data."""
+    with tempfile.TemporaryDirectory(prefix="footfall-bench-") as directory:
+        shutil.copytree(copy, directory, dirs_exist_ok=True)
+        with server(Path(directory)) as running, Redis(port=running.port) as client:
+            yield running, client
+
+
+def load_records(client: Redis, amount: Amount) -> None:
+    """Load users and locations, the way that users do."""
+    if amount.is_sample:
+        kinds: tuple[What, What] = ("users", "locations")
+        for what in kinds:
+            load(what, config.load(), client, confirm=_no, progress=None)
+        return
+    draw = random.Random(amount.users)
+    users = (
+        LoadedUser(
+            id=number,
+            first_name="Sophia",
+            last_name="Marshall",
+            email=f"user.{number}@example.com",
+            password=_HASH,
+            num_checkins=draw.randint(1, 4000),
+            last_checkin=FIRST_MS - draw.randint(1, 10**9),
+            last_seen_at=draw.randint(1, amount.locations),
+        )
+        for number in range(1, amount.users + 1)
+    )
+    locations = (
+        LoadedLocation(
+            id=number,
+            name=f"Place {number}",
+            category=draw.choice(_CATEGORIES),
+            location=f"{draw.uniform(-122.6, -121.7):.6f},{draw.uniform(37.2, 38.0):.6f}",
+            num_checkins=1000,
+            num_stars=draw.randint(0, 5000),
+        )
+        for number in range(1, amount.locations + 1)
+    )
+    _load(client, "users", users)
+    _load(client, "locations", locations)
+
+
+def add_entries(client: Redis, amount: Amount, numbers: range) -> None:
+    """Add unprocessed entries, one per ms; every user and every location is as likely as any other."""
+    draw = random.Random(numbers.start)
+    for start in range(numbers.start, numbers.stop, _PAGE):
+        pipeline = client.pipeline(transaction=False)
+        for number in range(start, min(start + _PAGE, numbers.stop)):
+            check_in: dict[Any, Any] = {
+                "locationId": draw.randint(1, amount.locations),
+                "userId": draw.randint(1, amount.users),
+                "starRating": draw.randint(0, 5),
+            }
+            pipeline.xadd(KEYS.stream, check_in, id=f"{FIRST_MS + number}-0")
+        pipeline.execute()
+
+
+def digests(client: Redis) -> dict[str, str]:
+    """One hash over everything that processing writes, for each kind of it: equal data, equal hashes."""
+    found = {
+        "users": _digest_records(client, KEYS.users_by_checkins, KEYS.user),
+        "locations": _digest_records(client, KEYS.locations_by_checkins, KEYS.location),
+        "checkpoint and processed": _digest([client.mget(KEYS.checkpoint, KEYS.processed)]),
+        "dead letters": _digest([client.xlen(KEYS.dead_letters)]),
+    }
+    for index in (KEYS.users_by_checkins, KEYS.users_recent, KEYS.users_last_seen, KEYS.locations_by_checkins):
+        found[index.decode()] = _digest(client.zrange(index, 0, -1, withscores=True))
+    return found
+
+
+def _digest_records(client: Redis, index: bytes, key_of: Callable[[bytes], bytes]) -> str:
+    return _digest(sorted(record.items()) for record in _records(client, index, key_of))
+
+
+def _records(client: Redis, index: bytes, key_of: Callable[[bytes], bytes]) -> Iterator[dict[bytes, bytes]]:
+    ids = cast("list[bytes]", client.zrange(index, 0, -1))
+    for start in range(0, len(ids), _PAGE):
+        pipeline = client.pipeline(transaction=False)
+        for one in ids[start : start + _PAGE]:
+            pipeline.hgetall(key_of(one))
+        yield from pipeline.execute()
+
+
+def _digest(items: Iterable[object]) -> str:
+    digest = hashlib.sha256()
+    for item in items:
+        digest.update(repr(item).encode())
+    return digest.hexdigest()
+
+
+def _load(client: Redis, what: What, rows: Iterable[msgspec.Struct]) -> None:
+    with tempfile.TemporaryDirectory(prefix="footfall-bench-") as directory:
+        path = Path(directory) / "rows.ndjson"
+        with path.open("wb") as file:
+            file.writelines(msgspec.json.encode(row) + b"\n" for row in rows)
+        load(what, config.load({"load_from": path}), client, confirm=_no, progress=None)
+
+
+def _no(_prompt: str) -> bool:
+    return False
+
+
+def _is_rewritten(client: Redis) -> bool:
+    info = client.info("persistence")
+    return not info["aof_rewrite_in_progress"] and not info["aof_rewrite_scheduled"]
+
+
+def _directory(client: Redis) -> Path:
+    return Path(str(client.config_get("dir")["dir"]))

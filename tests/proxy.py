@@ -1,0 +1,189 @@
+"""A TCP proxy for the tests: holds traffic back, cuts connections and changes its target, on demand."""
+
+import asyncio
+import contextlib
+import threading
+from collections.abc import Callable
+from typing import Self, TypeVar
+
+from servers import free_port, wait_until
+
+T = TypeVar("T")
+
+_CHUNK = 256 * 1024
+
+
+class Proxy:
+    """Passes connections on to a port of this machine; `close()` (or leaving the `with`) ends it.
+
+    A hold is for each connection on its own: it begins with the request that contains given bytes and stays until
+    `release()`. What is held is delivered then; `cut()` throws it away.
+    """
+
+    def __init__(self, target: int) -> None:
+        #: port that new connections are passed on to
+        self.target = target
+        self.port = free_port()
+        self._pattern = b""
+        #: what is held from the request with the pattern on: it and all after it, or the replies from then on
+        self._what: str | None = None
+        self._links: set[_Link] = set()
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._thread.start()
+        self._server = self._on_loop(lambda: asyncio.start_server(self._accept, "127.0.0.1", self.port))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def url(self) -> str:
+        """`redis://127.0.0.1:<port>`"""
+        return f"redis://127.0.0.1:{self.port}"
+
+    @property
+    def holding(self) -> int:
+        """How many connections are held."""
+        return sum(link.is_held for link in self._links)
+
+    def hold_requests(self, containing: bytes) -> None:
+        """From the first request with these bytes on, nothing more reaches the server."""
+        self._what, self._pattern = "requests", containing
+
+    def hold_replies(self, to: bytes) -> None:
+        """The first request with these bytes reaches the server, but nothing comes back from then on."""
+        self._what, self._pattern = "replies", to
+
+    def wait_until_holding(self) -> None:
+        """Wait until a connection is held."""
+        wait_until(lambda: self.holding, "the proxy holds a connection", 30)
+
+    def release(self) -> None:
+        """Deliver what was held, and hold nothing any more."""
+        self._what = None
+        self._each(_Link.release)
+
+    def cut(self) -> None:
+        """Abort all connections; what was held is lost."""
+        self._what = None
+        self._each(_Link.abort)
+
+    def splice(self) -> None:
+        """Connect the open connections, too, to `target`: their clients notice nothing."""
+
+        async def splice() -> None:
+            for link in list(self._links):
+                await link.connect()
+
+        self._on_loop(splice)
+
+    def close(self) -> None:
+        """End it and all its connections."""
+
+        async def close() -> None:
+            self._server.close()
+            for link in list(self._links):
+                link.abort()
+            tasks = asyncio.all_tasks() - {asyncio.current_task()}
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+        self._on_loop(close)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    # --- private
+
+    def _on_loop(self, make: Callable[[], "asyncio.coroutines.Coroutine[object, object, T]"]) -> T:
+        return asyncio.run_coroutine_threadsafe(make(), self._loop).result(30)
+
+    def _each(self, action: "Callable[[_Link], None]") -> None:
+        async def act() -> None:
+            for link in list(self._links):
+                action(link)
+
+        self._on_loop(act)
+
+    def matches(self, requests: bytes) -> str | None:
+        """What is held from these requests on."""
+        return self._what if self._pattern in requests else None
+
+    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        link = _Link(self, reader, writer)
+        self._links.add(link)
+        try:
+            await link.run()
+        finally:
+            self._links.discard(link)
+
+
+class _Link:
+    """A client's connection, and the one to the server that belongs to it."""
+
+    def __init__(self, proxy: Proxy, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._proxy = proxy
+        self._reader, self._writer = reader, writer
+        self._server_reader: asyncio.StreamReader
+        self._server_writer: asyncio.StreamWriter | None = None
+        self._open = {"requests": asyncio.Event(), "replies": asyncio.Event()}
+        self.release()
+        self._pumps: list[asyncio.Task[None]] = []
+
+    @property
+    def is_held(self) -> bool:
+        return not all(event.is_set() for event in self._open.values())
+
+    async def connect(self) -> None:
+        """Open the connection to the server, instead of the one that there is."""
+        old = self._server_writer
+        self._server_reader, self._server_writer = await asyncio.open_connection("127.0.0.1", self._proxy.target)
+        if old is not None:
+            old.transport.abort()
+
+    async def run(self) -> None:
+        try:
+            await self.connect()
+            self._pumps = [asyncio.create_task(pump) for pump in (self._requests(), self._replies())]
+            await asyncio.wait(self._pumps, return_when=asyncio.FIRST_COMPLETED)
+        except OSError:
+            pass  # there is no server
+        finally:
+            self.abort()
+            await asyncio.gather(*self._pumps, return_exceptions=True)
+
+    def release(self) -> None:
+        for event in self._open.values():
+            event.set()
+
+    def abort(self) -> None:
+        for pump in self._pumps:
+            pump.cancel()
+        for writer in (self._writer, self._server_writer):
+            if writer is not None:
+                writer.transport.abort()
+
+    async def _requests(self) -> None:
+        seen = b""
+        while data := await self._reader.read(_CHUNK):
+            seen = seen[-100:] + data
+            what = self._proxy.matches(seen)
+            if what:
+                self._open[what].clear()
+            await self._open["requests"].wait()
+            assert self._server_writer
+            self._server_writer.write(data)
+            await self._server_writer.drain()
+
+    async def _replies(self) -> None:
+        while True:
+            reader, data = self._server_reader, b""
+            with contextlib.suppress(OSError):
+                data = await reader.read(_CHUNK)
+            if not data and reader is self._server_reader:
+                return
+            await self._open["replies"].wait()
+            self._writer.write(data)
+            await self._writer.drain()
