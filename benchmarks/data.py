@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import msgspec
 from redis import Redis
@@ -20,7 +20,7 @@ from redis import Redis
 from footfall import config
 from footfall.keys import Keys
 from footfall.loader import What, load
-from footfall.model import LoadedLocation, LoadedUser
+from footfall.model import LoadedLocation
 from footfall.store.embedded import EmbeddedServer
 from measure import server, wait_until
 
@@ -28,8 +28,6 @@ KEYS = Keys("ncc")
 #: ms; where the sample's check-ins begin, after everybody's last one
 FIRST_MS = 1_609_602_085_397
 SAMPLE_USERS, SAMPLE_LOCATIONS = 1000, 215
-#: of no password: the loader keeps hashes as they are
-_HASH = "$2b$04$" + "." * 53
 _CATEGORIES = ("retail", "cafe", "restaurant", "bar", "hair", "gym")
 _APPEND_ONLY = "appendonlydir"
 _PAGE = 1000
@@ -73,39 +71,13 @@ def restored(copy: Path) -> Iterator[tuple[EmbeddedServer, Redis]]:
 
 
 def load_records(client: Redis, amount: Amount) -> None:
-    """Load users and locations, the way that users do."""
+    """Write users and locations."""
     if amount.is_sample:
-        kinds: tuple[What, What] = ("users", "locations")
-        for what in kinds:
-            load(what, config.load(), client, confirm=_no, progress=None)
-        return
-    draw = random.Random(amount.users)
-    users = (
-        LoadedUser(
-            id=number,
-            first_name="Sophia",
-            last_name="Marshall",
-            email=f"user.{number}@example.com",
-            password=_HASH,
-            num_checkins=draw.randint(1, 4000),
-            last_checkin=FIRST_MS - draw.randint(1, 10**9),
-            last_seen_at=draw.randint(1, amount.locations),
-        )
-        for number in range(1, amount.users + 1)
-    )
-    locations = (
-        LoadedLocation(
-            id=number,
-            name=f"Place {number}",
-            category=draw.choice(_CATEGORIES),
-            location=f"{draw.uniform(-122.6, -121.7):.6f},{draw.uniform(37.2, 38.0):.6f}",
-            num_checkins=1000,
-            num_stars=draw.randint(0, 5000),
-        )
-        for number in range(1, amount.locations + 1)
-    )
-    _load(client, "users", users)
-    _load(client, "locations", locations)
+        _load(client, "users", None)
+        _load(client, "locations", None)
+    else:
+        _invent_users(client, amount)
+        _invent_locations(client, amount)
 
 
 def add_entries(client: Redis, amount: Amount, numbers: range) -> None:
@@ -125,47 +97,60 @@ def add_entries(client: Redis, amount: Amount, numbers: range) -> None:
 
 def digests(client: Redis) -> dict[str, str]:
     """One hash over everything that processing writes, for each kind of it: equal data, equal hashes."""
+    seen = client.zrangebyscore(KEYS.users_recent, FIRST_MS, "+inf")
     found = {
-        "users": _digest_records(client, KEYS.users_by_checkins, KEYS.user),
-        "locations": _digest_records(client, KEYS.locations_by_checkins, KEYS.location),
-        "checkpoint and processed": _digest([client.mget(KEYS.checkpoint, KEYS.processed)]),
-        "dead letters": _digest([client.xlen(KEYS.dead_letters)]),
+        "users seen": _digest_records(client, seen, KEYS.user),
+        "locations": _digest_records(client, client.zrange(KEYS.locations_by_checkins, 0, -1), KEYS.location),
+        "checkpoint and processed": _digest(client.mget(KEYS.checkpoint, KEYS.processed)),
+        "dead letters": _digest(client.xlen(KEYS.dead_letters)),
     }
     for index in (KEYS.users_by_checkins, KEYS.users_recent, KEYS.users_last_seen, KEYS.locations_by_checkins):
         found[index.decode()] = _digest(client.zrange(index, 0, -1, withscores=True))
     return found
 
 
-def _digest_records(client: Redis, index: bytes, key_of: Callable[[bytes], bytes]) -> str:
-    return _digest(sorted(record.items()) for record in _records(client, index, key_of))
+def _invent_users(client: Redis, amount: Amount) -> None:
+    write = client.register_script(Path(__file__).with_name("users.lua").read_bytes())
+    indexes = [KEYS.users_by_checkins, KEYS.users_recent, KEYS.users_last_seen]
+    for first in range(1, amount.users + 1, _PAGE):
+        ids = range(first, min(first + _PAGE, amount.users + 1))
+        write(keys=[*indexes, *map(KEYS.user, ids)], args=[first, amount.locations, FIRST_MS - 1])
 
 
-def _records(client: Redis, index: bytes, key_of: Callable[[bytes], bytes]) -> Iterator[dict[bytes, bytes]]:
-    ids = cast("list[bytes]", client.zrange(index, 0, -1))
+def _invent_locations(client: Redis, amount: Amount) -> None:
+    draw = random.Random(amount.locations)
+    with tempfile.TemporaryDirectory(prefix="footfall-bench-") as directory:
+        path = Path(directory) / "locations.ndjson"
+        with path.open("wb") as file:
+            for number in range(1, amount.locations + 1):
+                location = LoadedLocation(
+                    id=number,
+                    name=f"Place {number}",
+                    category=draw.choice(_CATEGORIES),
+                    location=f"{draw.uniform(-122.6, -121.7):.6f},{draw.uniform(37.2, 38.0):.6f}",
+                    num_checkins=1000,
+                    num_stars=draw.randint(0, 5000),
+                )
+                file.write(msgspec.json.encode(location) + b"\n")
+        _load(client, "locations", path)
+
+
+def _load(client: Redis, what: What, path: Path | None) -> None:
+    load(what, config.load({"load_from": path}), client, confirm=lambda _prompt: False, progress=None)
+
+
+def _digest_records(client: Redis, ids: Any, key_of: Callable[[bytes], bytes]) -> str:
+    digest = []
     for start in range(0, len(ids), _PAGE):
         pipeline = client.pipeline(transaction=False)
         for one in ids[start : start + _PAGE]:
             pipeline.hgetall(key_of(one))
-        yield from pipeline.execute()
+        digest += [sorted(record.items()) for record in pipeline.execute()]
+    return _digest(digest)
 
 
-def _digest(items: Iterable[object]) -> str:
-    digest = hashlib.sha256()
-    for item in items:
-        digest.update(repr(item).encode())
-    return digest.hexdigest()
-
-
-def _load(client: Redis, what: What, rows: Iterable[msgspec.Struct]) -> None:
-    with tempfile.TemporaryDirectory(prefix="footfall-bench-") as directory:
-        path = Path(directory) / "rows.ndjson"
-        with path.open("wb") as file:
-            file.writelines(msgspec.json.encode(row) + b"\n" for row in rows)
-        load(what, config.load({"load_from": path}), client, confirm=_no, progress=None)
-
-
-def _no(_prompt: str) -> bool:
-    return False
+def _digest(value: object) -> str:
+    return hashlib.sha256(repr(value).encode()).hexdigest()
 
 
 def _is_rewritten(client: Redis) -> bool:

@@ -2,7 +2,7 @@
 
 Run     .venv/bin/python benchmarks/processor.py [--entries 200000] [--runs 3] [--quick]       (Linux; two minutes)
 Load    (a) the sample's 1,000 users and 215 locations, (b) 200,000 users and 20,000 locations; 200,000 entries of
-        random users at random locations. The loop (peers/redis_py_loop.py) applies the first 20,000: it is no faster
+        random users at random locations. The loop (peers/redis_py_loop.py) applies the first 10,000: it is no faster
         with more. Append-only file on (fsync every second), all indexes kept on both sides.
 Prints  entries/s and CPU per entry of the Python process and of the server; ratios of the two in the same run, each
         on a fresh server with a copy of the same data, in turn; medians over the runs. What each takes to start
@@ -55,7 +55,7 @@ def main() -> None:
     """Measure both cases."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--entries", type=int, default=200_000)
-    parser.add_argument("--loop-entries", type=int, default=20_000)
+    parser.add_argument("--loop-entries", type=int, default=10_000)
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--quick", action="store_true", help="only see that it works; the numbers mean nothing")
     options = parser.parse_args()

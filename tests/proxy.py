@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import Self, TypeVar
 
 from servers import free_port, wait_until
@@ -80,6 +80,11 @@ class Proxy:
 
         self._on_loop(splice)
 
+    def what_to_hold(self, before: bytes, data: bytes) -> str | None:
+        """Which direction of a connection is held from these requests on."""
+        overlap = len(self._pattern) - 1  # the pattern may have been split
+        return self._what if self._pattern in before[-overlap:] + data else None
+
     def close(self) -> None:
         """End it and all its connections."""
 
@@ -97,7 +102,7 @@ class Proxy:
 
     # --- private
 
-    def _on_loop(self, make: Callable[[], "asyncio.coroutines.Coroutine[object, object, T]"]) -> T:
+    def _on_loop(self, make: Callable[[], Coroutine[object, object, T]]) -> T:
         return asyncio.run_coroutine_threadsafe(make(), self._loop).result(30)
 
     def _each(self, action: "Callable[[_Link], None]") -> None:
@@ -106,10 +111,6 @@ class Proxy:
                 action(link)
 
         self._on_loop(act)
-
-    def matches(self, requests: bytes) -> str | None:
-        """What is held from these requests on."""
-        return self._what if self._pattern in requests else None
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         link = _Link(self, reader, writer)
@@ -166,10 +167,10 @@ class _Link:
                 writer.transport.abort()
 
     async def _requests(self) -> None:
-        seen = b""
+        before = b""
         while data := await self._reader.read(_CHUNK):
-            seen = seen[-100:] + data
-            what = self._proxy.matches(seen)
+            what = self._proxy.what_to_hold(before, data)
+            before = data
             if what:
                 self._open[what].clear()
             await self._open["requests"].wait()

@@ -28,7 +28,6 @@ class FootfallError(Exception):
     """Base of all errors that Footfall raises on purpose."""
 
     status: ClassVar[int] = 500
-    title: ClassVar[str] = "Internal error"
     exit_code: ClassVar[ExitCode] = ExitCode.FAILURE
     #: seconds after which another try makes sense (the Retry-After header); None when it does not
     retry_after: ClassVar[int | None] = None
@@ -56,7 +55,6 @@ class UnavailableError(FootfallError):
     """The server cannot be reached or cannot serve now."""
 
     status = 503
-    title = "Service unavailable"
     exit_code = ExitCode.UNAVAILABLE
     retry_after = 1
 
@@ -85,7 +83,6 @@ class BrokenKeyError(FootfallError):
     """A key is missing or does not hold what Footfall keeps there; nothing was changed."""
 
     status = 503
-    title = "Service unavailable"
     exit_code = ExitCode.BROKEN
     retry_after = 10
 
@@ -110,28 +107,24 @@ class MalformedError(FootfallError):
     """The body is not what its content type says (JSON that cannot be parsed)."""
 
     status = 400
-    title = "Malformed request"
 
 
 class TooLargeError(FootfallError):
     """The body is larger than the route takes."""
 
     status = 413
-    title = "Content too large"
 
 
 class UnsupportedTypeError(FootfallError):
     """The content type is missing or not one that the route takes."""
 
     status = 415
-    title = "Unsupported media type"
 
 
 class InvalidError(FootfallError):
     """Values of the request are not valid; `errors` has (field, message) for each."""
 
     status = 422
-    title = "Invalid request"
 
     def __init__(self, errors: list[tuple[str, str]]) -> None:
         super().__init__("; ".join(f"{field}: {message}" if field else message for field, message in errors))
@@ -142,7 +135,6 @@ class NotFoundError(FootfallError):
     """What the request names does not exist."""
 
     status = 404
-    title = "Not found"
 
 
 class UnknownUserError(NotFoundError):
@@ -161,10 +153,6 @@ _TEMPORARY = frozenset(
 
 class TemporaryReplyError(ReplyError, UnavailableError):
     """The server says that it cannot serve now (starting, out of memory, a replica, ...)."""
-
-    status = 503
-    title = "Service unavailable"
-    retry_after = 1
 
 
 def reply_error(message: str) -> ReplyError:

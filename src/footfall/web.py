@@ -19,7 +19,7 @@ from footfall import __version__
 from footfall.docs_page import DocsPage, docs
 from footfall.errors import FootfallError, InvalidError
 from footfall.logs import log
-from footfall.problems import MEDIA_TYPE, Problem, problem
+from footfall.problems import MEDIA_TYPE, Problem, problem, title
 
 Lifespan = Callable[[Litestar], AbstractAsyncContextManager[None]]
 
@@ -62,9 +62,7 @@ def create_app(
 def problems(*statuses: int) -> dict[int, ResponseSpec]:
     """What a route's description says of the errors that it answers with."""
     return {
-        status: ResponseSpec(
-            Problem, generate_examples=False, media_type=MEDIA_TYPE, description=HTTPStatus(status).phrase
-        )
+        status: ResponseSpec(Problem, generate_examples=False, media_type=MEDIA_TYPE, description=title(status))
         for status in statuses
     }
 
@@ -80,7 +78,9 @@ def _problem_response(document: Problem, headers: dict[str, str] | None = None) 
     return Response(msgspec.json.encode(document), status_code=document.status, media_type=MEDIA_TYPE, headers=headers)
 
 
-def _footfall_error(_: Request[Any, Any, Any], error: FootfallError) -> Response[bytes]:
+def _footfall_error(request: Request[Any, Any, Any], error: FootfallError) -> Response[bytes]:
+    if error.status == HTTPStatus.INTERNAL_SERVER_ERROR:
+        return _unexpected(request, error)
     headers = {"Retry-After": str(error.retry_after)} if error.retry_after is not None else None
     return _problem_response(problem(error), headers)
 
@@ -91,12 +91,12 @@ def _http_exception(request: Request[Any, Any, Any], error: HTTPException) -> Re
     if error.status_code == HTTPStatus.BAD_REQUEST and isinstance(extra, list):
         invalid = InvalidError([(str(item.get("key", "")), str(item["message"])) for item in extra])
         return _footfall_error(request, invalid)
-    status = HTTPStatus(error.status_code)
-    document = Problem(title=status.phrase, status=status, detail=error.detail or status.description)
+    status = error.status_code
+    document = Problem(title=title(status), status=status, detail=error.detail)
     return _problem_response(document, dict(error.headers or {}))
 
 
 def _unexpected(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
     """A defect of ours: logged with its trace, answered without."""
     log.error("%s %s failed", request.method, request.url.path, exc_info=error)
-    return _problem_response(Problem(title="Internal error", status=500, detail="the request could not be handled"))
+    return _problem_response(Problem(title=title(500), status=500, detail="the request could not be handled"))

@@ -63,10 +63,7 @@ class Replay:
         """From what the server holds now: to be called after loading, before anything is processed."""
         assert client.mget("ncc:checkinprocessor:lastid", "ncc:checkinprocessor:processed") in ([b"0"] * 2, [None] * 2)
         users, locations = (
-            {
-                key.rpartition(b":")[2]: client.hgetall(key)
-                for key in client.scan_iter(f"ncc:{kind}:[0-9]*", count=1000)
-            }
+            {key.rpartition(b":")[2]: client.hgetall(key) for key in client.scan_iter(f"ncc:{kind}:[0-9]*", count=1000)}
             for kind in ("users", "locations")
         )
         return cls(users, locations, create=create)

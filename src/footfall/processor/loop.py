@@ -88,7 +88,7 @@ class Processor:
         """
         position = await open_books(connection, self._keys)
         log.info("Reading stream from last ID %s.", position.checkpoint.decode())
-        batch, ahead = await self._next_batch(connection, position.checkpoint)
+        batch, ahead = await self._next_batch(connection, position)
         while batch is not None and not self._stopping.is_set():
             self._announce(batch)
             sent_at = time.perf_counter()
@@ -96,6 +96,7 @@ class Processor:
             reading = self._read(connection, ahead[-1][0] if ahead else batch.last_id)
             connection.flush()
             try:
+                await asyncio.sleep(0)  # uvloop writes at the end of a turn: only then does the server begin
                 following = self._fold(ahead) if ahead else None
                 applied = await applying
                 self._adapt(len(batch), time.perf_counter() - sent_at)
@@ -107,10 +108,14 @@ class Processor:
             if following is not None:
                 batch, ahead = following, page
             else:
-                batch, ahead = await self._next_batch(connection, position.checkpoint)
+                batch, ahead = await self._next_batch(connection, position)
 
-    async def _next_batch(self, connection: Connection, after: bytes) -> tuple[Batch | None, list[RawEntry]]:
-        """The next batch and the page behind it, as soon as there are entries; None when there will be none."""
+    async def _next_batch(self, connection: Connection, position: Position) -> tuple[Batch | None, list[RawEntry]]:
+        """The next batch and the page behind it, as soon as there are entries; None when there will be none.
+
+        Raises FencedError when the position has changed meanwhile: after a load, entries come with lower ids.
+        """
+        after = position.checkpoint
         page: list[RawEntry] = await self._read(connection, after)
         while not page:
             if self._settings.processor_once:
@@ -122,6 +127,10 @@ class Processor:
             if self._stopping.is_set():
                 return None, []
             page = reply[0][1] if reply else []
+            if not page:
+                if await open_books(connection, self._keys) != position:
+                    raise FencedError("another processor or a load was faster")
+                self._out_of_trouble()
         ahead = [] if len(page) < self._batch_size else await self._read(connection, page[-1][0])
         return self._fold(page), ahead
 
@@ -146,9 +155,7 @@ class Processor:
                 checkin_log.debug("Updating user %s and location %s.", user.decode(), location.decode())
 
     async def _applied(self, connection: Connection, batch: Batch, applied: Applied) -> None:
-        if self._trouble is not None:
-            log.info("Processing goes on.")
-            self._trouble = None
+        self._out_of_trouble()
         for entry_id, reason in batch.dead_letters:
             log.warning("Entry %s became a dead letter: %s.", entry_id.decode(), reason.value)
         if self._watched:
@@ -174,6 +181,11 @@ class Processor:
         if reason != self._trouble:
             self._trouble = reason
             log.error("Nothing is processed: %s. Trying until it is mended.", reason)
+
+    def _out_of_trouble(self) -> None:
+        if self._trouble is not None:
+            log.info("Processing goes on.")
+            self._trouble = None
 
     async def _unless_stopped(self, awaitable: Awaitable[T]) -> T | None:
         """The result, or None when `stop` is called before it is there."""

@@ -13,6 +13,7 @@ from litestar.openapi.spec import Example, OpenAPIMediaType, Operation, Referenc
 from litestar.openapi.spec.enums import OpenAPIType
 
 from footfall.config import Settings
+from footfall.errors import TooLargeError
 from footfall.keys import Keys
 from footfall.model import MAX_ID
 from footfall.receiver.check_in import MAX_BODY, decode, require_json
@@ -20,6 +21,9 @@ from footfall.receiver.intake import Intake
 from footfall.serve import worker_settings
 from footfall.store.books import open_pipeline
 from footfall.web import create_app, problems
+
+#: bytes of a body that is too large which are read all the same; a sender that is cut off may never see the answer
+_MAX_READ = 2 * 1024 * 1024
 
 
 class Accepted(msgspec.Struct):
@@ -52,17 +56,32 @@ class _CheckInOperation(Operation):
 @post(
     "/api/checkin",
     status_code=202,
-    request_max_body_size=MAX_BODY,
+    request_max_body_size=_MAX_READ,
     operation_class=_CheckInOperation,
+    summary="Store one check-in",
     responses={
         202: ResponseSpec(Accepted, generate_examples=False, description="Stored; the id of its entry"),
         **problems(400, 404, 413, 415, 422, 503),
     },
 )
 async def check_in(request: Request[Any, Any, Any], intake: NamedDependency[Intake]) -> Accepted:
-    """Store one check-in. It is in the stream when the answer is sent, and will be counted exactly once."""
+    """The body is validated: every field must be there, an integer in its range, and no other field. The user and the
+    location must be known. When the answer is 202 the check-in is in the stream, and will be counted exactly once.
+    """
+    body = await _body(request)
     require_json(request.headers.get("content-type"))
-    return Accepted(await intake.store(decode(await request.body())))
+    return Accepted(await intake.store(decode(body)))
+
+
+async def _body(request: Request[Any, Any, Any]) -> bytes:
+    """The body, read to its end. Raises TooLargeError."""
+    body = b""
+    async for part in request.stream():
+        if len(body) <= MAX_BODY:
+            body += part
+    if len(body) > MAX_BODY:
+        raise TooLargeError(f"a check-in takes at most {MAX_BODY} bytes")
+    return body
 
 
 def create(settings: Settings | None = None) -> Litestar:

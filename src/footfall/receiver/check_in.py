@@ -1,18 +1,23 @@
 """From the body of a request to a check-in, or to the error that says what is wrong with it."""
 
-from typing import Any, get_type_hints
+from typing import get_type_hints
 
 import msgspec
+from msgspec import Raw
 
 from footfall.errors import InvalidError, MalformedError, UnsupportedTypeError
 from footfall.model import CheckIn
 
 #: bytes; a check-in takes about 60
 MAX_BODY = 16 * 1024
+#: fields that a refusal names, at most: it must not be much longer than the request
+_MAX_ERRORS = 10
 
 _decoder = msgspec.json.Decoder(CheckIn)
+_syntax = msgspec.json.Decoder(Raw)
+_object = msgspec.json.Decoder(dict[str, Raw])
 _FIELDS = {
-    field.encode_name: get_type_hints(CheckIn, include_extras=True)[field.name]
+    field.encode_name: msgspec.json.Decoder(get_type_hints(CheckIn, include_extras=True)[field.name])
     for field in msgspec.structs.fields(CheckIn)
 }
 
@@ -26,7 +31,7 @@ def require_json(content_type: str | None) -> None:
 def decode(body: bytes) -> CheckIn:
     """The check-in in a JSON body.
 
-    Raises MalformedError when the body is not JSON, and InvalidError, with every field that is wrong, when it is
+    Raises MalformedError when the body is not JSON, and InvalidError, with the fields that are wrong, when it is
     not a check-in.
     """
     try:
@@ -36,26 +41,31 @@ def decode(body: bytes) -> CheckIn:
 
 
 def _why_not(body: bytes) -> MalformedError | InvalidError:
+    # the decoder above stops at the first value that is wrong, so what follows may not even be JSON
     try:
-        value = msgspec.json.decode(body)
+        body.decode()
+        _syntax.decode(body)
     except msgspec.DecodeError as error:
         return MalformedError(f"the body is not JSON: {error}")
     except UnicodeDecodeError:
         return MalformedError("the body is not JSON: it is not UTF-8")
     except RecursionError:
         return MalformedError("the body is not JSON that can be read: it is nested too deeply")
-    if not isinstance(value, dict):
+    try:
+        values = _object.decode(body)
+    except msgspec.ValidationError:
         return InvalidError([("", "must be an object")])
-    errors = [(name, message) for name, kind in _FIELDS.items() if (message := _wrong(value, name, kind))]
-    errors += [(name[:100], "is not a field of a check-in") for name in value if name not in _FIELDS]
-    return InvalidError(errors)
+    errors = [(name, message) for name in _FIELDS if (message := _wrong(values, name))]
+    errors += [(name[:100], "is not a field of a check-in") for name in values if name not in _FIELDS]
+    # of a field that is there twice the last value is looked at here, and the first was wrong
+    return InvalidError(errors[:_MAX_ERRORS] or [("", "a field is there more than once")])
 
 
-def _wrong(value: dict[str, Any], name: str, kind: Any) -> str | None:
-    if name not in value:
+def _wrong(values: dict[str, Raw], name: str) -> str | None:
+    if name not in values:
         return "is missing"
     try:
-        msgspec.convert(value[name], kind)
+        _FIELDS[name].decode(values[name])
     except msgspec.ValidationError as error:
         return str(error)
     return None

@@ -5,7 +5,9 @@ is under way the next ones gather (group commit). So the more arrive, the less e
 """
 
 import asyncio
+import time
 from collections.abc import Callable
+from copy import copy
 
 from footfall.config import Settings
 from footfall.errors import (
@@ -14,13 +16,15 @@ from footfall.errors import (
     FootfallError,
     LoadingError,
     OverloadedError,
+    ReplyError,
+    UnavailableError,
     UnknownLocationError,
     UnknownUserError,
 )
 from footfall.keys import Keys
 from footfall.logs import log
 from footfall.model import CheckIn
-from footfall.store.pipeline import Argument, Pipeline, Reply
+from footfall.store.pipeline import Argument, Pipeline
 from footfall.store.scripts import RECEIVE
 
 #: what became of a check-in: the id of its entry, or why it was refused
@@ -33,6 +37,10 @@ _REFUSALS: dict[bytes, FootfallError] = {
     b"UNKNOWN_USER": UnknownUserError("there is no such user"),
     b"UNKNOWN_LOCATION": UnknownLocationError("there is no such location"),
 }
+_LATE = OverloadedError("the server is too slow: the check-in has waited too long")
+#: seconds without a refusal after which check-ins count as taken again: a backlog at its limit is full and not
+#: full many times a second
+_CALM_S = 1.0
 
 
 class Intake:
@@ -43,11 +51,14 @@ class Intake:
         self._keys = keys
         self._max_batch = settings.max_batch
         self._max_pending = settings.max_pending
+        self._max_wait_s = settings.server_timeout
         self._script_keys = [keys.stream, keys.meta, keys.processed]
         self._script_arguments: list[Argument] = [settings.max_backlog, settings.unknown_ids]
-        self._gathered: list[tuple[CheckIn, OnOutcome]] = []
+        #: check-ins to write, oldest first, with the time at which they came
+        self._gathered: list[tuple[CheckIn, OnOutcome, float]] = []
         self._writer: asyncio.Task[None] | None = None
         self._in_flight = 0
+        self._refusing = _Refusing()
 
     @property
     def pending(self) -> int:
@@ -61,7 +72,7 @@ class Intake:
         """
         if self.pending >= self._max_pending:
             raise OverloadedError("too many check-ins wait for the server")
-        self._gathered.append((check_in, on_outcome))
+        self._gathered.append((check_in, on_outcome, time.monotonic()))
         if self._writer is None:
             # a task starts in the next turn of the loop, so what else arrives in this turn goes along
             self._writer = asyncio.get_running_loop().create_task(self._write_all())
@@ -80,7 +91,7 @@ class Intake:
         self.add(check_in, on_outcome)
         outcome = await future
         if isinstance(outcome, FootfallError):
-            raise outcome.with_traceback(None)  # shared between requests: their traces must not pile up
+            raise copy(outcome)  # it is shared between requests, whose traces would pile up on it
         return outcome.decode()
 
     async def drain(self) -> None:
@@ -92,10 +103,14 @@ class Intake:
         while self._gathered:
             batch = self._gathered[: self._max_batch]
             del self._gathered[: self._max_batch]
-            self._in_flight = len(batch)
-            outcomes = await self._write([check_in for check_in, _ in batch])
-            self._in_flight = 0
-            for (_, on_outcome), outcome in zip(batch, outcomes, strict=True):
+            newest = batch[-1][2]
+            if time.monotonic() - newest > self._max_wait_s:  # so have all of them; their clients may have gone
+                outcomes: list[Outcome] = [_LATE] * len(batch)
+            else:
+                self._in_flight = len(batch)
+                outcomes = await self._write([check_in for check_in, _, _ in batch])
+                self._in_flight = 0
+            for (_, on_outcome, _), outcome in zip(batch, outcomes, strict=True):
                 on_outcome(outcome)
         self._writer = None
 
@@ -106,20 +121,48 @@ class Intake:
             keys += (user(check_in.user_id), location(check_in.location_id))
             arguments += (check_in.user_id, check_in.location_id, check_in.star_rating)
         try:
-            reply: Reply = await RECEIVE.run(self._pipeline.connection, keys, arguments)
-        except FootfallError as error:
+            reply = await RECEIVE.run(self._pipeline.connection, keys, arguments)
+            if not isinstance(reply, bytes):
+                outcomes = [_outcome(word) for _, word in zip(check_ins, reply, strict=True)]
+                self._refusing.end()
+                return outcomes
+            reason = refusal = _refusal(reply)
+        except ReplyError as error:
+            reason = error
+            refusal = UnavailableError(f"the server refuses check-ins ({error.code})")
+        except UnavailableError as error:  # the pipeline logs it
             return [error] * len(check_ins)
         except Exception as error:  # a defect must not leave the clients without an answer
             log.exception("The intake failed")
             return [FootfallError(f"the check-in could not be stored ({type(error).__name__})")] * len(check_ins)
-        if isinstance(reply, bytes):
-            return [_outcome(reply)] * len(check_ins)
-        return [_outcome(word) for word in reply]
+        self._refusing.begin(reason)
+        return [refusal] * len(check_ins)
+
+
+class _Refusing:
+    """Logs once that check-ins are refused, and once, with the length, when they are taken again."""
+
+    def __init__(self) -> None:
+        self._since: float | None = None
+        self._last = 0.0
+
+    def begin(self, reason: FootfallError) -> None:
+        self._last = time.monotonic()
+        if self._since is None:
+            self._since = self._last
+            log.error("Check-ins are refused: %s.", reason)
+
+    def end(self) -> None:
+        if self._since is not None and (now := time.monotonic()) - self._last > _CALM_S:
+            log.info("Check-ins are taken again after %.1f s.", now - self._since)
+            self._since = None
 
 
 def _outcome(word: bytes) -> Outcome:
-    if b"0" <= word[:1] <= b"9":
-        return word
+    return word if b"0" <= word[:1] <= b"9" else _refusal(word)
+
+
+def _refusal(word: bytes) -> FootfallError:
     known = _REFUSALS.get(word)
     if known is not None:
         return known

@@ -7,6 +7,7 @@ from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 from footfall.errors import UsageError
 
 _SETTING = "FOOTFALL_REDIS_URL"
+_NOT_A_URL = f"{_SETTING}: not a URL of a server (redis://host:port/database)"
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,8 @@ def parse(url: str) -> Address:
     """
     try:
         parts = urlsplit(url)
+        if "//" not in url:  # `redis:6379` would be a path
+            raise UsageError(_NOT_A_URL)
         username = unquote(parts.username) if parts.username else None
         password = unquote(parts.password) if parts.password else None
         if parts.scheme == "unix":
@@ -49,8 +52,12 @@ def parse(url: str) -> Address:
             raise UsageError(f"{_SETTING}: the scheme must be redis, rediss or unix")
         if parts.query or parts.fragment:
             raise UsageError(f"{_SETTING}: takes no parameters")
+        host = parts.hostname or "127.0.0.1"
+        host.encode("idna")  # raises UnicodeError, as a look-up of the name would
+        if parts.port == 0:
+            raise UsageError(f"{_SETTING}: there is no port 0")
         return Address(
-            host=parts.hostname or "127.0.0.1",
+            host=host,
             port=parts.port or 6379,
             username=username,
             password=password,
@@ -58,16 +65,19 @@ def parse(url: str) -> Address:
             tls=parts.scheme == "rediss",
         )
     except ValueError:
-        raise UsageError(f"{_SETTING}: not a URL of a server (redis://host:port/database)") from None
+        raise UsageError(_NOT_A_URL) from None
 
 
 def _unix(parts: SplitResult) -> tuple[str, int]:
     if not parts.path or parts.hostname:
         raise UsageError(f"{_SETTING}: a Unix socket needs an absolute path (unix:///run/redis.sock)")
+    path = unquote(parts.path)
+    if "\0" in path:
+        raise UsageError(f"{_SETTING}: a path cannot contain a null byte")
     query = parse_qs(parts.query, strict_parsing=True) if parts.query else {}
     if set(query) - {"db"}:
         raise UsageError(f"{_SETTING}: takes no parameter but db")
-    return unquote(parts.path), _database(query.get("db", [""])[-1])
+    return path, _database(query.get("db", [""])[-1])
 
 
 def _database(text: str) -> int:

@@ -2,6 +2,7 @@
 
 from redis import Redis
 from redis.backoff import NoBackoff
+from redis.connection import AbstractConnection
 from redis.retry import Retry
 
 from footfall.config import Settings
@@ -11,6 +12,13 @@ from footfall.store.address import parse
 def connect(url: str, settings: Settings) -> Redis:
     """A client for the server at `url`, answering bytes. It connects with its first command."""
     address = parse(url)
+
+    def sign_in(connection: AbstractConnection) -> None:
+        # a server that takes connections but does not answer is away, too
+        connection.update_current_socket_timeout(settings.server_timeout)
+        connection.on_connect()  # type: ignore[no-untyped-call]
+        connection.update_current_socket_timeout(connection.socket_timeout)
+
     common = {
         "username": address.username,
         "password": address.password,
@@ -18,6 +26,7 @@ def connect(url: str, settings: Settings) -> Redis:
         # a command here may be a script over many keys; only the data path needs quick answers
         "socket_timeout": max(30.0, settings.server_timeout),
         "socket_connect_timeout": settings.server_timeout,
+        "redis_connect_func": sign_in,
         # a server that is away is said to be away at once; nothing here is worth a second try in silence
         "retry": Retry(NoBackoff(), 0),
     }

@@ -12,7 +12,7 @@ from typing import Any, cast
 
 import hiredis
 
-from footfall.errors import ConnectionLostError, FootfallError, ReplyError, UnavailableError, reply_error
+from footfall.errors import BrokenKeyError, ConnectionLostError, ReplyError, UnavailableError, reply_error
 from footfall.logs import log
 from footfall.store.address import Address
 
@@ -89,15 +89,15 @@ class Connection(asyncio.Protocol):
         self._reader.feed(data)
         try:
             while (reply := self._reader.gets()) is not _NOTHING:
+                if isinstance(reply, ReplyError) and reply.code == "READONLY":
+                    # after a failover; another server may have the address by now
+                    self.abort("it has become a replica")
+                    return
                 future = self._waiting.popleft()
                 if future.done():  # its caller was cancelled
                     continue
                 if isinstance(reply, ReplyError):
                     future.set_exception(reply)
-                    if reply.code == "READONLY":
-                        # a failover made this server a replica: another may have the address by now
-                        self.abort("the server has become a replica")
-                        return
                 else:
                     future.set_result(reply)
         except (ReplyError, IndexError) as error:
@@ -147,6 +147,7 @@ class Pipeline:
         self._on_connect = on_connect
         self._connection: Connection | None = None
         self._connected = asyncio.Event()
+        self._ssl_context = address.ssl_context()
         self._keeper: asyncio.Task[None] | None = None
         self._reason = "not connected yet"
         self._down_since: float | None = None
@@ -178,6 +179,7 @@ class Pipeline:
     async def connected(self) -> Connection:
         """The connection, as soon as there is one."""
         while self._connection is None or self._connection.is_closed:
+            self._connected.clear()  # the keeper may not have noticed yet
             await self._connected.wait()
         return self._connection
 
@@ -188,8 +190,8 @@ class Pipeline:
         while True:
             try:
                 connection = await self._connect()
-            except (OSError, TimeoutError, FootfallError) as error:
-                self._outage(str(error) or type(error).__name__)
+            except Exception as error:  # whatever it is, it may be mended while this one waits
+                self._outage(str(error) or type(error).__name__, broken=isinstance(error, BrokenKeyError))
                 await asyncio.sleep(retry_s)
                 retry_s = min(2 * retry_s, _LAST_RETRY_S)
                 continue
@@ -204,13 +206,16 @@ class Pipeline:
         def protocol() -> Connection:
             return Connection(self._timeout)
 
-        async with asyncio.timeout(self._timeout):
-            if address.path is not None:
-                _, connection = await loop.create_unix_connection(protocol, address.path)
-            else:
-                _, connection = await loop.create_connection(
-                    protocol, address.host, address.port, ssl=address.ssl_context()
-                )
+        try:
+            async with asyncio.timeout(self._timeout):
+                if address.path is not None:
+                    _, connection = await loop.create_unix_connection(protocol, address.path)
+                else:
+                    _, connection = await loop.create_connection(
+                        protocol, address.host, address.port, ssl=self._ssl_context
+                    )
+        except TimeoutError:
+            raise UnavailableError(f"no connection within {self._timeout:g} s") from None
         try:
             await self._handshake(connection)
         except BaseException:
@@ -228,12 +233,13 @@ class Pipeline:
         await connection.call("PING")  # refused while the server loads its data
         await self._on_connect(connection)
 
-    def _outage(self, reason: str) -> None:
+    def _outage(self, reason: str, *, broken: bool = False) -> None:
         self._connected.clear()
         self._reason = reason
         if self._down_since is None:
             self._down_since = time.monotonic()
-            log.error("Cannot reach the server at %s (%s); trying until it is there.", self.address, reason)
+            trouble = "use what is in" if broken else "reach"
+            log.error("Cannot %s the server at %s (%s); trying until it is there.", trouble, self.address, reason)
 
     def _back(self, connection: Connection) -> None:
         self._connection = connection

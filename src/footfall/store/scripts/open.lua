@@ -16,10 +16,6 @@ local function type_of(key)
     return redis.call('TYPE', key).ok
 end
 
-local function is_entry_id(text)
-    return text == '0' or string.match(text, '^%d+%-%d+$') ~= nil
-end
-
 -- What XINFO STREAM says; an empty table when there is no stream.
 local function stream_info()
     local info = {}
@@ -53,41 +49,42 @@ local info = stream_info()
 local added = info['entries-added'] or 0
 local checkpoint = redis.call('GET', checkpoint_key)
 local processed = redis.call('GET', processed_key)
+local has_count = processed and string.match(processed, '^%d+$') ~= nil
+local is_new = type_of(meta) == 'none'
+local generation = '1'
 
-if type_of(meta) == 'none' then
-    checkpoint = checkpoint or '0'
-    if not is_entry_id(checkpoint) then
-        return {'BROKEN', checkpoint_key, 'it does not hold an entry id', '0'}
+if not is_new then
+    local found = redis.call('HMGET', meta, 'schema', 'shards', 'generation', 'state')
+    if found[1] ~= ARGV[1] then return {'MISMATCH', 'schema', found[1] or 'missing'} end
+    if found[2] ~= ARGV[2] then return {'MISMATCH', 'shards', found[2] or 'missing'} end
+    generation = found[3]
+    if not generation or not string.match(generation, '^%d+$') or (found[4] ~= 'ready' and found[4] ~= 'loading') then
+        return {'BROKEN', meta, 'its fields generation and state are not what they must be', ''}
     end
-    redis.call('HSET', meta, 'schema', ARGV[1], 'shards', ARGV[2], 'generation', '1', 'state', 'ready', 'loaded', '0')
-    redis.call('SET', checkpoint_key, checkpoint)
-    processed = string.format('%.0f', added - (info['length'] and count_after(checkpoint) or 0))
-    redis.call('SET', processed_key, processed)
+    if found[4] == 'loading' then
+        return {'LOADING', generation, checkpoint or '0'}
+    end
 end
 
-local found = redis.call('HMGET', meta, 'schema', 'shards', 'generation', 'state')
-if found[1] ~= ARGV[1] then return {'MISMATCH', 'schema', found[1] or 'missing'} end
-if found[2] ~= ARGV[2] then return {'MISMATCH', 'shards', found[2] or 'missing'} end
-if not found[3] or not string.match(found[3], '^%d+$') or (found[4] ~= 'ready' and found[4] ~= 'loading') then
-    return {'BROKEN', meta, 'its fields generation and state are not what they must be', ''}
-end
-if found[4] == 'loading' then
-    return {'LOADING', found[3], checkpoint or '0'}
+-- The entry with exactly the unprocessed ones behind it, when their number is known and at hand; else ''.
+local function by_count()
+    if not has_count then return '' end
+    local behind = added - tonumber(processed)
+    if behind == added then return '0' end
+    if behind < 0 or behind >= 10000 then return '' end
+    local newest = redis.call('XREVRANGE', stream, '+', '-', 'COUNT', behind + 1)
+    return #newest == behind + 1 and newest[behind + 1][1] or ''
 end
 
 if not checkpoint then
-    -- the entry with exactly the unprocessed ones behind it, when that number is known and at hand
-    local behind, suggestion = added - (tonumber(processed or '') or math.huge), ''
-    if added == 0 then
-        suggestion = '0'
-    elseif behind >= 0 and behind < 10000 then
-        local newest = redis.call('XREVRANGE', stream, '+', '-', 'COUNT', behind + 1)
-        if #newest == behind + 1 then suggestion = newest[behind + 1][1] end
-    end
-    return {'BROKEN', checkpoint_key, 'it is missing', suggestion}
+    if not is_new then return {'BROKEN', checkpoint_key, 'it is missing', added == 0 and '0' or by_count()} end
+    checkpoint = '0'
 end
-if not is_entry_id(checkpoint) then
-    return {'BROKEN', checkpoint_key, 'it does not hold an entry id', ''}
+-- the server knows best which ids there can be; it takes incomplete ones, too
+local is_entry_id = checkpoint == '0' or (string.match(checkpoint, '^%d+%-%d+$')
+                    and not redis.pcall('XRANGE', stream, checkpoint, checkpoint).err)
+if not is_entry_id then
+    return {'BROKEN', checkpoint_key, 'it does not hold an entry id', by_count()}
 end
 local ms, sequence = string.match(checkpoint, '^(%d+)%-?(%d*)$')
 local last_ms, last_sequence = string.match(info['last-generated-id'] or '0-0', '^(%d+)%-(%d+)$')
@@ -98,11 +95,18 @@ if mine > last then
     if not info['length'] then
         return {'BROKEN', stream, 'it is missing although ' .. checkpoint .. ' was processed', ''}
     end
-    return {'BROKEN', checkpoint_key, 'it lies beyond the last entry, ' .. info['last-generated-id'],
-            info['last-generated-id']}
+    local suggestion = by_count()
+    if suggestion == '' then suggestion = info['last-generated-id'] end
+    return {'BROKEN', checkpoint_key, 'it lies beyond the last entry, ' .. info['last-generated-id'], suggestion}
 end
-if not processed or not string.match(processed, '^%d+$') then
-    local suggestion = string.format('%.0f', added - (info['length'] and count_after(checkpoint) or 0))
-    return {'BROKEN', processed_key, processed and 'it is not a number' or 'it is missing', suggestion}
+if is_new or not has_count then
+    local counted = string.format('%.0f', added - (info['length'] and count_after(checkpoint) or 0))
+    if not is_new then
+        return {'BROKEN', processed_key, processed and 'it is not a number' or 'it is missing', counted}
+    end
+    redis.call('HSET', meta, 'schema', ARGV[1], 'shards', ARGV[2], 'generation', generation, 'state', 'ready',
+               'loaded', '0')
+    redis.call('SET', checkpoint_key, checkpoint)
+    redis.call('SET', processed_key, counted)
 end
-return {'READY', found[3], checkpoint}
+return {'READY', generation, checkpoint}

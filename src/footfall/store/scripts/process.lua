@@ -96,7 +96,7 @@ for i = 1, users do
     local record = pcall('HMGET', KEYS[key_index], 'id', 'numCheckins', 'lastCheckin', 'lastSeenAt')
     if record.err then return {'BROKEN', KEYS[key_index]} end
     local count, at = number_of(record[2]), number_of(record[3])
-    if not count or not at or (at > 0 and not number_of(record[4])) then return {'BROKEN', KEYS[key_index]} end
+    if not count or not at or not number_of(record[4]) then return {'BROKEN', KEYS[key_index]} end
     check_existence(key_index, record[1] and true or false, ARGV[arg + 1])
     record[2], record[3] = count, at
     user_records[i] = record
@@ -150,7 +150,7 @@ for i = 1, users do
             end
             n = #to_recent
             to_recent[n + 1], to_recent[n + 2] = ms, id
-            if record[3] > 0 then
+            if record[4] then
                 from_last_seen[#from_last_seen + 1] = fmt('%016d:%013d:%s', record[4], record[3], id)
             end
             n = #to_last_seen

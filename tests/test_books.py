@@ -1,0 +1,238 @@
+"""The books: created once, taken over from another program, refused with their repair when they cannot be trusted."""
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from chaos.replay import raw_client
+from chaos.scene import add
+from footfall.errors import BrokenKeyError, LoadingError
+from footfall.keys import Keys
+from footfall.store.books import SCHEMA, SHARDS, Position, open_arguments, open_keys, position
+from footfall.store.scripts import OPEN
+from servers import Server
+
+CHECKPOINT, PROCESSED = "ncc:checkinprocessor:lastid", "ncc:checkinprocessor:processed"
+
+
+@pytest.fixture
+def client(server: Server) -> Iterator[Any]:
+    client = raw_client(server.port)
+    yield client
+    client.close()
+
+
+def open_books(client: Any) -> Position:
+    """What opening the books gives."""
+    return position(OPEN.run_sync(client, open_keys(Keys("ncc")), open_arguments()))
+
+
+def fill(client: Any, count: int) -> list[bytes]:
+    """Write so many entries; their ids."""
+    return [add(client, 1, 1, 5) for _ in range(count)]
+
+
+def books_of(client: Any) -> tuple[dict[bytes, bytes], bytes | None, bytes | None]:
+    """Meta, checkpoint and processed."""
+    return client.hgetall("ncc:meta"), client.get(CHECKPOINT), client.get(PROCESSED)
+
+
+def digest(client: Any) -> bytes:
+    """Stands for all that the server holds."""
+    found: bytes = client.execute_command("DEBUG", "DIGEST")
+    return found
+
+
+def process(client: Any, ids: list[bytes]) -> None:
+    """Let the books say that these entries, from the first on, are processed."""
+    open_books(client)
+    client.set(CHECKPOINT, ids[-1])
+    client.set(PROCESSED, len(ids))
+
+
+def repair(client: Any, error: BrokenKeyError) -> None:
+    """Do what the message says."""
+    command = re.search(r"this repairs it: SET (\S+) (\S+)$", str(error))
+    assert command, error
+    client.set(command[1], command[2])
+
+
+def test_books_are_created_once(client: Any) -> None:
+    assert open_books(client) == Position(checkpoint=b"0", generation=b"1")
+    fields = {b"schema": b"%d" % SCHEMA, b"shards": b"%d" % SHARDS, b"generation": b"1", b"state": b"ready"}
+    assert books_of(client) == ({**fields, b"loaded": b"0"}, b"0", b"0")
+    before = digest(client)
+    assert open_books(client) == Position(checkpoint=b"0", generation=b"1")
+    assert digest(client) == before
+
+
+def test_books_that_are_in_order_are_left_as_they_are(client: Any) -> None:
+    ids = fill(client, 10)
+    process(client, ids[:4])
+    client.hset("ncc:meta", "generation", "77")
+    before = digest(client)
+    assert open_books(client) == Position(checkpoint=ids[3], generation=b"77")
+    assert digest(client) == before
+
+
+# --- taken over
+
+
+@pytest.mark.parametrize("trimmed", [0, 1, 3])
+@pytest.mark.parametrize("done", [0, 3, 7, 10])
+def test_a_stream_of_another_program_is_taken_over_where_it_stands(client: Any, done: int, trimmed: int) -> None:
+    ids = fill(client, 10)
+    client.set(CHECKPOINT, ids[done - 1] if done else "0")
+    trimmed = min(done, trimmed)
+    client.xtrim("ncc:checkins", maxlen=10 - trimmed, approximate=False)
+    assert open_books(client).checkpoint == (ids[done - 1] if done else b"0")
+    assert books_of(client)[2] == b"%d" % done
+    assert client.xlen("ncc:checkins") == 10 - trimmed
+
+
+def test_a_stream_without_a_checkpoint_is_taken_over_from_its_beginning(client: Any) -> None:
+    fill(client, 3)
+    assert open_books(client).checkpoint == b"0"
+    assert books_of(client)[1:] == (b"0", b"0")
+
+
+def test_a_long_backlog_is_counted_when_it_is_taken_over(client: Any) -> None:
+    pipeline = client.pipeline(transaction=False)
+    for number in range(1, 5001):
+        add(pipeline, 1, 1, 1, f"{number}-0")
+    pipeline.execute()
+    client.set(CHECKPOINT, "1999-0")
+    open_books(client)
+    assert client.get(PROCESSED) == b"1999"
+
+
+@pytest.mark.parametrize("checkpoint", ["", "yesterday", "5", "5-", "-5", "1-2-3", f"1-{2**64}", "9" * 30 + "-0"])
+def test_a_checkpoint_that_is_no_entry_id_is_not_taken_over(client: Any, checkpoint: str) -> None:
+    fill(client, 3)
+    client.set(CHECKPOINT, checkpoint)
+    before = digest(client)
+    with pytest.raises(BrokenKeyError, match=f"^{CHECKPOINT}: it does not hold an entry id") as caught:
+        open_books(client)
+    assert "SET" not in str(caught.value), "nobody knows a value that would be right"
+    assert digest(client) == before
+
+
+def test_a_checkpoint_beyond_the_stream_is_not_taken_over(client: Any) -> None:
+    ids = fill(client, 3)
+    client.set(CHECKPOINT, "9999999999999-0")
+    before = digest(client)
+    with pytest.raises(BrokenKeyError, match="beyond the last entry") as caught:
+        open_books(client)
+    assert digest(client) == before
+    repair(client, caught.value)
+    assert open_books(client).checkpoint == ids[-1]
+
+
+# --- refused
+
+
+DAMAGE: dict[str, Callable[[Any], object]] = {
+    "it is missing": lambda client: client.delete(CHECKPOINT),
+    "it does not hold an entry id": lambda client: client.set(CHECKPOINT, "yesterday"),
+    "it lies beyond the last entry": lambda client: client.set(CHECKPOINT, "9999999999999-5"),
+}
+
+
+@pytest.mark.parametrize("trimmed", [0, 2])
+@pytest.mark.parametrize("done", [0, 3, 10])
+@pytest.mark.parametrize("what", DAMAGE)
+def test_a_damaged_checkpoint_is_refused_and_its_repair_is_exact(
+    client: Any, what: str, done: int, trimmed: int
+) -> None:
+    ids = fill(client, 10)
+    open_books(client)
+    if done:
+        process(client, ids[:done])
+        client.xtrim("ncc:checkins", maxlen=10 - trimmed, approximate=False)
+    DAMAGE[what](client)
+    before = digest(client)
+    with pytest.raises(BrokenKeyError, match=f"^{CHECKPOINT}: {what}") as caught:
+        open_books(client)
+    assert digest(client) == before
+    repair(client, caught.value)
+    assert open_books(client).checkpoint == (ids[done - 1] if done else b"0")
+
+
+def test_a_missing_checkpoint_of_an_empty_stream_is_repaired_with_0(client: Any) -> None:
+    open_books(client)
+    client.delete(CHECKPOINT)
+    with pytest.raises(BrokenKeyError) as caught:
+        open_books(client)
+    repair(client, caught.value)
+    assert open_books(client).checkpoint == b"0"
+
+
+@pytest.mark.parametrize("processed", [None, "many", "11", "-1", "1.5"])
+def test_without_a_count_that_fits_no_checkpoint_is_suggested(client: Any, processed: str | None) -> None:
+    process(client, fill(client, 10)[:5])
+    client.delete(CHECKPOINT, PROCESSED)
+    if processed is not None:
+        client.set(PROCESSED, processed)
+    with pytest.raises(BrokenKeyError, match=f"^{CHECKPOINT}: it is missing; restore it from a backup"):
+        open_books(client)
+
+
+@pytest.mark.parametrize("processed", [None, "", "many", "-1", "1.5"])
+@pytest.mark.parametrize("done", [3, 10])
+def test_a_damaged_count_is_refused_and_its_repair_is_exact(client: Any, processed: str | None, done: int) -> None:
+    ids = fill(client, 10)
+    process(client, ids[:done])
+    client.xtrim("ncc:checkins", maxlen=9, approximate=False)
+    client.delete(PROCESSED)
+    if processed is not None:
+        client.set(PROCESSED, processed)
+    with pytest.raises(BrokenKeyError, match=f"^{PROCESSED}: ") as caught:
+        open_books(client)
+    repair(client, caught.value)
+    assert open_books(client).checkpoint == ids[done - 1]
+    assert client.get(PROCESSED) == b"%d" % done
+
+
+def test_a_stream_that_was_deleted_is_refused(client: Any) -> None:
+    process(client, fill(client, 3))
+    client.delete("ncc:checkins")
+    with pytest.raises(BrokenKeyError, match=r"^ncc:checkins: it is missing although .* was processed; restore it"):
+        open_books(client)
+
+
+@pytest.mark.parametrize("key", ["ncc:meta", "ncc:checkins", CHECKPOINT, PROCESSED])
+def test_a_key_of_the_wrong_type_is_refused(client: Any, key: str) -> None:
+    process(client, fill(client, 3))
+    client.delete(key)
+    client.sadd(key, "not ours")
+    before = digest(client)
+    with pytest.raises(BrokenKeyError, match=f"^{key}: it is a set, not a "):
+        open_books(client)
+    assert digest(client) == before
+
+
+@pytest.mark.parametrize(("field", "found"), [("schema", "99"), ("shards", "2"), ("schema", ""), ("shards", "")])
+def test_data_of_another_schema_or_number_of_shards_is_refused(client: Any, field: str, found: str) -> None:
+    open_books(client)
+    client.hdel("ncc:meta", field)
+    if found:
+        client.hset("ncc:meta", field, found)
+    with pytest.raises(BrokenKeyError, match=f"written with {field} {found or 'missing'}, this Footfall has 1;"):
+        open_books(client)
+
+
+@pytest.mark.parametrize(("field", "value"), [("generation", ""), ("generation", "x"), ("state", "?")])
+def test_a_meta_with_nonsense_is_refused(client: Any, field: str, value: str) -> None:
+    open_books(client)
+    client.hset("ncc:meta", field, value)
+    with pytest.raises(BrokenKeyError, match=r"^ncc:meta: its fields generation and state"):
+        open_books(client)
+
+
+def test_while_check_ins_are_loaded_the_books_say_so(client: Any) -> None:
+    open_books(client)
+    client.hset("ncc:meta", "state", "loading")
+    with pytest.raises(LoadingError):
+        open_books(client)
