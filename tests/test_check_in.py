@@ -44,12 +44,12 @@ def _decoded(body: bytes) -> CheckIn | None:
     """As `decode`; None when it refuses, which it must do with a reason."""
     try:
         return decode(body)
-    except InvalidError as error:
-        assert error.errors
-        assert all(message for _, message in error.errors)
-        assert str(error)
-    except MalformedError as error:
-        assert str(error)
+    except (InvalidError, MalformedError) as error:
+        refusal = error
+    assert str(refusal)
+    if isinstance(refusal, InvalidError):
+        assert refusal.errors
+        assert all(message for _, message in refusal.errors)
     return None
 
 

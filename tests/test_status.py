@@ -191,7 +191,7 @@ RELOAD = "footfall load all --reset"
     ("command", "key", "repair"),
     [
         (["DEL", KEYS.checkpoint], "checkinprocessor:lastid: it is missing", f"{REPAIR}{{key}} 1609602088000-0"),
-        (["SET", KEYS.checkpoint, "soon"], "checkinprocessor:lastid: it does not hold an entry id", RELOAD),
+        (["SET", KEYS.checkpoint, "soon"], "checkinprocessor:lastid: it does not hold an entry id", REPAIR),
         (["SET", KEYS.checkpoint, "1709602088000-0"], "checkinprocessor:lastid: it lies beyond the last entry", REPAIR),
         (["DEL", KEYS.processed], "checkinprocessor:processed: it is missing", f"{REPAIR}{{key}} 4"),
         (["SET", KEYS.processed, "four"], "checkinprocessor:processed: it is not a number", f"{REPAIR}{{key}} 4"),

@@ -96,8 +96,6 @@ def _duplicate(field: str, value: KeyT, places: dict[KeyT, str]) -> Problem:
 
 
 def _user_problem(user: LoadedUser, now_ms: int) -> Problem:
-    if user.email.endswith("\n"):
-        return "email", "ends with a line break"
     if not is_hash(user.password) and len(user.password.encode()) > MAX_BYTES:
         return "password", f"is longer than the {MAX_BYTES} bytes that bcrypt takes"
     if (user.last_checkin is None) != (user.last_seen_at is None):
@@ -111,16 +109,12 @@ def _user_problem(user: LoadedUser, now_ms: int) -> Problem:
 
 
 def _location_problem(location: LoadedLocation) -> Problem:
-    if location.category.endswith("\n"):
-        return "category", "ends with a line break"
     if location.num_stars > 5 * location.num_checkins:
         return "numStars", "is more than 5 per check-in"
     return _point_problem(location.location) or _details_problem(location)
 
 
 def _point_problem(point: str) -> Problem:
-    if not point.isascii() or point.endswith("\n"):
-        return "location", "must be lng,lat in plain digits"
     longitude, latitude = map(float, point.split(","))
     if abs(longitude) > _MAX_LONGITUDE:
         return "location", f"the longitude must be between -{_MAX_LONGITUDE:g} and {_MAX_LONGITUDE:g}"
