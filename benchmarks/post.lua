@@ -1,0 +1,57 @@
+-- wrk's part of receiver.py: posts check-ins of the sample's users, made once, in turn; prints what came of it as JSON.
+--
+-- arguments (after wrk's `--`)  1 bare | phone: which headers  2 path  3 check-ins per request
+local SAMPLE_USERS, SAMPLE_LOCATIONS, REQUESTS = 1000, 215, 997
+
+local HEADERS = {
+    bare = {},
+    -- what a phone app or a browser sends besides
+    phone = {
+        ['User-Agent'] = 'Mozilla/5.0 (Linux; Android 14; Pixel 8) AppleWebKit/537.36 Chrome/126.0.0.0 Mobile Safari/537.36',
+        ['Accept'] = 'application/json, text/plain, */*',
+        ['Accept-Encoding'] = 'gzip, deflate, br',
+        ['Accept-Language'] = 'en-US,en;q=0.9,de;q=0.8',
+        ['Connection'] = 'keep-alive',
+        ['Cache-Control'] = 'no-cache',
+        ['Referer'] = 'https://app.example.com/places/13',
+        ['X-Request-Id'] = '7f8c1d1e-4a3b-4c55-9d52-0a8d2a1f6f3e',
+        ['Traceparent'] = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01',
+        ['X-App-Version'] = '4.12.0',
+    },
+}
+
+local requests, at = {}, 0
+
+local function check_in()
+    return string.format('{"userId":%d,"locationId":%d,"starRating":%d}',
+                         math.random(SAMPLE_USERS), math.random(SAMPLE_LOCATIONS), math.random(0, 5))
+end
+
+function init(arguments)
+    math.randomseed(1)
+    local headers = {['Content-Type'] = 'application/json'}
+    for name, value in pairs(HEADERS[arguments[1]]) do headers[name] = value end
+    local per_request = tonumber(arguments[3])
+    for i = 1, per_request == 1 and REQUESTS or 19 do
+        local body = check_in()
+        if per_request > 1 then
+            local all = {}
+            for n = 1, per_request do all[n] = check_in() end
+            body = '[' .. table.concat(all, ',') .. ']'
+        end
+        requests[i] = wrk.format('POST', arguments[2], headers, body)
+    end
+end
+
+function request()
+    at = at % #requests + 1
+    return requests[at]
+end
+
+function done(summary, latency)
+    local errors = summary.errors
+    io.write(string.format(
+        '\n{"requests":%d,"seconds":%.6f,"p50_ms":%.4f,"p99_ms":%.4f,"refused":%d,"failed":%d}\n',
+        summary.requests, summary.duration / 1e6, latency:percentile(50) / 1e3, latency:percentile(99) / 1e3,
+        errors.status, errors.connect + errors.read + errors.write + errors.timeout))
+end

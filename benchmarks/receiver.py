@@ -1,0 +1,169 @@
+"""What capturing one check-in costs the receiver, next to other ways to answer the same requests.
+
+Run     .venv/bin/python benchmarks/receiver.py [--seconds 5] [--rounds 5] [--only NAME ...] [--quick]
+        (Linux; five minutes; needs wrk, and nginx-light for the floor, both Debian packages)
+Load    wrk, one thread, 64 keep-alive connections, check-ins of the sample's users at its locations; once with wrk's
+        bare headers and once with the ten that a phone app or a browser sends besides. One process answers. Valkey
+        runs on the same machine, append-only file on (fsync every second), no processor.
+Prints  CPU µs per check-in (user + system of the process that answers), check-ins/s, p50 and p99, and memory; medians
+        over the rounds, and ratios of what was measured in the same round.
+Expect  at most 0.1 times the CPU of FastAPI + redis-py.
+Doesn't show: a network; what the server's CPU costs (see processor.py); more connections than 64. With two cores
+        wrk, the receiver and Valkey share them, so check-ins/s say less than CPU does.
+"""
+
+import argparse
+import contextlib
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from urllib.request import Request, urlopen
+
+from redis import Redis
+
+import wrk
+from data import Amount, load_records
+from measure import child, console, end_in_order, footfall, free_port, print_machine, print_table, server, wait_until
+
+_PEERS = Path(__file__).parent / "peers"
+_NGINX = "nginx 202"
+_NGINX_CONFIG = """
+daemon off; master_process off; worker_processes 1; pid {directory}/pid; error_log {directory}/log;
+events {{ worker_connections 1024; }}
+http {{
+  access_log off; keepalive_requests 1000000000; client_body_temp_path {directory}; proxy_temp_path {directory};
+  fastcgi_temp_path {directory}; uwsgi_temp_path {directory}; scgi_temp_path {directory};
+  server {{ listen 127.0.0.1:{port}; location / {{ default_type application/json; return 202 '{{"id":"0-0"}}'; }} }}
+}}
+"""
+_COLUMNS: dict[str, Callable[[wrk.Load], float]] = {
+    "µs CPU": lambda load: load.cpu_us,
+    "check-ins/s": lambda load: load.per_s,
+    "p50 ms": lambda load: load.p50_ms,
+    "p99 ms": lambda load: load.p99_ms,
+    "MB": lambda load: load.memory_mb,
+}
+
+
+@dataclass(frozen=True)
+class Target:
+    """One way to answer: the command that runs it on a port."""
+
+    name: str
+    command: Callable[[int], list[str]]
+    path: str = "/api/checkin"
+    per_request: int = 1
+
+
+def main() -> None:
+    """Measure every target with both sets of headers."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seconds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--only", nargs="*", help="names of targets")
+    parser.add_argument("--quick", action="store_true", help="only see that it works; the numbers mean nothing")
+    options = parser.parse_args()
+    end_in_order()
+    wrk.require()
+    if options.quick:
+        options.seconds, options.rounds = 1, 1
+    with tempfile.TemporaryDirectory(prefix="footfall-bench-") as directory, server() as running:
+        with Redis(port=running.port) as client:
+            load_records(client, Amount())
+            print_machine(client)
+        targets = [
+            target
+            for target in all_targets(running.url, Path(directory))
+            if not options.only or target.name in options.only
+        ]
+        for headers in ("bare", "phone"):
+            compare(targets, headers, options.seconds, options.rounds)
+
+
+def all_targets(redis_url: str, directory: Path) -> list[Target]:
+    """What is compared: Footfall's first, then the yardsticks."""
+    targets = [
+        Target("Footfall", lambda port: receiver(redis_url, port)),
+        Target("empty ASGI app", lambda port: [sys.executable, str(_PEERS / "empty_asgi.py"), str(port)]),
+        Target("FastAPI + redis-py", lambda port: fastapi(redis_url, port)),
+    ]
+    if shutil.which("nginx"):
+        targets.append(Target(_NGINX, lambda port: nginx(directory, port)))
+    else:
+        console.print("nginx is not installed (apt-get install nginx-light): its row is left out.")
+    return targets
+
+
+def compare(targets: Sequence[Target], headers: wrk.Headers, seconds: int, rounds: int) -> None:
+    """Measure the targets in turn, several times, and print what came of it."""
+    loads: dict[str, list[wrk.Load]] = {target.name: [] for target in targets}
+    for _ in range(rounds):
+        for target in targets:
+            loads[target.name].append(measured(target, headers, seconds))
+    base = loads[targets[0].name]
+    what = "wrk's bare headers" if headers == "bare" else "the headers of a phone app"
+    print_table(
+        f"one check-in with {what}; medians of {rounds} rounds",
+        ("", *_COLUMNS, f"CPU / {targets[0].name}"),
+        [
+            (
+                name,
+                *(median(map(of, found)) for of in _COLUMNS.values()),
+                median(one.cpu_us / other.cpu_us for one, other in zip(found, base, strict=True)),
+            )
+            for name, found in loads.items()
+        ],
+    )
+
+
+def measured(target: Target, headers: wrk.Headers, seconds: int) -> wrk.Load:
+    """The load on a fresh process, warm."""
+    with listening(target) as (port, pid):
+        wrk.post(port, pid, 1, headers, path=target.path, per_request=target.per_request)
+        return wrk.post(port, pid, seconds, headers, path=target.path, per_request=target.per_request)
+
+
+@contextlib.contextmanager
+def listening(target: Target) -> Iterator[tuple[int, int]]:
+    """The target's process, as soon as it takes check-ins: its port and its pid."""
+    port = free_port()
+    with child(target.command(port)) as process:
+        wait_until(lambda: takes_check_ins(port, target.path), f"{target.name} answers 202")
+        yield port, process.pid
+
+
+def takes_check_ins(port: int, path: str) -> bool:
+    """Whether a check-in is answered with 202."""
+    body = b'{"userId":180,"locationId":13,"starRating":4}'
+    body = b"[" + body + b"]" if path.endswith("s") else body
+    request = Request(f"http://127.0.0.1:{port}{path}", body, {"Content-Type": "application/json"})
+    try:
+        with urlopen(request, timeout=5) as answer:
+            return bool(answer.status == 202)
+    except OSError:
+        return False
+
+
+def receiver(redis_url: str, port: int) -> list[str]:
+    """Footfall's receiver; the backlog may grow, since nothing processes it."""
+    return footfall("receiver", "--redis-url", redis_url, "--port", port, "--max-backlog", 10**9)
+
+
+def fastapi(redis_url: str, port: int) -> list[str]:
+    """FastAPI + redis-py."""
+    return [sys.executable, str(_PEERS / "fastapi_redis_py.py"), str(port), redis_url]
+
+
+def nginx(directory: Path, port: int) -> list[str]:
+    """nginx in one process, with a configuration and a directory of its own."""
+    config = directory / "nginx.conf"
+    config.write_text(_NGINX_CONFIG.format(directory=directory, port=port))
+    return ["nginx", "-c", str(config), "-p", str(directory), "-e", str(directory / "log")]
+
+
+if __name__ == "__main__":
+    main()

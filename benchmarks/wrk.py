@@ -1,0 +1,70 @@
+"""The load of the HTTP benchmarks: wrk over keep-alive connections, and what it costs the server that answers."""
+
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from measure import cpu_s, memory_mb
+
+#: wrk's own headers; or these and the ten that a phone app or a browser sends besides
+Headers = Literal["bare", "phone"]
+
+CONNECTIONS = 64
+_SCRIPT = Path(__file__).with_name("post.lua")
+
+
+class _Summary(msgspec.Struct):
+    requests: int
+    seconds: float
+    p50_ms: float
+    p99_ms: float
+    refused: int
+    failed: int
+
+
+@dataclass(frozen=True)
+class Load:
+    """What a stretch of load came to."""
+
+    #: check-ins answered
+    check_ins: int
+    per_s: float
+    #: user + system time of the process that answered, per check-in
+    cpu_us: float
+    p50_ms: float
+    p99_ms: float
+    #: resident, at the end
+    memory_mb: float
+
+
+def require() -> None:
+    """End the program with what to do when wrk is not installed."""
+    if shutil.which("wrk") is None:
+        sys.exit("wrk is needed: apt-get install wrk")
+
+
+def post(
+    port: int, pid: int, seconds: int, headers: Headers, *, path: str = "/api/checkin", per_request: int = 1
+) -> Load:
+    """Post check-ins to the process `pid` for some seconds. Raises when one is refused or not answered."""
+    before = cpu_s(pid)
+    command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "-s", str(_SCRIPT), f"http://127.0.0.1:{port}"]
+    done = subprocess.run([*command, "--", headers, path, str(per_request)], capture_output=True, text=True, check=True)
+    used = cpu_s(pid) - before
+    summary = msgspec.json.decode(done.stdout.strip().rpartition("\n")[2], type=_Summary)
+    if summary.refused or summary.failed or not summary.requests:
+        raise RuntimeError(f"{path}: {summary.refused} refused and {summary.failed} failed of {summary.requests}")
+    check_ins = summary.requests * per_request
+    return Load(
+        check_ins=check_ins,
+        per_s=check_ins / summary.seconds,
+        cpu_us=used / check_ins * 1e6,
+        p50_ms=summary.p50_ms,
+        p99_ms=summary.p99_ms,
+        memory_mb=memory_mb(pid),
+    )
