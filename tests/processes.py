@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -32,6 +32,9 @@ class Footfall:
 
     `settings` are given by name, in its environment.
     """
+
+    #: what the interpreter runs
+    program: Sequence[str] = ("-m", "footfall")
 
     def __init__(self, *command: str, settings: Mapping[str, object] | None = None, cwd: Path | None = None) -> None:
         self.command = command
@@ -64,7 +67,7 @@ class Footfall:
     def start(self) -> None:
         """Start it (again), with the same settings. In a process group of its own, as from a shell."""
         self._process = subprocess.Popen(
-            launch.command([sys.executable, "-m", "footfall", *self.command], signal.SIGKILL),
+            launch.command([sys.executable, *self.program, *self.command], signal.SIGKILL),
             env=environment(self.settings),
             cwd=self._cwd,
             stdin=subprocess.DEVNULL,

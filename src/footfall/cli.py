@@ -8,13 +8,13 @@ from typing import Annotated, Literal, NoReturn
 
 import typer
 from redis import Redis
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 from rich.console import Console
 from rich.progress import Progress
 
 from footfall import __version__, logs, options
 from footfall.config import Settings
-from footfall.errors import ExitCode, FootfallError, UnavailableError
+from footfall.errors import ExitCode, FootfallError, UnavailableError, reply_error
 from footfall.store.address import parse
 from footfall.store.client import connect
 from footfall.store.embedded import server_url
@@ -31,10 +31,10 @@ app = typer.Typer(
     name="footfall",
     no_args_is_help=True,
     add_completion=False,
-    rich_markup_mode="rich",
+    rich_markup_mode="markdown",
     epilog=_EPILOG,
     help="Check-ins captured over HTTP, buffered in a Redis Stream, and counted exactly once.\n\n"
-    "[bold]footfall up[/bold] runs all of it on this machine. Every option can be set in the environment instead, "
+    "**footfall up** runs all of it on this machine. Every option can be set in the environment instead, "
     "as the variable that its help names. Without --redis-url, commands use the embedded Valkey of the data "
     "directory, and start it for as long as they run when no other command has.",
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -106,8 +106,8 @@ def receiver(
 
     with _server(context, service=True) as settings:
         check_at_start(settings.server_url, settings)
-        factory, port, workers = "footfall.receiver.app:create", settings.receiver_port, settings.receiver_workers
-        run(Service("receiver", factory, port, "receiver_port", workers), settings)
+        factory, workers = "footfall.receiver.app:create", settings.receiver_workers
+        run(Service("receiver", factory, "receiver_port", workers), settings)
 
 
 @app.command(rich_help_panel=_SERVICES)
@@ -159,8 +159,8 @@ def api(
 
     with _server(context, service=True) as settings:
         check_at_start(settings.server_url, settings)
-        factory, port, workers = "footfall.api.app:create", settings.api_port, settings.api_workers
-        run(Service("API server", factory, port, "api_port", workers, settings.api_reload), settings)
+        factory, workers = "footfall.api.app:create", settings.api_workers
+        run(Service("API server", factory, "api_port", workers, settings.api_reload), settings)
 
 
 @app.command(rich_help_panel=_DATA)
@@ -251,7 +251,12 @@ def redis(
 
     with _server(context) as settings, _client(settings) as client:
         client.response_callbacks.clear()  # the reply as it is
-        print(printed(client.execute_command(*words)))  # type: ignore[no-untyped-call]
+        client.connection_pool.connection_kwargs["protocol"] = 2  # as redis-cli speaks
+        try:
+            print(printed(client.execute_command(*words)))  # type: ignore[no-untyped-call]
+        except ResponseError as error:
+            code = getattr(error, "status_code", None)  # redis-py cuts the codes that it knows off the message
+            raise reply_error(f"{code} {error}" if code else str(error)) from error
 
 
 def _confirmed(bars: Progress) -> Callable[[str], bool]:
@@ -261,7 +266,10 @@ def _confirmed(bars: Progress) -> Callable[[str], bool]:
         if not sys.stdin.isatty():
             return False
         bars.stop()
-        answer = input(f"{prompt} Type `reset` to go on: ")
+        try:
+            answer = input(f"{prompt} Type `reset` to go on: ")
+        except EOFError:  # Ctrl-D
+            return False
         bars.start()
         return answer.strip() == "reset"
 

@@ -113,7 +113,7 @@ def load(options: Mapping[str, Any] | None = None) -> Settings:
     known = {env_name(name) for name in Settings.model_fields}
     unknown = sorted(name for name in os.environ if name.upper().startswith(ENV_PREFIX) and name.upper() not in known)
     if unknown:
-        raise UsageError(f"unknown setting {', '.join(unknown)}; `footfall --help` lists the settings")
+        raise UsageError(f"unknown setting {', '.join(unknown)}; the help of each command lists its settings")
     given = {name: value for name, value in (options or {}).items() if value is not None}
     try:
         return Settings(**given)

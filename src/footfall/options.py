@@ -15,11 +15,11 @@ from footfall.config import Settings, env_name
 def option(setting: str, *flags: str) -> Any:
     """The typer option for a setting. Its value is None when it is not given, so that the environment counts."""
     field = Settings.model_fields[setting]
-    given = field.default not in (None, False)
+    default = "" if field.default in (None, False) else f", default {field.default}"
     return typer.Option(
         *flags,
-        help=f"{field.description} [dim]\\[{env_name(setting)}][/dim]",
-        show_default=str(field.default) if given else False,
+        help=f"{field.description} [{env_name(setting)}{default}]",
+        show_default=False,
     )
 
 

@@ -23,18 +23,17 @@ from footfall.problems import MEDIA_TYPE, Problem, title
 from footfall.store import launch
 
 #: seconds that requests in progress get to finish when the service stops
-_GRACE_S = 3
+_GRACE_S = 2
 #: bytes that a request's first line and headers may take, roughly (they are counted by network reads)
 _MAX_HEAD = 64 * 1024
 
 
 @dataclass(frozen=True)
 class Service:
-    """One HTTP service: its name, the factory of its app, and where it listens."""
+    """One HTTP service: its name, the factory of its app, and the setting of its port."""
 
     name: str
     factory: str
-    port: int
     setting: str
     workers: int = 1
     reload: bool = False
@@ -124,8 +123,8 @@ def run(service: Service, settings: Settings) -> None:
     Raises PortTakenError when another process listens there.
     """
     os.environ.update(settings.environment())
-    listener = _listen(service, settings.host)
-    log.info("The %s listens on http://%s", service.name, _authority(settings.host, service.port))
+    listener = listen(service.setting, settings)
+    log.info("The %s listens on %s", service.name, url(service.setting, settings))
     server = uvicorn.Config(
         service.factory,
         factory=True,
@@ -167,16 +166,23 @@ def _ignore(_signal: int, _frame: object) -> None:
     pass
 
 
-def _listen(service: Service, host: str) -> socket.socket:
+def listen(setting: str, settings: Settings) -> socket.socket:
+    """A socket that listens on the port that `setting` names. Raises PortTakenError."""
+    host, port = settings.host, getattr(settings, setting)
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        return socket.create_server((host, service.port), family=family, backlog=2048)
+        return socket.create_server((host, port), family=family, backlog=2048)
     except OSError as error:
         remedy = f"{env_name('host')} sets another address"
         if error.errno in (errno.EADDRINUSE, errno.EACCES):
-            remedy = f"{env_name(service.setting)} sets another port"
+            remedy = f"{env_name(setting)} sets another port"
         reason = str(error.strerror).partition(" (while")[0]  # the address follows, again
-        raise PortTakenError(f"cannot listen on {_authority(host, service.port)}: {reason}; {remedy}") from None
+        raise PortTakenError(f"cannot listen on {_authority(host, port)}: {reason}; {remedy}") from None
+
+
+def url(setting: str, settings: Settings) -> str:
+    """Where the service listens whose port `setting` names."""
+    return f"http://{_authority(settings.host, getattr(settings, setting))}"
 
 
 def _authority(host: str, port: int) -> str:

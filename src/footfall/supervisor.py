@@ -7,10 +7,14 @@ import sys
 import time
 from asyncio.subprocess import PIPE, STDOUT, Process
 
+import msgspec
+
 from footfall.config import Settings
-from footfall.errors import ExitCode, FootfallError
-from footfall.logs import log
+from footfall.errors import ExitCode, FootfallError, RefusedError
+from footfall.logs import go_on_unread, log
+from footfall.serve import listen, url
 from footfall.store import embedded, launch
+from footfall.store.address import parse
 from footfall.store.client import connect
 from footfall.store.embedded import EmbeddedServer
 from footfall.terminal import progress
@@ -22,6 +26,8 @@ _SERVER_STOP_S = 1.0
 _START_S = 30.0
 #: seconds between two looks at the embedded server
 _INTERVAL_S = 0.1
+#: bytes of a line in a part's log
+_LONGEST_LINE = 1 << 20
 #: a sample that was loaded only in part when the loader was killed is loaded again
 _UNFINISHED = "sample-unfinished"
 
@@ -33,6 +39,12 @@ class PartDiedError(FootfallError):
         super().__init__(message)
         known = exit_code in set(ExitCode) and exit_code != ExitCode.OK
         self.exit_code = ExitCode(exit_code) if known else ExitCode.FAILURE  # type: ignore[misc]
+
+
+class _LogLine(msgspec.Struct):
+    """What matters in a line of a part's JSON log."""
+
+    message: str
 
 
 class Part:
@@ -53,6 +65,7 @@ class Part:
             stdin=asyncio.subprocess.DEVNULL,
             stdout=PIPE,
             stderr=STDOUT,
+            limit=_LONGEST_LINE,
             env=settings.environment(),
             # not in the terminal's foreground: Ctrl-C reaches the supervisor alone, which stops things in order
             start_new_session=True,
@@ -63,8 +76,10 @@ class Part:
         """Wait for its end; why it came to it."""
         code = await self.process.wait()
         await self._copying
-        how = f"was killed by signal {-code}" if code < 0 else f"has ended with exit code {code}"
-        return f"the {self.name} {how}" + (f": {self._last_line}" if self._last_line else "")
+        if code < 0:
+            return f"the {self.name} was killed by signal {-code}"
+        why = _message(self._last_line)
+        return f"the {self.name} has ended with exit code {code}" + (f": {why}" if code and why else "")
 
     async def stop(self, timeout: float) -> None:
         """SIGTERM, and SIGKILL when it has not ended after `timeout` seconds."""
@@ -83,28 +98,36 @@ class Part:
     async def _copy(self) -> None:
         assert self.process.stdout is not None
         async for raw in self.process.stdout:
-            line = raw.decode(errors="replace").rstrip("\n")
-            self._last_line = line.removeprefix("error: ")
-            print(f"{self._label}{line}", flush=True)
+            self._last_line = raw.decode(errors="replace").rstrip("\n")
+            _show(f"{self._label}{self._last_line}")
 
 
 def run(settings: Settings) -> None:
     """Start all parts, wait for SIGINT or SIGTERM, stop them; the server last.
 
-    Raises PartDiedError, once everything has stopped, when a part ended by itself.
+    Raises PortTakenError before anything is started, and PartDiedError, once everything has stopped, when a part
+    ended by itself.
     """
-    if settings.redis_url is not None:
-        asyncio.run(_supervise(settings, None))
-        return
-    server = embedded.start(settings.data_dir)
+    signals = (signal.SIGINT, signal.SIGTERM)
+    server = None
     try:
-        settings = settings.with_server(server.url)
-        log.info("The embedded Valkey listens on %s and keeps its data in %s.", server.url, settings.data_dir)
-        if server.owned:
-            load_sample_when_empty(settings)
+        for number in signals:
+            signal.signal(number, signal.default_int_handler)
+        _require_free_ports(settings)
+        if settings.redis_url is None:
+            server = embedded.start(settings.data_dir)
+            settings = settings.with_server(server.url)
+            log.info("The embedded Valkey listens on %s and keeps its data in %s.", server.url, settings.data_dir)
+            if server.owned:
+                load_sample_when_empty(settings)
         asyncio.run(_supervise(settings, server))
+    except KeyboardInterrupt:
+        log.info("Stopped before everything was up.")
     finally:
-        server.stop(_SERVER_STOP_S)
+        for number in signals:  # an impatient second one changes nothing
+            signal.signal(number, signal.SIG_IGN)
+        if server is not None:
+            server.stop(_SERVER_STOP_S)
 
 
 def load_sample_when_empty(settings: Settings) -> None:
@@ -117,10 +140,22 @@ def load_sample_when_empty(settings: Settings) -> None:
             return
         log.info("The data directory is empty: loading the sample.")
         unfinished.touch()
-        with progress() as bars:
-            loaded = loader.load("all", settings, client, confirm=lambda _: True, progress=bars)
-        unfinished.unlink()
+        try:
+            with progress() as bars:
+                loaded = loader.load("all", settings, client, confirm=lambda _: False, progress=bars)
+        except RefusedError:
+            unfinished.unlink()
+            log.warning("Somebody has loaded other data meanwhile: the sample is not loaded.")
+            return
+    unfinished.unlink()
     log.info("Loaded %d users, %d locations and %d check-ins.", loaded.users, loaded.locations, loaded.checkins)
+
+
+def _require_free_ports(settings: Settings) -> None:
+    """Say that a port is taken before anything is started; a part that finds it so later ends with the same error."""
+    with contextlib.ExitStack() as listeners:
+        for setting in ("receiver_port", "api_port"):
+            listeners.enter_context(listen(setting, settings))
 
 
 async def _supervise(settings: Settings, server: EmbeddedServer | None) -> None:
@@ -156,20 +191,24 @@ async def _server_ended(server: EmbeddedServer) -> str:
 
 async def _greet(settings: Settings) -> None:
     """Say where everything is, as soon as it is there."""
-    host = "127.0.0.1" if settings.host in ("0.0.0.0", "::") else settings.host
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)
     deadline = time.monotonic() + _START_S
     for port in (settings.receiver_port, settings.api_port):
         while not await _listens(host, port):
             if time.monotonic() > deadline:
                 return
             await asyncio.sleep(0.02)
-    receiver, api = f"http://{host}:{settings.receiver_port}", f"http://{host}:{settings.api_port}"
-    print(
+    local = settings.model_copy(update={"host": host})
+    receiver, api, server = url("receiver_port", local), url("api_port", local), parse(settings.server_url)
+    if settings.log_format == "json":
+        log.info("Footfall is up: receiver %s, API server %s, server %s", receiver, api, server)
+        return
+    _show(
         f"""
 Footfall is up.
   receiver    {receiver}/api/checkin   (docs: {receiver}/docs)
   API server  {api}/api/checkins/latest   (docs: {api}/docs)
-  server      {settings.server_url.rpartition("@")[2]}
+  server      {server}
 
 Try it, then ask for the user:
   curl {receiver}/api/checkin -H 'Content-Type: application/json' \\
@@ -177,8 +216,7 @@ Try it, then ask for the user:
   curl {api}/api/user/180
 
 Ctrl-C stops everything; the data stay.
-""",
-        flush=True,
+"""
     )
 
 
@@ -190,3 +228,18 @@ async def _listens(host: str, port: int) -> bool:
     writer.close()
     await writer.wait_closed()
     return True
+
+
+def _show(text: str) -> None:
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        go_on_unread(sys.stdout)
+
+
+def _message(line: str) -> str:
+    """The message in a line of a part's log."""
+    try:
+        return msgspec.json.decode(line, type=_LogLine).message
+    except msgspec.DecodeError:
+        return line.removeprefix("error: ")

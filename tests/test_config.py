@@ -1,0 +1,168 @@
+"""Settings: their defaults, where they come from, and how they reach a child process."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from footfall import config
+from footfall.config import Settings, env_name
+from footfall.errors import UsageError
+
+#: a value for every setting that is not its default
+OTHERS: dict[str, Any] = {
+    "redis_url": "rediss://me:p%40ss@localhost:7000/3",
+    "data_dir": Path("/var/lib/foot fall"),
+    "prefix": "mine",
+    "server_timeout": 0.25,
+    "unknown_ids": "create",
+    "max_backlog": 7,
+    "max_batch": 8,
+    "max_pending": 9,
+    "retain": 0,
+    "host": "::1",
+    "receiver_port": 1082,
+    "receiver_workers": 2,
+    "api_port": 1081,
+    "api_workers": 3,
+    "api_reload": True,
+    "processor_batch": 10,
+    "processor_delay": True,
+    "processor_once": True,
+    "load_from": Path("Zoë's.csv"),
+    "load_reset": True,
+    "load_yes": True,
+    "bcrypt_cost": 4,
+    "generate_rate": 0.5,
+    "generate_count": 11,
+    "generate_url": "http://localhost:1",
+    "generate_seed": -12,
+    "status_json": True,
+    "log_level": "debug",
+    "log_format": "json",
+}
+
+
+def test_what_users_rely_on_without_setting_anything() -> None:
+    settings = config.load()
+    assert settings.redis_url is None
+    assert (settings.host, settings.receiver_port, settings.api_port) == ("127.0.0.1", 8082, 8081)
+    assert (settings.data_dir, settings.prefix) == (Path(".footfall"), "ncc")
+    assert (settings.unknown_ids, settings.max_backlog, settings.retain) == ("reject", 1_000_000, 500_000)
+    assert (settings.log_level, settings.log_format) == ("info", "text")
+
+
+def test_every_setting_is_described() -> None:
+    for name, field in Settings.model_fields.items():
+        assert field.description, name
+        assert field.description[-1] == ".", name
+
+
+def test_an_option_wins_over_the_environment_and_one_that_is_not_given_does_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("FOOTFALL_PREFIX", "environment")
+    assert config.load().prefix == "environment"
+    assert config.load({"prefix": None}).prefix == "environment"
+    assert config.load({"prefix": "option"}).prefix == "option"
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_every_setting_can_be_set_in_the_environment(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    value = OTHERS[name]
+    assert getattr(config.load(), name) != value
+    monkeypatch.setenv(env_name(name), str(value))
+    assert getattr(config.load(), name) == value
+
+
+def test_a_child_process_gets_all_settings_and_no_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert set(OTHERS) == set(Settings.model_fields)
+    script = "from footfall import config; print(config.load().model_dump())"
+    for given in (OTHERS, {}):
+        settings = config.load(given)
+        with monkeypatch.context() as patch:
+            patch.setenv("FOOTFALL_GENERATE_SEED", "99")  # set since, and of no concern
+            child = subprocess.run(
+                [sys.executable, "-c", script], env=settings.environment(), capture_output=True, text=True, check=True
+            )
+        assert child.stdout == f"{settings.model_dump()}\n"
+
+
+def test_a_child_process_keeps_what_else_is_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("footfall_prefix", "lower")  # pydantic reads it in any case
+    monkeypatch.setenv("SOMETHING_ELSE", "kept")
+    environment = config.load({"prefix": "mine"}).environment()
+    assert environment["SOMETHING_ELSE"] == "kept"
+    assert environment["PATH"] == os.environ["PATH"]
+    assert {name: value for name, value in environment.items() if "PREFIX" in name.upper()} == {
+        "FOOTFALL_PREFIX": "mine"
+    }
+
+
+@pytest.mark.parametrize("name", ["FOOTFALL_PORT", "FOOTFALL_", "footfall_receiver_prot"])
+def test_an_unknown_variable_is_an_error_that_names_it(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv(name, "1")
+    with pytest.raises(UsageError, match=rf"unknown setting {name};"):
+        config.load()
+
+
+def test_every_unknown_variable_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FOOTFALL_B", "1")
+    monkeypatch.setenv("FOOTFALL_A", "1")
+    with pytest.raises(UsageError, match="unknown setting FOOTFALL_A, FOOTFALL_B;"):
+        config.load()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("receiver_port", "65536"),
+        ("receiver_port", "http"),
+        ("receiver_workers", "0"),
+        ("prefix", ""),
+        ("prefix", "a{b}"),
+        ("server_timeout", "0"),
+        ("unknown_ids", "Create"),
+        ("max_backlog", "0"),
+        ("max_batch", "501"),
+        ("retain", "-1"),
+        ("processor_delay", "perhaps"),
+        ("generate_rate", "inf"),
+        ("generate_rate", "nan"),
+        ("log_format", "xml"),
+    ],
+)
+def test_a_wrong_value_is_an_error_that_names_the_variable(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv(env_name(name), value)
+    with pytest.raises(UsageError, match=rf"^{env_name(name)}: "):
+        config.load()
+
+
+def test_every_wrong_value_is_named_and_none_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FOOTFALL_API_PORT", "s3cret")
+    with pytest.raises(UsageError) as caught:
+        config.load({"receiver_port": "s3cret"})
+    assert "FOOTFALL_RECEIVER_PORT: " in str(caught.value)
+    assert "FOOTFALL_API_PORT: " in str(caught.value)
+    assert "s3cret" not in str(caught.value)
+
+
+def test_settings_do_not_change_once_they_are_made() -> None:
+    settings = config.load()
+    with pytest.raises(ValidationError):
+        settings.prefix = "another"
+
+
+def test_a_service_has_the_url_of_its_server_or_says_which_setting_is_missing() -> None:
+    settings = config.load()
+    with pytest.raises(UsageError, match="FOOTFALL_REDIS_URL is not set"):
+        assert settings.server_url
+    settled = settings.with_server("redis://localhost:7000")
+    assert settled.server_url == "redis://localhost:7000"
+    assert settled.model_copy(update={"redis_url": None}) == settings
