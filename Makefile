@@ -16,12 +16,14 @@ run: .venv/run  ## start everything on this machine (Ctrl-C stops it)
 test: .venv/dev  ## run the whole test suite
 	@$(BIN)/pytest -n auto --dist worksteal
 
-.PHONY: check
-check: .venv/dev  ## format, lint, types, tests
+.PHONY: lint
+lint: .venv/dev  ## format, lint, types
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	@$(MAKE) --no-print-directory test
+
+.PHONY: check
+check: lint test  ## all that must hold: format, lint, types, tests
 
 .PHONY: format
 format: .venv/dev  ## format the code and mend what lint can mend
