@@ -101,13 +101,14 @@ def receiver(
     A 202 is sent when the server has confirmed the write, never before. While the server is away, or the backlog
     is full, the answer is 503 with Retry-After.
     """
+    from footfall.receiver.fastpath import FastPath
     from footfall.serve import Service, run
     from footfall.store.books import check_at_start
 
     with _server(context, service=True) as settings:
         check_at_start(settings.server_url, settings)
         factory, port, workers = "footfall.receiver.app:create", settings.receiver_port, settings.receiver_workers
-        run(Service("receiver", factory, port, "receiver_port", workers), settings)
+        run(Service("receiver", factory, port, "receiver_port", workers, protocol=FastPath), settings)
 
 
 @app.command(rich_help_panel=_SERVICES)

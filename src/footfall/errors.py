@@ -63,6 +63,10 @@ class ConnectionLostError(UnavailableError):
     """The connection ended before the reply: whether the command was executed is not known."""
 
 
+class UnconfirmedError(UnavailableError):
+    """Too few replicas have confirmed the write in time: it may have been stored, and may be lost."""
+
+
 class LoadingError(UnavailableError):
     """Data is being loaded: receivers refuse and processors stand by until it is done."""
 
@@ -76,7 +80,7 @@ class BacklogFullError(UnavailableError):
 
 
 class OverloadedError(UnavailableError):
-    """More check-ins wait for the server than `max_pending` allows."""
+    """More check-ins wait for the server than `max_pending` allows, or they have waited for too long."""
 
 
 class BrokenKeyError(FootfallError):
@@ -129,6 +133,18 @@ class InvalidError(FootfallError):
     def __init__(self, errors: list[tuple[str, str]]) -> None:
         super().__init__("; ".join(f"{field}: {message}" if field else message for field, message in errors))
         self.errors = errors
+
+
+class KeyReusedError(FootfallError):
+    """The Idempotency-Key belongs to a request with another body."""
+
+    status = 422
+
+
+class DuplicateError(FootfallError):
+    """The same user has checked in at the same location within `duplicate_window_s`."""
+
+    status = 409
 
 
 class NotFoundError(FootfallError):

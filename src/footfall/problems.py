@@ -1,6 +1,7 @@
 """Problem documents: how every error is answered (RFC 9457)."""
 
 from http import HTTPStatus
+from typing import NamedTuple
 
 import msgspec
 
@@ -29,12 +30,27 @@ class Problem(msgspec.Struct, kw_only=True, omit_defaults=True):
     errors: list[FieldProblem] = []
 
 
+class Answer(NamedTuple):
+    """An answer as it leaves, whichever way."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
 def title(status: int) -> str:
     """The name of a status: with type `about:blank`, a title says no more (RFC 9457, section 4.2.1)."""
     return _NEW_NAMES.get(status) or HTTPStatus(status).phrase.capitalize()
 
 
-def problem(error: FootfallError) -> Problem:
-    """The problem document of an error."""
+def answer(error: FootfallError) -> Answer:
+    """The answer to a request that failed with this error. What is our own defect is not told."""
+    status, detail = error.status, str(error)
+    if status == HTTPStatus.INTERNAL_SERVER_ERROR:
+        detail = "the request could not be handled"
     errors = [FieldProblem(*item) for item in error.errors] if isinstance(error, InvalidError) else []
-    return Problem(title=title(error.status), status=error.status, detail=str(error), errors=errors)
+    headers = {"content-type": MEDIA_TYPE}
+    if error.retry_after is not None:
+        headers["retry-after"] = str(error.retry_after)
+    document = Problem(title=title(status), status=status, detail=detail, errors=errors)
+    return Answer(status, headers, msgspec.json.encode(document))

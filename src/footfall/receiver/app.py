@@ -70,7 +70,8 @@ async def check_in(request: Request[Any, Any, Any], intake: NamedDependency[Inta
     """
     body = await _body(request)
     require_json(request.headers.get("content-type"))
-    return Accepted(await intake.store(decode(body)))
+    entry_id, _ = await intake.store(decode(body))
+    return Accepted(entry_id)
 
 
 async def _body(request: Request[Any, Any, Any]) -> bytes:
@@ -92,6 +93,7 @@ def create(settings: Settings | None = None) -> Litestar:
     async def lifespan(app: Litestar) -> AsyncIterator[None]:
         pipeline = open_pipeline(settings.server_url, settings)
         app.state.intake = Intake(pipeline, Keys(settings.prefix), settings)
+        app.state.shared.update(intake=app.state.intake, request_timeout=settings.request_timeout)
         pipeline.start()
         yield
         await app.state.intake.drain()
