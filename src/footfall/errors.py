@@ -1,5 +1,6 @@
 """Every error, with the HTTP status it is answered with, and every exit code."""
 
+import re
 from enum import IntEnum
 from typing import ClassVar
 
@@ -31,6 +32,11 @@ class FootfallError(Exception):
     exit_code: ClassVar[ExitCode] = ExitCode.FAILURE
     #: seconds after which another try makes sense (the Retry-After header); None when it does not
     retry_after: ClassVar[int | None] = None
+    #: what metrics call it: `backlog-full` for a BacklogFullError
+    reason: ClassVar[str] = "failed"
+
+    def __init_subclass__(cls) -> None:
+        cls.reason = re.sub(r"(?<!^)(?=[A-Z])", "-", cls.__name__.removesuffix("Error")).lower()
 
 
 class UsageError(FootfallError):
@@ -105,6 +111,13 @@ class NoScriptError(ReplyError):
 
 class WrongTypeError(ReplyError):
     """A key holds another type than the command works on."""
+
+
+class DurabilityError(UnavailableError):
+    """The server does not keep what the setting `durability` promises."""
+
+    exit_code = ExitCode.USAGE
+    retry_after = 10
 
 
 class MalformedError(FootfallError):

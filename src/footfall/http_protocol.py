@@ -7,7 +7,7 @@ import msgspec
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
-from footfall.problems import MEDIA_TYPE, Problem, title
+from footfall.problems import MEDIA_TYPE, Problem, request_id, title
 
 #: bytes that a request's first line and headers may take, roughly (they are counted by network reads)
 _MAX_HEAD = 64 * 1024
@@ -118,7 +118,8 @@ class HttpProtocol(HttpToolsProtocol):
             return
         # with requests in the pipeline before this one there is no saying whose answer it would be
         if not self.pipeline and not self.transport.is_closing():
-            body = msgspec.json.encode(Problem(title=title(status), status=status, detail=detail))
+            problem = Problem(title=title(status), status=status, detail=detail, request_id=request_id(None))
+            body = msgspec.json.encode(problem)
             headers = {"content-type": MEDIA_TYPE, "content-length": str(len(body)), "connection": "close"}
             lines = [*self.server_state.default_headers, *((k.encode(), v.encode()) for k, v in headers.items())]
             head = STATUS_LINE[status] + b"".join(b"%s: %s\r\n" % line for line in lines)

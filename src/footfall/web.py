@@ -19,7 +19,7 @@ from footfall import __version__
 from footfall.docs_page import DocsPage, docs
 from footfall.errors import FootfallError, InvalidError
 from footfall.logs import log
-from footfall.problems import MEDIA_TYPE, Problem, answer, title
+from footfall.problems import MEDIA_TYPE, Problem, answer, request_id, title
 
 
 class App(Litestar):
@@ -87,11 +87,17 @@ def _from_state(name: str) -> Callable[[State], Any]:
 def _footfall_error(request: Request[Any, Any, Any], error: FootfallError) -> Response[bytes]:
     if error.status == HTTPStatus.INTERNAL_SERVER_ERROR:
         return _unexpected(request, error)
-    return _response(error)
+    if (count := request.app.state.get("count_refusal")) is not None:
+        count(error)
+    return _response(error, _request_id(request))
 
 
-def _response(error: FootfallError) -> Response[bytes]:
-    status, headers, body = answer(error)
+def _request_id(request: Request[Any, Any, Any]) -> str:
+    return request_id(request.headers.get("x-request-id"))
+
+
+def _response(error: FootfallError, request_id: str) -> Response[bytes]:
+    status, headers, body = answer(error, request_id)
     return Response(body, status_code=status, media_type=headers.pop("content-type"), headers=headers)
 
 
@@ -102,12 +108,13 @@ def _http_exception(request: Request[Any, Any, Any], error: HTTPException) -> Re
         invalid = InvalidError([(str(item.get("key", "")), str(item["message"])) for item in extra])
         return _footfall_error(request, invalid)
     status = error.status_code
-    document = Problem(title=title(status), status=status, detail=error.detail)
+    document = Problem(title=title(status), status=status, detail=error.detail, request_id=_request_id(request))
     body = msgspec.json.encode(document)
     return Response(body, status_code=status, media_type=MEDIA_TYPE, headers=dict(error.headers or {}))
 
 
 def _unexpected(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
     """A defect of ours: logged with its trace, answered without."""
-    log.error("%s %s failed", request.method, request.url.path, exc_info=error)
-    return _response(FootfallError())
+    known_as = _request_id(request)
+    log.error("%s %s failed (request %s)", request.method, request.url.path, known_as, exc_info=error)
+    return _response(FootfallError(), known_as)

@@ -33,6 +33,12 @@ def require_json(content_type: str | None) -> None:
         raise UnsupportedTypeError("the content type must be application/json")
 
 
+def require_plain(content_encoding: str | None) -> None:
+    """Raise UnsupportedTypeError when the body is encoded: a check-in is too small to be worth it."""
+    if content_encoding is not None and content_encoding.strip().lower() not in ("", "identity"):
+        raise UnsupportedTypeError("a single check-in is taken without content encoding")
+
+
 def idempotency_key(values: list[str]) -> str | None:
     """The Idempotency-Key among a request's headers. Raises InvalidError unless it is one of 1 to 64 visible ASCII."""
     if not values:

@@ -16,15 +16,16 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 from footfall.errors import FootfallError, OverloadedError, UnsupportedTypeError
 from footfall.http_protocol import HttpProtocol
 from footfall.model import CheckIn
-from footfall.problems import answer as problem_answer
+from footfall.problems import Answer, answer, request_id
 from footfall.receiver.check_in import MAX_BODY, REPLAYED, require_json
 from footfall.receiver.group import Outcome
 
 if TYPE_CHECKING:
     from footfall.receiver.intake import Intake
+    from footfall.receiver.metrics import Metrics
 
 _REQUEST_LINE = b"POST /api/checkin HTTP/1.1\r\n"
-#: Headers that decide whether and how a request is taken, in lower case. No other makes a difference.
+#: Headers that decide whether and how a request is taken and answered, in lower case. No other makes a difference.
 _DECISIVE = frozenset(
     {
         b"connection",
@@ -34,6 +35,7 @@ _DECISIVE = frozenset(
         b"idempotency-key",
         b"transfer-encoding",
         b"upgrade",
+        b"x-request-id",
     }
 )
 _is_key = re.compile(rb"[!-~]{1,64}").fullmatch
@@ -49,10 +51,13 @@ class FastPath(HttpProtocol):
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self._intake: Intake = self.app_state["intake"]
+        self._metrics: Metrics = self.app_state["metrics"]
         self._under_way = False
         self._held: list[bytes] = []
         #: the client sends nothing more, or the service stops: the next answer is the last
         self._is_last = False
+        #: X-Request-Id of the request under way
+        self._request_id: str | None = None
         #: loop time of the last answer
         self._answered_at = 0.0
 
@@ -70,6 +75,7 @@ class FastPath(HttpProtocol):
         return super().eof_received()
 
     def shutdown(self) -> None:
+        self.app_state["is_draining"] = True
         if self._under_way:
             self._is_last = True
         else:
@@ -97,7 +103,7 @@ class FastPath(HttpProtocol):
         plain = _parser.read(data)
         if plain is None:
             return False
-        body, key = plain
+        body, key, self._request_id = plain
         try:
             check_in = _decode(body)
         except (ValueError, RecursionError):  # the other path says what is wrong with it
@@ -122,7 +128,12 @@ class FastPath(HttpProtocol):
         if isinstance(outcome, bytes) and not (replayed or is_last):
             transport.write(_accepted.answer(headers, outcome))
         else:
-            transport.write(_answer(headers, outcome, replayed=replayed, is_last=is_last))
+            if isinstance(outcome, FootfallError):
+                self._metrics.refused(outcome)
+                plain_answer = answer(outcome, request_id(self._request_id))
+            else:
+                plain_answer = _accepted_answer(outcome, replayed=replayed)
+            transport.write(_written(headers, plain_answer, is_last=is_last))
         self._answered_at = self.loop.time()
         if is_last:
             transport.close()
@@ -153,8 +164,8 @@ class _PlainParser:
         self._body = b""
         self._parser = HttpRequestParser(self)
 
-    def read(self, data: bytes) -> tuple[bytes, str | None] | None:
-        """Body and Idempotency-Key of a plain request; None when the bytes are anything else."""
+    def read(self, data: bytes) -> tuple[bytes, str | None, str | None] | None:
+        """Body, Idempotency-Key and X-Request-Id of a plain request; None when the bytes are anything else."""
         self._decisive.clear()
         self._begun = self._complete = 0
         self._body = b""
@@ -168,18 +179,20 @@ class _PlainParser:
             self._parser = HttpRequestParser(self)
         return plain
 
-    def _plain(self) -> tuple[bytes, str | None] | None:
-        content_type = key = None
+    def _plain(self) -> tuple[bytes, str | None, str | None] | None:
+        content_type = key = request_id = None
         for name, value in self._decisive:
             if name == b"content-type" and content_type is None:
                 content_type = value
             elif name == b"idempotency-key" and key is None and _is_key(value):
                 key = value.decode()
+            elif name == b"x-request-id" and request_id is None:
+                request_id = value.decode("latin-1")
             elif name != b"connection" or value.lower() != b"keep-alive":
                 return None
         if content_type is None or not _is_json(content_type) or not 0 < len(self._body) <= MAX_BODY:
             return None
-        return self._body, key
+        return self._body, key, request_id
 
     # --- called by the parser
 
@@ -213,7 +226,7 @@ class _Accepted:
             self._starts.clear()
         start = self._starts.get(len(entry_id))
         if start is None:
-            whole = _answer(headers, entry_id, replayed=False, is_last=False)
+            whole = _written(headers, _accepted_answer(entry_id, replayed=False), is_last=False)
             start = self._starts[len(entry_id)] = whole[: -len(entry_id) - 2]
         return start + entry_id + b'"}'
 
@@ -227,19 +240,16 @@ def _is_json(content_type: bytes) -> bool:
     return True
 
 
-def _answer(headers: list[tuple[bytes, bytes]], outcome: Outcome, *, replayed: bool, is_last: bool) -> bytes:
-    """An answer as the other path writes it."""
-    if isinstance(outcome, FootfallError):
-        status, own, body = problem_answer(outcome)
-    else:
-        status, own, body = 202, {"content-type": "application/json"}, b'{"id":"%b"}' % outcome
-        if replayed:
-            own |= REPLAYED
-    own = {**own, "content-length": str(len(body))}
-    if is_last:
-        own["connection"] = "close"
+def _accepted_answer(entry_id: bytes, *, replayed: bool) -> Answer:
+    headers = {"content-type": "application/json", **(REPLAYED if replayed else {})}
+    return Answer(202, headers, b'{"id":"%b"}' % entry_id)
+
+
+def _written(headers: list[tuple[bytes, bytes]], answer: Answer, *, is_last: bool) -> bytes:
+    """An answer as the other path writes it, after these headers of the server."""
+    own = {**answer.headers, "content-length": str(len(answer.body)), **({"connection": "close"} if is_last else {})}
     lines = [*headers, *((name.encode(), value.encode()) for name, value in own.items())]
-    return STATUS_LINE[status] + b"".join(b"%b: %b\r\n" % line for line in lines) + b"\r\n" + body
+    return STATUS_LINE[answer.status] + b"".join(b"%b: %b\r\n" % line for line in lines) + b"\r\n" + answer.body
 
 
 _parser = _PlainParser()

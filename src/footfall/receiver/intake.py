@@ -27,6 +27,7 @@ from footfall.keys import Keys
 from footfall.logs import log
 from footfall.model import CheckIn
 from footfall.receiver.group import MAX_CALL, Caller, Group, Outcome, Record, Result, fingerprint
+from footfall.receiver.metrics import Metrics
 from footfall.store.pipeline import Pipeline
 
 #: called with what became of a check-in, and whether by an earlier request
@@ -49,8 +50,9 @@ _REPLICAS_SHARE = 0.6
 class Intake:
     """Writes check-ins to the stream. Whatever it takes gets an outcome."""
 
-    def __init__(self, pipeline: Pipeline, keys: Keys, settings: Settings) -> None:
+    def __init__(self, pipeline: Pipeline, keys: Keys, settings: Settings, metrics: Metrics) -> None:
         self._pipeline = pipeline
+        self._metrics = metrics
         self._keys = keys
         self._caller = Caller(keys, settings)
         self._time = asyncio.get_running_loop().time
@@ -180,6 +182,7 @@ class Intake:
 
     async def _call(self, groups: Sequence[Group]) -> list[Result]:
         connection = self._pipeline.connection
+        began = self._time()
         results = await self._caller.call(connection, groups)
         if self._replicas:
             confirmed = await connection.call("WAIT", self._replicas, self._wait_ms)
@@ -187,13 +190,16 @@ class Intake:
                 error = UnconfirmedError(
                     f"{confirmed} of {self._replicas} replicas have confirmed the check-in: it may have been stored"
                 )
+                results = [_unconfirmed(result, error) for result in results]
                 self._refusing.begin(error)
-                return [_unconfirmed(result, error) for result in results]
         full = [result for result in results if isinstance(result.outcomes[0], BacklogFullError)]
         if full:
             self._refusing.begin(full[0].outcomes[0])
-        else:
+        check_ins = sum(len(result.outcomes) for result in results)
+        accepted = sum(result.accepted for result in results if not result.replayed)
+        if accepted:
             self._refusing.end()
+        self._metrics.called(check_ins, accepted, self._time() - began, self.pending - check_ins)
         return results
 
     def _refused(self, error: FootfallError) -> FootfallError:
