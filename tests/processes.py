@@ -135,9 +135,14 @@ class Service(Footfall):
         super().__init__(name, settings={"redis_url": redis_url, self.port_setting: free_port(), **settings})
 
     @property
+    def port(self) -> int:
+        """Where it listens; it may change when it is started again."""
+        return int(str(self.settings[self.port_setting]))
+
+    @property
     def url(self) -> str:
         """`http://127.0.0.1:<port>`"""
-        return f"http://127.0.0.1:{self.settings[self.port_setting]}"
+        return f"http://127.0.0.1:{self.port}"
 
     def start(self) -> None:
         super().start()

@@ -89,11 +89,12 @@ class Proxy:
         """End it and all its connections."""
 
         async def close() -> None:
+            # a connection that was just accepted is a task and no link yet; Server.close() would leave it open
+            while tasks := asyncio.all_tasks() - {asyncio.current_task()}:
+                for link in list(self._links):
+                    link.abort()
+                await asyncio.wait(tasks, timeout=0.05)
             self._server.close()
-            for link in list(self._links):
-                link.abort()
-            tasks = asyncio.all_tasks() - {asyncio.current_task()}
-            await asyncio.gather(*tasks, return_exceptions=True)
 
         self._on_loop(close)
         self._loop.call_soon_threadsafe(self._loop.stop)

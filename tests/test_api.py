@@ -8,20 +8,21 @@ from typing import Any
 import httpx
 import pytest
 
-from api_process import ApiProcess
+from processes import Api
 from servers import Server, wait_until
 
 _URLS = ("/api/checkins/0/9", "/api/checkins/latest", "/checkins/latest", "/api/user/5", "/api/location/5")
 
 
 @pytest.fixture(scope="module")
-def process(shared_server: Server) -> Iterator[ApiProcess]:
-    with ApiProcess.on_empty(shared_server) as process:
+def process(shared_server: Server) -> Iterator[Api]:
+    shared_server.reset()
+    with Api(shared_server.url) as process:
         yield process
 
 
 @pytest.fixture(scope="module")
-def api(process: ApiProcess) -> httpx.Client:
+def api(process: Api) -> httpx.Client:
     return process.client
 
 
@@ -161,7 +162,7 @@ def test_a_wrong_method_is_a_problem(method: str, url: str, api: httpx.Client) -
     ],
     ids=lambda target: repr(target[:30]),
 )
-def test_bytes_that_are_no_path_are_refused(target: bytes, process: ApiProcess) -> None:
+def test_bytes_that_are_no_path_are_refused(target: bytes, process: Api) -> None:
     with socket.create_connection(("127.0.0.1", process.port), timeout=5) as connection:
         connection.sendall(b"GET " + target + b" HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
         answer = b""
@@ -196,7 +197,7 @@ def _all_answer(api: httpx.Client) -> bool:
 
 def test_a_killed_server_is_503_until_it_is_back(own_server: Callable[..., Server]) -> None:
     server = own_server(appendonly=True, appendfsync="always")
-    with ApiProcess(server.url) as process:
+    with Api(server.url) as process:
         _store(server)
         assert _all_answer(process.client)
         for _ in range(2):
@@ -209,7 +210,7 @@ def test_a_killed_server_is_503_until_it_is_back(own_server: Callable[..., Serve
 
 def test_a_server_that_does_not_answer_is_503_until_it_does(own_server: Callable[..., Server]) -> None:
     server = own_server()
-    with ApiProcess(server.url) as process:
+    with Api(server.url) as process:
         _store(server)
         assert _all_answer(process.client)
         server.pause()
@@ -222,7 +223,7 @@ def test_a_server_that_does_not_answer_is_503_until_it_does(own_server: Callable
 def test_the_api_starts_before_the_server_is_there(own_server: Callable[..., Server]) -> None:
     server = own_server()
     server.kill()
-    with ApiProcess(server.url, ready=False) as process:
+    with Api(server.url, ready=False) as process:
         for url in _URLS:
             _unavailable(process.client, url)
         server.start()

@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
-from api_process import ApiProcess
+from processes import Api
 from servers import Server
 
 _CAFE = {
@@ -22,7 +22,8 @@ _CAFE = {
 
 @pytest.fixture(scope="module")
 def api(shared_server: Server) -> Iterator[httpx.Client]:
-    with ApiProcess.on_empty(shared_server) as process:
+    shared_server.reset()
+    with Api(shared_server.url) as process:
         yield process.client
 
 

@@ -7,8 +7,8 @@ from urllib.parse import quote
 import httpx
 import pytest
 
-from api_process import ApiProcess
 from footfall.model import MAX_ID
+from processes import Api
 from servers import Server
 
 _SOPHIA = {
@@ -25,7 +25,8 @@ _SOPHIA = {
 
 @pytest.fixture(scope="module")
 def api(shared_server: Server) -> Iterator[httpx.Client]:
-    with ApiProcess.on_empty(shared_server) as process:
+    shared_server.reset()
+    with Api(shared_server.url) as process:
         yield process.client
 
 

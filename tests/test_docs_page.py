@@ -7,13 +7,14 @@ from html.parser import HTMLParser
 import httpx
 import pytest
 
-from api_process import ApiProcess
+from processes import Api
 from servers import Server
 
 
 @pytest.fixture(scope="module")
 def api(shared_server: Server) -> Iterator[httpx.Client]:
-    with ApiProcess.on_empty(shared_server) as process:
+    shared_server.reset()
+    with Api(shared_server.url) as process:
         yield process.client
 
 

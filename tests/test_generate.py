@@ -32,7 +32,7 @@ from footfall.keys import Keys
 from footfall.store.books import open_arguments, open_keys
 from footfall.store.client import connect
 from footfall.store.scripts import OPEN
-from receiver_process import ReceiverProcess
+from processes import Receiver
 from servers import Server, free_port, wait_until, wait_until_async
 
 KEYS = Keys("ncc")
@@ -408,9 +408,9 @@ async def test_a_receiver_that_is_not_there_is_said_once_and_so_is_its_return() 
 
 
 @pytest.fixture(scope="module")
-def receiver(shared_server: Server) -> Iterator[ReceiverProcess]:
+def receiver(shared_server: Server) -> Iterator[Receiver]:
     shared_server.reset()
-    with ReceiverProcess(shared_server.url) as process:
+    with Receiver(shared_server.url) as process:
         yield process
 
 
@@ -450,7 +450,7 @@ def number(name: str, output: str) -> int:
     return int(line.removeprefix(name).split()[0].replace(",", ""))
 
 
-def test_what_is_counted_as_accepted_is_what_is_in_the_stream(receiver: ReceiverProcess, client: redis.Redis) -> None:
+def test_what_is_counted_as_accepted_is_what_is_in_the_stream(receiver: Receiver, client: redis.Redis) -> None:
     well, output = run(client, receiver.port, generate_count=2000)
     assert well
     assert number("offered", output) == number("accepted", output) == client.xlen(KEYS.stream) == 2000
@@ -459,7 +459,7 @@ def test_what_is_counted_as_accepted_is_what_is_in_the_stream(receiver: Receiver
     assert "p99" in output
 
 
-def test_a_seed_gives_the_same_check_ins_at_every_rate(receiver: ReceiverProcess, client: redis.Redis) -> None:
+def test_a_seed_gives_the_same_check_ins_at_every_rate(receiver: Receiver, client: redis.Redis) -> None:
     expected = [tuple(check_in.values()) for check_in in draw(300, seed=7)]
     for rate in (500, 5000):
         well, output = run(client, receiver.port, generate_seed=7, generate_rate=rate)
@@ -473,7 +473,7 @@ def test_a_seed_gives_the_same_check_ins_at_every_rate(receiver: ReceiverProcess
     )
 
 
-def test_refused_check_ins_are_shown_with_the_reason(receiver: ReceiverProcess, client: redis.Redis) -> None:
+def test_refused_check_ins_are_shown_with_the_reason(receiver: Receiver, client: redis.Redis) -> None:
     client.delete(*(KEYS.user(user) for user in USERS if user % 2))
     well, output = run(client, receiver.port)
     assert well
@@ -484,7 +484,7 @@ def test_refused_check_ins_are_shown_with_the_reason(receiver: ReceiverProcess, 
     assert all(user % 2 == 0 for user, _, _ in stored(client))
 
 
-def test_while_data_is_loaded_all_are_refused(receiver: ReceiverProcess, client: redis.Redis) -> None:
+def test_while_data_is_loaded_all_are_refused(receiver: Receiver, client: redis.Redis) -> None:
     client.hset(KEYS.meta.decode(), "state", "loading")
     well, output = run(client, receiver.port)
     assert not well
@@ -500,7 +500,7 @@ def test_without_a_receiver_everything_is_an_error_and_that_is_said_once(client:
     assert "600  no connection: Connection refused" in output
 
 
-def test_on_a_terminal_there_is_a_live_display(receiver: ReceiverProcess, client: redis.Redis) -> None:
+def test_on_a_terminal_there_is_a_live_display(receiver: Receiver, client: redis.Redis) -> None:
     well, output = run(client, receiver.port, terminal=True, generate_rate=200, generate_count=250)
     assert well
     assert "accepted, " in output  # the display, at least once
@@ -531,7 +531,7 @@ def test_of_many_users_a_part_is_drawn(client: redis.Redis, monkeypatch: pytest.
 
 
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_ends_it_with_a_summary(receiver: ReceiverProcess, client: redis.Redis, stop: signal.Signals) -> None:
+def test_a_signal_ends_it_with_a_summary(receiver: Receiver, client: redis.Redis, stop: signal.Signals) -> None:
     port = client.connection_pool.connection_kwargs["port"]
     script = (
         "from redis import Redis; from rich.console import Console; from footfall import config, generate\n"

@@ -55,8 +55,12 @@ class Batch:
 
     @property
     def checkins(self) -> list[tuple[bytes, Fields]]:
-        """Id and fields of each well-formed entry."""
-        return [(entry_id, fields) for entry_id, fields in self._read if isinstance(fields, Fields)]
+        """Id and fields of each entry that can be applied, as far as is known yet."""
+        return [
+            (entry_id, fields)
+            for entry_id, fields in self._read
+            if isinstance(fields, Fields) and not self._unknown(fields)
+        ]
 
     @property
     def dead_letters(self) -> list[tuple[bytes, Reason]]:

@@ -1,6 +1,7 @@
 """The processor's loop: read after the checkpoint, apply, read on; wait when the stream is drained."""
 
 import asyncio
+import logging
 import random
 import time
 from collections.abc import Awaitable
@@ -27,8 +28,9 @@ _FIRST_BATCH, _SMALLEST_BATCH = 250, 50
 _SMOOTHING = 0.1
 #: seconds before another try when the server is there but the batch cannot be applied
 _RETRY_S = 0.25
-#: seconds, from and to, of the pause after each check-in with `--delay`
-_PAUSE_S = (0.1, 0.8)
+#: seconds, from and to, of the pause after each check-in with `--delay`: whoever sees a check-in has the time to stop
+#: before the next one
+_PAUSE_S = (0.3, 0.9)
 #: entries between two trims, and most entries that one call removes
 _TRIM_EVERY = 10_000
 _TRIM_AT_ONCE = 1_000
@@ -47,6 +49,7 @@ class Processor:
         self._pipeline = open_pipeline(url, settings)
         self._stopping = asyncio.Event()
         self._watched = settings.processor_delay
+        self._logs_checkins = checkin_log.isEnabledFor(logging.DEBUG)
         self._batch_size = 1 if self._watched else min(settings.processor_batch, _FIRST_BATCH)
         #: seconds that the server takes for one entry, smoothed over the last calls
         self._entry_s = _LONGEST_CALL_S / _FIRST_BATCH
@@ -149,7 +152,7 @@ class Processor:
         self._batch_size = max(_SMALLEST_BATCH, min(wanted, self._settings.processor_batch))
 
     def _announce(self, batch: Batch) -> None:
-        if self._watched:
+        if self._logs_checkins:
             for _, fields in batch.checkins:
                 user, location = self._keys.user(fields.user_id), self._keys.location(fields.location_id)
                 checkin_log.debug("Updating user %s and location %s.", user.decode(), location.decode())
@@ -158,9 +161,11 @@ class Processor:
         self._out_of_trouble()
         for entry_id, reason in batch.dead_letters:
             log.warning("Entry %s became a dead letter: %s.", entry_id.decode(), reason.value)
-        if self._watched:
+        if self._logs_checkins:
+            level = logging.INFO if self._watched else logging.DEBUG
             for entry_id, _ in batch.checkins:
-                checkin_log.info("Processed checkin %s.", entry_id.decode())
+                checkin_log.log(level, "Processed checkin %s.", entry_id.decode())
+        if self._watched:
             await self._pause(random.uniform(*_PAUSE_S))
         else:
             plural = "" if applied.checkins == 1 else "s"
@@ -173,7 +178,7 @@ class Processor:
         keys = self._keys
         script_keys = [keys.stream, keys.checkpoint, keys.processed, keys.meta]
         removed = _TRIM_AT_ONCE
-        while removed == _TRIM_AT_ONCE:
+        while removed == _TRIM_AT_ONCE and not self._stopping.is_set():
             removed = await TRIM.run(connection, script_keys, [self._settings.retain, _TRIM_AT_ONCE])
         self._since_trim = 0
 

@@ -41,7 +41,7 @@ def parse(url: str) -> Address:
     """
     try:
         parts = urlsplit(url)
-        if "//" not in url:  # `redis:6379` would be a path
+        if "://" not in url:  # `redis:6379` would be a path
             raise UsageError(_NOT_A_URL)
         username = unquote(parts.username) if parts.username else None
         password = unquote(parts.password) if parts.password else None

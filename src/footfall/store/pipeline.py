@@ -161,6 +161,7 @@ class Pipeline:
         self._keeper: asyncio.Task[None] | None = None
         self._reason = "not connected yet"
         self._down_since: float | None = None
+        self._said_broken = False
 
     def start(self) -> None:
         """Begin to connect, in the background."""
@@ -179,7 +180,7 @@ class Pipeline:
     def connection(self) -> Connection:
         """The connection that is up now. Raises UnavailableError when there is none."""
         if self._connection is None or self._connection.is_closed:
-            raise UnavailableError(f"the server at {self.address} cannot be reached: {self._reason}")
+            raise UnavailableError(f"the server at {self.address} is not available: {self._reason}")
         return self._connection
 
     def call(self, *command: Argument) -> asyncio.Future[Reply]:
@@ -209,7 +210,7 @@ class Pipeline:
                 continue
             retry_s = _FIRST_RETRY_S
             self._back(connection)
-            self._outage(await connection.closed)
+            self._outage(await asyncio.shield(connection.closed))  # cancelled, it must not count as closed
 
     async def _connect(self) -> Connection:
         loop = asyncio.get_running_loop()
@@ -237,9 +238,10 @@ class Pipeline:
 
     async def _handshake(self, connection: Connection) -> None:
         address = self.address
-        if address.password is not None:
-            name = [address.username] if address.username is not None else []
-            await connection.call("AUTH", *name, address.password)
+        if address.username is not None:
+            await connection.call("AUTH", address.username, address.password or "")
+        elif address.password is not None:
+            await connection.call("AUTH", address.password)
         if address.database:
             await connection.call("SELECT", address.database)
         await connection.call("PING")  # refused while the server loads its data
@@ -248,8 +250,10 @@ class Pipeline:
     def _outage(self, reason: str, *, broken: bool = False) -> None:
         self._connected.clear()
         self._reason = reason
-        if self._down_since is None:
-            self._down_since = time.monotonic()
+        # a server that came back with keys that are broken needs somebody: that is another outage than the one before
+        if self._down_since is None or (broken and not self._said_broken):
+            self._down_since = self._down_since or time.monotonic()
+            self._said_broken = broken
             trouble = "use what is in" if broken else "reach"
             level = logging.DEBUG if self._is_quiet else logging.ERROR
             log.log(level, "Cannot %s the server at %s (%s); trying until it is there.", trouble, self.address, reason)
@@ -261,3 +265,4 @@ class Pipeline:
             level = logging.DEBUG if self._is_quiet else logging.INFO
             log.log(level, "The server at %s is there after %.1f s.", self.address, time.monotonic() - self._down_since)
             self._down_since = None
+            self._said_broken = False

@@ -1,0 +1,106 @@
+"""The names of keys, which other programs rely on: each is as the documentation has it, and made in one place."""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import footfall
+from footfall.keys import Keys
+
+SOURCES = Path(footfall.__file__).parent
+
+#: attribute -> key, with the default prefix
+KEYS = {
+    "stream": b"ncc:checkins",
+    "dead_letters": b"ncc:checkins:dead",
+    "staging": b"ncc:checkins:staging",
+    "meta": b"ncc:meta",
+    "checkpoint": b"ncc:checkinprocessor:lastid",
+    "processed": b"ncc:checkinprocessor:processed",
+    "loader_lease": b"ncc:loader:lease",
+    "users_baseline": b"ncc:users:baseline",
+    "users_by_checkins": b"ncc:users:bycheckins",
+    "users_recent": b"ncc:users:recent",
+    "users_last_seen": b"ncc:users:lastseen",
+    "users_email": b"ncc:users:email",
+    "locations_baseline": b"ncc:locations:baseline",
+    "locations_by_checkins": b"ncc:locations:bycheckins",
+    "locations_geo": b"ncc:locations:geo",
+}
+
+#: what a part of a key looks like
+_KEY_PART = re.compile(
+    r"\bncc\b|(^|:)(checkins|users|locations|locationdetails|checkinprocessor|meta|loader|idempotency|session)(:|$)"
+    r"|:(dead|staging|lastid|processed|lease|baseline|bycheckins|recent|lastseen|email|geo|category)\b"
+)
+#: command names, settings and the like that are no keys: they hold no colon
+_WORD = re.compile(r"[a-z_]+")
+
+
+def test_every_key_has_its_documented_name() -> None:
+    keys = Keys("ncc")
+    assert {name: value for name, value in vars(keys).items() if not name.startswith("_") and name != "prefix"} == KEYS
+    assert keys.user(180) == keys.user(b"180") == b"ncc:users:180"
+    assert keys.location(13) == keys.location(b"13") == b"ncc:locations:13"
+    assert keys.location_details(13) == b"ncc:locationdetails:13"
+    assert keys.category("cafe") == b"ncc:locations:category:cafe"
+    assert keys.user(2**53 - 1) == b"ncc:users:9007199254740991"
+
+
+def test_no_two_keys_are_the_same() -> None:
+    keys = Keys("ncc")
+    families = [keys.user(1), keys.location(1), keys.location_details(1), keys.category("geo"), keys.category("x")]
+    everything = [*KEYS.values(), *families]
+    assert len(set(everything)) == len(everything)
+
+
+@pytest.mark.parametrize("prefix", ["a", "team-1", "a.b:c", "NCC"])
+def test_every_key_begins_with_the_prefix(prefix: str) -> None:
+    ours, default = Keys(prefix), Keys("ncc")
+    for name, key in KEYS.items():
+        assert getattr(ours, name) == prefix.encode() + key.removeprefix(b"ncc")
+    for method, argument in (("user", 1), ("location", 1), ("location_details", 1), ("category", "cafe")):
+        key = getattr(default, method)(argument)
+        assert getattr(ours, method)(argument) == prefix.encode() + key.removeprefix(b"ncc")
+
+
+def _texts(source: str) -> Iterator[str]:
+    """Every string and bytes literal of a module, f-strings' parts too; without docstrings."""
+    tree = ast.parse(source)
+    documentation = {
+        id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+    }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and id(node) not in documentation:
+            if isinstance(node.value, bytes):
+                yield node.value.decode(errors="replace")
+            elif isinstance(node.value, str):
+                yield node.value
+
+
+def test_no_other_module_builds_a_key() -> None:
+    found = {
+        (str(path.relative_to(SOURCES)), text)
+        for path in SOURCES.rglob("*.py")
+        if path.name != "keys.py"
+        for text in _texts(path.read_text())
+        if _KEY_PART.search(text) and (text == "ncc" or not _WORD.fullmatch(text))
+    }
+    assert found == {("config.py", "ncc")}, "the default of the setting"
+
+
+def test_no_script_builds_a_key() -> None:
+    for path in SOURCES.rglob("*.lua"):
+        code = re.sub(r"--.*", "", path.read_text())
+        for text in re.findall(r"'([^']*)'|\"([^\"]*)\"", code):
+            assert not _KEY_PART.search("".join(text)) or _WORD.fullmatch("".join(text)), f"{path.name}: {text}"
+
+
+def test_the_search_for_keys_finds_some() -> None:
+    source = 'a = b"ncc:" + x; b = f"{p}:users:{n}"; c = prefix + ":checkins"; d = "locations:" + n; e = "users"'
+    assert {text for text in _texts(source) if _KEY_PART.search(text)} == {
+        *("ncc:", ":users:", ":checkins", "locations:", "users")
+    }

@@ -1,0 +1,320 @@
+"""A running processor: what it logs, what it makes of bad entries, how it waits, starts and stops."""
+
+import json
+import re
+import signal
+import socket
+import time
+from collections.abc import Callable, Iterator
+from statistics import median
+from typing import Any
+
+import pytest
+
+from chaos.replay import assert_books, entries, raw_client
+from chaos.scene import LOCATIONS, USERS, add, add_some, load_records, processed, seeded, wait_until_drained
+from footfall.errors import ExitCode
+from footfall.store.scripts import PROCESS
+from processes import Footfall
+from proxy import Proxy
+from servers import Server, wait_until
+
+STOPPED = "info: The processor has stopped."
+
+
+@pytest.fixture
+def client(server: Server) -> Iterator[Any]:
+    client = raw_client(server.port)
+    yield client
+    client.close()
+
+
+def processor(url: str, *options: str, **settings: object) -> Footfall:
+    """A running `footfall processor`."""
+    return Footfall("processor", *options, settings={"redis_url": url, **settings})
+
+
+def run_once(url: str, **settings: object) -> list[str]:
+    """Let a processor drain the stream; the lines of its log."""
+    with processor(url, "--once", **settings) as running:
+        assert running.wait() == 0, running.log
+        return running.log.splitlines()
+
+
+# --- the log
+
+
+def test_a_batch_is_one_line_and_a_check_in_none(server: Server, client: Any) -> None:
+    books = load_records(client)
+    add_some(client, seeded(), 600)
+    first, *batches, last = run_once(server.url)
+    assert (first, last) == ("info: Reading stream from last ID 0.", STOPPED)
+    found = [re.fullmatch(r"info: Processed (\d+) check-ins? up to (\d+-\d+)\.", line) for line in batches]
+    assert 1 < len(found) < 10
+    ids = [entry_id.decode() for entry_id, _ in entries(client)]
+    passed = 0
+    for match in found:
+        assert match, batches
+        passed += int(match[1])
+        assert match[2] == ids[passed - 1]
+    assert passed == 600
+    assert_books(client, books.after(entries(client)))
+
+
+def test_at_level_debug_there_are_two_lines_per_check_in(server: Server, client: Any) -> None:
+    load_records(client)
+    add(client, 3, 4, 5, "1-1")
+    add(client, USERS + 1, 4, 5, "1-2")
+    add(client, 5, 6, 5, "1-3")
+    assert run_once(server.url, log_level="debug") == [
+        "info: Reading stream from last ID 0.",
+        "debug: Updating user ncc:users:3 and location ncc:locations:4.",
+        f"debug: Updating user ncc:users:{USERS + 1} and location ncc:locations:4.",
+        "debug: Updating user ncc:users:5 and location ncc:locations:6.",
+        "warning: Entry 1-2 became a dead letter: unknown-user.",
+        "debug: Processed checkin 1-1.",
+        "debug: Processed checkin 1-3.",
+        "info: Processed 2 check-ins up to 1-3.",
+        STOPPED,
+    ]
+
+
+def test_a_log_for_machines_has_one_json_object_per_line(server: Server, client: Any) -> None:
+    load_records(client)
+    add(client, 3, 4, 5, "1-1")
+    add(client, 3, LOCATIONS + 1, 5, "1-2")
+    lines = [json.loads(line) for line in run_once(server.url, log_format="json")]
+    assert [(line["level"], line["message"]) for line in lines] == [
+        ("info", "Reading stream from last ID 0."),
+        ("warning", "Entry 1-2 became a dead letter: unknown-location."),
+        ("info", "Processed 1 check-in up to 1-2."),
+        ("info", "The processor has stopped."),
+    ]
+    for line in lines:
+        assert line.keys() == {"time", "level", "message"}
+        assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}\+00:00", line["time"])
+
+
+# --- what it applies
+
+
+def test_with_once_it_ends_on_an_empty_stream_too(server: Server, client: Any) -> None:
+    assert run_once(server.url) == ["info: Reading stream from last ID 0.", STOPPED]
+    assert not client.exists("ncc:checkins")
+
+
+def test_an_entry_that_arrives_while_it_is_idle_is_applied_at_once(server: Server, client: Any) -> None:
+    books = load_records(client)
+    took = []
+    with processor(server.url):
+        for user in range(1, 10):
+            wait_until(lambda: client.info("clients")["blocked_clients"] == 1, "it waits for entries")
+            start = time.monotonic()
+            add(client, user, 1, 5)
+            wait_until_drained(client)
+            took.append(time.monotonic() - start)
+    assert median(took) < 0.1, "it does not poll"
+    assert_books(client, books.after(entries(client)))
+
+
+MALFORMED: list[tuple[str, list[object]]] = [
+    ("missing-field", ["locationId", 1, "userId", 1]),
+    ("missing-field", ["note", ""]),
+    ("malformed-field", ["locationId", "", "userId", 1, "starRating", 5]),
+    ("malformed-field", ["locationId", 1, "userId", "01", "starRating", 5]),
+    ("malformed-field", ["locationId", 1, "userId", 1, "starRating", 6]),
+    ("malformed-field", ["locationId", 1, "userId", 1, "starRating", "\n5"]),
+    ("malformed-field", ["locationId", 1, "userId", b"\xff\x00", "starRating", 5, "note", b"\xff\x00"]),
+    ("malformed-field", ["locationId", 1, "userId", 2**53, "starRating", 5]),
+    ("malformed-field", [*("note", "x") * 5000, "locationId", 1, "userId", 1, "starRating", 7]),
+    ("unknown-user", ["locationId", 1, "userId", USERS + 1, "starRating", 5]),
+    ("unknown-location", ["userId", 1, "starRating", 5, "locationId", LOCATIONS + 1, "note", "y"]),
+    ("unknown-user", ["locationId", LOCATIONS + 1, "userId", USERS + 1, "starRating", 5]),
+    ("id-out-of-range", ["locationId", 1, "userId", 1, "starRating", 5]),
+]
+
+
+@pytest.mark.parametrize("unknown_ids", ["reject", "create"])
+def test_entries_that_cannot_be_applied_become_dead_letters_and_stop_nothing(
+    server: Server, client: Any, unknown_ids: str
+) -> None:
+    books = load_records(client, create=unknown_ids == "create")
+    expected = []
+    for number, (reason, fields) in enumerate(MALFORMED, start=1):
+        add(client, number, 1, number % 6, f"{number}-0")
+        entry_id = "10000000000000-0" if reason == "id-out-of-range" else f"{number}-1"
+        client.execute_command("XADD", "ncc:checkins", entry_id, *fields)
+        if not (unknown_ids == "create" and reason.startswith("unknown")):
+            expected.append((entry_id, reason, fields))
+    log = run_once(server.url, unknown_ids=unknown_ids)
+    assert [line for line in log if line.startswith("warning")] == [
+        f"warning: Entry {entry_id} became a dead letter: {reason}." for entry_id, reason, _ in expected
+    ]
+    letters = [fields for _, fields in entries(client, "ncc:checkins:dead")]
+    assert [(fields[:4], fields[4:]) for fields in letters] == [
+        (
+            [b"id", entry_id.encode(), b"reason", reason.encode()],
+            [item if isinstance(item, bytes) else str(item).encode() for item in fields[:2000]],
+        )
+        for entry_id, reason, fields in expected
+    ]
+    assert client.exists(f"ncc:users:{USERS + 1}", f"ncc:locations:{LOCATIONS + 1}") == 2 * (unknown_ids == "create")
+    assert_books(client, books.after(entries(client)))
+
+
+# --- a checkpoint that cannot be trusted
+
+CHECKPOINT = "ncc:checkinprocessor:lastid"
+DAMAGE: dict[str, Callable[[Any], object]] = {
+    "it is missing": lambda client: client.delete(CHECKPOINT),
+    "it does not hold an entry id": lambda client: client.set(CHECKPOINT, "yesterday"),
+    "it lies beyond the last entry": lambda client: client.set(CHECKPOINT, "9999999999999-0"),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_a_checkpoint_that_cannot_be_trusted_is_refused_with_a_repair_that_works(
+    server: Server, client: Any, damage: str
+) -> None:
+    books = load_records(client)
+    run_once(server.url)
+    add_some(client, seeded(), 30)
+    stream = entries(client)
+    client.mset({CHECKPOINT: stream[9][0], "ncc:checkinprocessor:processed": 10})
+    books.processed = 10
+    DAMAGE[damage](client)
+    before = client.execute_command("DEBUG", "DIGEST")
+    with processor(server.url, "--once") as refused:
+        assert refused.wait() == ExitCode.BROKEN
+        [line] = refused.log.splitlines()
+        assert line.startswith(f"error: {CHECKPOINT}: {damage}")
+        assert client.execute_command("DEBUG", "DIGEST") == before
+        repair = line.partition("this repairs it: ")[2].split()
+        assert repair == ["SET", CHECKPOINT, stream[9][0].decode()]
+        client.execute_command(*repair)
+        refused.start()
+        assert refused.wait() == 0
+    assert_books(client, books.after(stream[10:]))
+
+
+# --- outages
+
+
+def test_a_server_that_is_away_at_the_start_is_waited_for(own_server: Callable[..., Server]) -> None:
+    server = own_server()
+    server.kill()
+    with processor(server.url) as running:
+        running.wait_for(f"error: Cannot reach the server at redis://127.0.0.1:{server.port}/0 (")
+        server.start()
+        running.wait_for("Reading stream from last ID 0.")
+        assert running.terminate() == 0
+        assert len(running.log.splitlines()) == 4
+
+
+def test_a_server_that_is_lost_is_said_once_waited_for_and_the_work_goes_on(own_server: Callable[..., Server]) -> None:
+    server = own_server(appendonly=True, appendfsync="always")
+    client = raw_client(server.port)
+    books = load_records(client)
+    add(client, 1, 1, 5)
+    with processor(server.url) as running:
+        wait_until_drained(client)
+        add(client, 2, 2, 4)
+        wait_until_drained(client)
+        server.kill()
+        running.wait_for(f"error: Cannot reach the server at redis://127.0.0.1:{server.port}/0 (")
+        with socket.create_server(("127.0.0.1", server.port)) as listener:
+            for _ in range(4):  # it tries on
+                listener.accept()[0].close()
+        server.start()
+        running.wait_for("is there after")
+        add(client, 3, 3, 3)
+        wait_until_drained(client)
+        assert running.terminate() == 0
+        log = running.log
+    assert log.count("Cannot reach") == log.count("is there after") == log.count("error:") == 1
+    assert not re.search("Traceback|retrieved|awaited", log)
+    assert_books(client, books.after(entries(client)))
+    client.close()
+
+
+def test_an_outage_in_the_middle_of_a_batch_is_said_once_and_nothing_else_is(server: Server, client: Any) -> None:
+    books = load_records(client)
+    add_some(client, seeded(), 50)
+    with Proxy(server.port) as proxy:
+        proxy.hold_requests(containing=PROCESS.sha)
+        with processor(proxy.url, processor_batch=10) as running:
+            proxy.wait_until_holding()
+            proxy.cut()
+            wait_until_drained(client)
+            assert running.terminate() == 0
+            first_words = [" ".join(line.split()[:3]) for line in running.log.splitlines()]
+    assert first_words == [
+        *("info: Reading stream", "error: Cannot reach", "info: The server", "info: Reading stream"),
+        *["info: Processed 10"] * 5,
+        "info: The processor",
+    ]
+    assert_books(client, books.after(entries(client)))
+
+
+# --- stopping
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_an_idle_processor_stops_at_once(server: Server, client: Any, number: signal.Signals) -> None:
+    with processor(server.url) as running:
+        wait_until(lambda: client.info("clients")["blocked_clients"] == 1, "it waits for entries")
+        start = time.monotonic()
+        running.signal(number)
+        assert running.wait() == 0
+        assert time.monotonic() - start < 1.5
+        assert running.log.splitlines()[-1] == STOPPED
+
+
+def test_a_processor_at_work_stops_after_the_batch_and_says_all_that_it_has_done(server: Server, client: Any) -> None:
+    books = load_records(client)
+    for _ in range(20):
+        add_some(client, seeded(), 1000)
+    with processor(server.url, processor_batch=10) as running:
+        running.wait_for("Processed ")
+        running.signal(signal.SIGTERM)
+        assert running.wait() == 0
+        *_, last_batch, last = running.log.splitlines()
+    done = processed(client)
+    assert 0 < done < 20_000, "it has not drained the stream first"
+    assert_books(client, books.after(entries(client)[:done]))
+    assert last_batch == f"info: Processed 10 check-ins up to {client.get(CHECKPOINT).decode()}."
+    assert last == STOPPED
+
+
+def test_a_processor_that_waits_for_the_server_stops_at_once(own_server: Callable[..., Server]) -> None:
+    server = own_server()
+    server.kill()
+    with processor(server.url) as running:
+        running.wait_for("Cannot reach")
+        start = time.monotonic()
+        assert running.terminate() == 0
+        assert time.monotonic() - start < 1.5
+
+
+def test_a_second_signal_stops_it_in_the_middle_of_a_batch_and_nothing_is_lost(server: Server, client: Any) -> None:
+    books = load_records(client)
+    add_some(client, seeded(), 50)
+    with Proxy(server.port) as proxy:
+        proxy.hold_replies(to=PROCESS.sha)
+        with processor(proxy.url, processor_batch=10, server_timeout=60) as running:
+            proxy.wait_until_holding()
+            wait_until(lambda: processed(client) == 10, "the batch is applied")
+
+            def ends_with_one_more_signal() -> bool:
+                if running.exit_code is None:
+                    running.signal(signal.SIGINT)  # two at the same moment are one
+                return running.exit_code is not None
+
+            wait_until(ends_with_one_more_signal, "it has ended", 5)
+            assert running.exit_code == -signal.SIGINT
+            assert STOPPED not in running.log
+            assert_books(client, books.after(entries(client)[:10]))
+            proxy.release()
+            running.start()
+            wait_until_drained(client)
+    assert_books(client, books.after(entries(client)))
