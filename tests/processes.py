@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -32,6 +32,9 @@ class Footfall:
 
     `settings` are given by name, in its environment.
     """
+
+    #: what Python runs
+    program: Sequence[str] = ("-m", "footfall")
 
     def __init__(self, *command: str, settings: Mapping[str, object] | None = None, cwd: Path | None = None) -> None:
         self.command = command
@@ -64,7 +67,7 @@ class Footfall:
     def start(self) -> None:
         """Start it (again), with the same settings. In a process group of its own, as from a shell."""
         self._process = subprocess.Popen(
-            launch.command([sys.executable, "-m", "footfall", *self.command], signal.SIGKILL),
+            launch.command([sys.executable, *self.program, *self.command], signal.SIGKILL),
             env=environment(self.settings),
             cwd=self._cwd,
             stdin=subprocess.DEVNULL,
@@ -177,6 +180,12 @@ class Receiver(Service):
     def post(self, user: int, location: int, stars: int) -> httpx.Response:
         """Post one check-in."""
         return self.client.post("/api/checkin", json={"userId": user, "locationId": location, "starRating": stars})
+
+
+class AsgiReceiver(Receiver):
+    """A receiver without its fast path."""
+
+    program = (str(Path(__file__).with_name("asgi_receiver.py")),)
 
 
 class Api(Service):

@@ -18,7 +18,7 @@ _REQUEST_TIMEOUT_S = 10.0
 class HttpProtocol(HttpToolsProtocol):
     """uvicorn's, mended where it would mislead a client.
 
-    What is not HTTP gets a problem document, and never in place of the answer to a request before it. A client that
+    What is not HTTP gets a problem document, after the answers to the requests before it. A client that
     ends its side of the connection still gets its answers. Headers cannot grow without end. A request that offers an
     upgrade is answered as if it did not: uvicorn loses its body, and Java's client offers h2c with every request that
     it sends in the clear. Who does not send a whole request within `request_timeout` seconds is cut off.
@@ -30,6 +30,8 @@ class HttpProtocol(HttpToolsProtocol):
     _in_message = False
     #: when the next request has to be here
     _deadline: asyncio.TimerHandle | None = None
+    #: status and detail of what cannot be read on, to be answered after the requests before it
+    _refusal: tuple[int, str] | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -41,6 +43,8 @@ class HttpProtocol(HttpToolsProtocol):
         self._unset_deadline()
 
     def data_received(self, data: bytes) -> None:
+        if self._refusal is not None:
+            return
         self._unset_keepalive_if_required()
         if self._head_size is not None:
             self._head_size += len(data)
@@ -56,6 +60,8 @@ class HttpProtocol(HttpToolsProtocol):
 
     def eof_received(self) -> bool:  # type: ignore[override]
         cycle = self._in_progress()
+        if self._refusal is not None:
+            return True
         if self._head_size is not None or (cycle is not None and cycle.more_body):
             self._refuse(400, "the request ends too early")
         elif cycle is not None:
@@ -78,6 +84,12 @@ class HttpProtocol(HttpToolsProtocol):
         self._unset_deadline()
         if not self.parser.should_upgrade():
             super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        was_last = not self.pipeline
+        super().on_response_complete()
+        if was_last and self._refusal is not None:
+            self._write_refusal(*self._refusal)
 
     def _set_deadline(self) -> None:
         self._unset_deadline()
@@ -111,17 +123,21 @@ class HttpProtocol(HttpToolsProtocol):
         self.data_received(head + b"\r\n" + rest)
 
     def _refuse(self, status: int, detail: str) -> None:
-        """Answer what cannot be read on, and end the connection."""
-        cycle = self._in_progress()
-        if cycle is not None and not cycle.more_body:
-            cycle.keep_alive = False  # this one is whole: its answer is the last
+        """Answer what cannot be read on, when the requests before it are answered, and end the connection."""
+        newest = self._in_progress()
+        if newest is not None and newest.more_body and self.pipeline:
+            self.pipeline.popleft()  # it is this one that cannot be read on
+        elif newest is None or newest.more_body:
+            self._write_refusal(status, detail)
             return
-        # with requests in the pipeline before this one there is no saying whose answer it would be
-        if not self.pipeline and not self.transport.is_closing():
+        self._refusal = (status, detail)
+
+    def _write_refusal(self, status: int, detail: str) -> None:
+        if not self.transport.is_closing():
             problem = Problem(title=title(status), status=status, detail=detail, request_id=request_id(None))
             body = msgspec.json.encode(problem)
             headers = {"content-type": MEDIA_TYPE, "content-length": str(len(body)), "connection": "close"}
             lines = [*self.server_state.default_headers, *((k.encode(), v.encode()) for k, v in headers.items())]
             head = STATUS_LINE[status] + b"".join(b"%s: %s\r\n" % line for line in lines)
             self.transport.write(head + b"\r\n" + body)
-        self.transport.close()
+            self.transport.close()

@@ -182,7 +182,7 @@ class Intake:
 
     async def _call(self, groups: Sequence[Group]) -> list[Result]:
         connection = self._pipeline.connection
-        began = self._time()
+        began = time.perf_counter()
         results = await self._caller.call(connection, groups)
         if self._replicas:
             confirmed = await connection.call("WAIT", self._replicas, self._wait_ms)
@@ -199,7 +199,7 @@ class Intake:
         accepted = sum(result.accepted for result in results if not result.replayed)
         if accepted:
             self._refusing.end()
-        self._metrics.called(check_ins, accepted, self._time() - began, self.pending - check_ins)
+        self._metrics.called(check_ins, accepted, time.perf_counter() - began, self.pending - check_ins)
         return results
 
     def _refused(self, error: FootfallError) -> FootfallError:
