@@ -33,7 +33,7 @@ def client(server: Server) -> Iterator[Any]:
 def receive(client: Any, *check_ins: CheckIn, max_backlog: int = 1000, unknown_ids: str = "reject") -> Any:
     """What the script answers to these check-ins: the outcome of each, or one word for all."""
     keys = [KEYS.stream, KEYS.meta, KEYS.processed]
-    arguments: list[Argument] = [max_backlog, unknown_ids, 1000, 0, len(check_ins), ""]
+    arguments = list[Argument]((max_backlog, unknown_ids, 1000, 0, len(check_ins), ""))
     for user, location, stars in check_ins:
         keys += (KEYS.user(user), KEYS.location(location))
         arguments += (user, location, stars)
