@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from uvicorn.config import Config
 from uvicorn.protocols.http import httptools_impl
+from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.server import ServerState
 
 from footfall.receiver.fastpath import _PlainParser
@@ -106,7 +107,7 @@ def test_uvicorn_still_has_what_the_fast_path_relies_on() -> None:
         f"ServerState.{name}" for name in ("default_headers", "total_requests") if not hasattr(ServerState(), name)
     ]
     missing += [
-        f"FlowControl.{n}" for n in ("pause_reading", "resume_reading") if not hasattr(httptools_impl.FlowControl, n)
+        f"FlowControl.{n}" for n in ("pause_reading", "resume_reading") if not hasattr(FlowControl, n)
     ]
     assert not missing
     assert httptools_impl.STATUS_LINE[202] == b"HTTP/1.1 202 Accepted\r\n"
@@ -124,10 +125,9 @@ class Pair:
         self.client: Any = server.client()
         for prefix in self.PREFIXES:
             open_books(server, prefix)
-        options = {"idempotency_ttl_s": 60, "request_timeout": 20}
         self.receivers = [
-            Receiver(server.url, prefix="fast", **options),
-            AsgiReceiver(server.url, prefix="slow", **options),
+            Receiver(server.url, prefix="fast", request_timeout=20),
+            AsgiReceiver(server.url, prefix="slow", request_timeout=20),
         ]
 
     def close(self) -> None:

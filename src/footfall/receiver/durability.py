@@ -41,7 +41,7 @@ def check_durability_at_start(settings: Settings) -> None:
             reply = client.config_get(*_NEEDED)
         except ResponseError as error:
             raise _cannot_tell(str(error)) from None
-        _compare({name: str(value) for name, value in reply.items()})
+        _compare({str(name): str(value) for name, value in reply.items()})
 
 
 def _compare(found: Mapping[str, str]) -> None:
