@@ -87,7 +87,10 @@ def main() -> None:
 def all_targets(redis_url: str, directory: Path) -> list[Target]:
     """What is compared: Footfall's first, then the yardsticks."""
     targets = [
-        Target("Footfall", lambda port: receiver(redis_url, port)),
+        Target("fast path", lambda port: receiver(redis_url, port)),
+        # a query is enough for a request not to be plain
+        Target("ASGI path", lambda port: receiver(redis_url, port), path="/api/checkin?"),
+        Target("batches of 1,000", lambda port: receiver(redis_url, port), path="/api/checkins", per_request=1000),
         Target("empty ASGI app", lambda port: [sys.executable, str(_PEERS / "empty_asgi.py"), str(port)]),
         Target("FastAPI + redis-py", lambda port: fastapi(redis_url, port)),
     ]

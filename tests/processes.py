@@ -182,6 +182,12 @@ class Receiver(Service):
         return self.client.post("/api/checkin", json={"userId": user, "locationId": location, "starRating": stars})
 
 
+class AsgiReceiver(Receiver):
+    """A receiver without its fast path."""
+
+    program = (str(Path(__file__).with_name("asgi_receiver.py")),)
+
+
 class Api(Service):
     """A running API server."""
 

@@ -1,7 +1,9 @@
 """HTTP/1.1 by hand, for tests of bytes that no client library sends."""
 
 import json
+import select
 import socket
+import struct
 from collections.abc import Mapping
 from typing import Any, NamedTuple, Self
 
@@ -37,6 +39,15 @@ class RawConnection:
     def close(self) -> None:
         self._socket.close()
 
+    def abort(self) -> None:
+        """End it at once, as a client that crashes does: what was not read is thrown away."""
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self._socket.close()
+
+    def has_received(self) -> bool:
+        """Whether something can be read."""
+        return bool(self._received) or bool(select.select([self._socket], [], [], 0)[0])
+
     def send(self, *parts: bytes) -> None:
         """Send each part in a write of its own."""
         for part in parts:
@@ -62,6 +73,12 @@ class RawConnection:
             self._receive()
         body, self._received = self._received[:length], self._received[length:]
         return Answer(status, headers, body)
+
+    def read_all(self) -> bytes:
+        """Everything until the other side ends the connection."""
+        while not self.is_ended():
+            pass
+        return self._received
 
     def is_ended(self) -> bool:
         """Wait for more: whether there is nothing, because the other side has ended the connection."""

@@ -17,12 +17,12 @@ STREAM, META, PROCESSED = "ncc:checkins", "ncc:meta", "ncc:checkinprocessor:proc
 _SOON = 2.0
 
 
-def open_books(server: Server) -> Any:
+def open_books(server: Server, prefix: str = "ncc") -> Any:
     """Open the books on an empty server, with user 1 and location 2; a client of it."""
-    client = server.client()
-    OPEN.run_sync(client, open_keys(Keys("ncc")), open_arguments())
-    client.hset("ncc:users:1", "id", 1)
-    client.hset("ncc:locations:2", "id", 2)
+    client, keys = server.client(), Keys(prefix)
+    OPEN.run_sync(client, open_keys(keys), open_arguments())
+    client.hset(keys.user(1).decode(), "id", 1)
+    client.hset(keys.location(2).decode(), "id", 2)
     return client
 
 
@@ -57,11 +57,12 @@ def assert_problem(answer: Answer, status: int) -> Any:
     assert b"Traceback" not in answer.body
     assert len(answer.body) < 1000
     document = answer.json()
-    assert list(document) == ["type", "title", "status", "detail", *(["errors"] if status == 422 else [])]
+    assert list(document) == ["type", "title", "status", "detail", "requestId", *(["errors"] if status == 422 else [])]
     assert document["type"] == "about:blank"
     assert document["title"]
     assert document["status"] == status
     assert document["detail"]
+    assert document["requestId"]
     for error in document.get("errors", []):
         assert list(error) == ["field", "message"]
         assert error["message"]

@@ -33,7 +33,7 @@ KEYS = {
 
 #: what a part of a key looks like
 _KEY_PART = re.compile(
-    r"\bncc\b|(^|:)(checkins|users|locations|locationdetails|checkinprocessor|meta|loader|idempotency|session)(:|$)"
+    r"\bncc\b|(^|:)(checkins|users|locations|locationdetails|checkinprocessor|meta|loader|idempotency|duplicate|session)(:|$)"
     r"|:(dead|staging|lastid|processed|lease|baseline|bycheckins|recent|lastseen|email|geo|category)\b"
 )
 #: command names, settings and the like that are no keys: they hold no colon
@@ -42,17 +42,22 @@ _WORD = re.compile(r"[a-z_]+")
 
 def test_every_key_has_its_documented_name() -> None:
     keys = Keys("ncc")
-    assert {name: value for name, value in vars(keys).items() if not name.startswith("_") and name != "prefix"} == KEYS
+    assert {name: value for name, value in vars(keys).items() if isinstance(value, bytes) and name[0] != "_"} == KEYS
     assert keys.user(180) == keys.user(b"180") == b"ncc:users:180"
     assert keys.location(13) == keys.location(b"13") == b"ncc:locations:13"
     assert keys.location_details(13) == b"ncc:locationdetails:13"
     assert keys.category("cafe") == b"ncc:locations:category:cafe"
+    assert (keys.user_text, keys.location_text) == ("ncc:users:", "ncc:locations:")
+    assert keys.idempotency("a:1") == b"ncc:idempotency:a:1"
+    assert keys.idempotency("a", 1) == b"ncc:idempotency:a 1"
+    assert keys.duplicate(180, 13) == b"ncc:duplicate:180:13"
     assert keys.user(2**53 - 1) == b"ncc:users:9007199254740991"
 
 
 def test_no_two_keys_are_the_same() -> None:
     keys = Keys("ncc")
     families = [keys.user(1), keys.location(1), keys.location_details(1), keys.category("geo"), keys.category("x")]
+    families += [keys.idempotency("1"), keys.idempotency("1", 1), keys.idempotency("1:1"), keys.duplicate(1, 1)]
     everything = [*KEYS.values(), *families]
     assert len(set(everything)) == len(everything)
 

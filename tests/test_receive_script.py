@@ -1,4 +1,4 @@
-"""receive.lua: one result per check-in, in order; what is refused does not spoil the rest of its chunk."""
+"""receive.lua without idempotency records: one result per check-in, in order; one that is refused spoils no other."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -31,12 +31,20 @@ def client(server: Server) -> Iterator[Any]:
 
 
 def receive(client: Any, *check_ins: CheckIn, max_backlog: int = 1000, unknown_ids: str = "reject") -> Any:
-    """What the script answers to these check-ins."""
-    keys, arguments = [KEYS.stream, KEYS.meta, KEYS.processed], list[Argument]((max_backlog, unknown_ids))
+    """What the script answers to these check-ins: the outcome of each, or one word for all."""
+    keys = [KEYS.stream, KEYS.meta, KEYS.processed]
+    arguments = list[Argument]((max_backlog, unknown_ids, 1000, 0, len(check_ins), ""))
     for user, location, stars in check_ins:
         keys += (KEYS.user(user), KEYS.location(location))
         arguments += (user, location, stars)
-    return RECEIVE.run_sync(client, keys, arguments)
+    answer = RECEIVE.run_sync(client, keys, arguments)
+    if isinstance(answer, bytes):
+        return answer
+    ((word, *outcomes),) = answer
+    if not outcomes:
+        return word
+    assert word == (b"ALL" if all(outcome[:1].isdigit() for outcome in outcomes) else b"SOME")
+    return outcomes
 
 
 def fields(check_in: CheckIn) -> list[bytes]:

@@ -227,10 +227,12 @@ def test_headers_without_end_are_431(receiver: Receiver) -> None:
         assert_ended(connection)
 
 
-def test_what_follows_a_request_does_not_take_its_answer(receiver: Receiver) -> None:
+def test_what_follows_requests_does_not_take_their_answers(receiver: Receiver) -> None:
     with RawConnection(receiver.port) as connection:
-        connection.send(request(b"[]") + b"hello\r\n\r\n")
+        connection.send(request(b"[]") + request(b"?") + b"hello\r\n\r\n")
         assert_problem(connection.read(), 422)
+        assert_problem(connection.read(), 400)
+        assert_problem(connection.read(), 400)
         assert_ended(connection)
 
 

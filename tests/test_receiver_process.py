@@ -64,7 +64,7 @@ def test_it_stops_while_the_server_is_away() -> None:
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_workers_share_the_port_and_end_together(server: Server, client: Any, number: int) -> None:
     with Receiver(server.url, receiver_workers=2) as receiver:
-        wait_until(lambda: len(client.client_list()) == 1 + 2, "both workers are connected")
+        wait_until(lambda: len(client.client_list()) == 1 + 2 * 2, "both workers are connected")
         assert len(its_processes(receiver)) >= 3
         ids = [accepted_id(post(receiver)) for _ in range(20)]
         assert len(set(ids)) == 20
@@ -76,7 +76,7 @@ def test_workers_share_the_port_and_end_together(server: Server, client: Any, nu
 
 def test_workers_do_not_outlive_a_parent_that_is_killed(server: Server, client: Any) -> None:
     with Receiver(server.url, receiver_workers=2) as receiver:
-        wait_until(lambda: len(client.client_list()) == 1 + 2, "both workers are connected")
+        wait_until(lambda: len(client.client_list()) == 1 + 2 * 2, "both workers are connected")
         receiver.kill()
         wait_until(lambda: not its_processes(receiver), "no process is left")
 

@@ -61,6 +61,7 @@ def up(
     host: options.Host = None,
     unknown_ids: options.UnknownIds = None,
     max_backlog: options.MaxBacklog = None,
+    durability: options.Durability = None,
     retain: options.Retain = None,
     redis_url: options.RedisUrl = None,
     data_dir: options.DataDir = None,
@@ -89,6 +90,10 @@ def receiver(
     max_backlog: options.MaxBacklog = None,
     max_batch: options.MaxBatch = None,
     max_pending: options.MaxPending = None,
+    durability: options.Durability = None,
+    idempotency_ttl_s: options.IdempotencyTtl = None,
+    duplicate_window_s: options.DuplicateWindow = None,
+    request_timeout: options.RequestTimeout = None,
     server_timeout: options.ServerTimeout = None,
     redis_url: options.RedisUrl = None,
     data_dir: options.DataDir = None,
@@ -96,18 +101,21 @@ def receiver(
     log_level: options.LogLevel = None,
     log_format: options.LogFormat = None,
 ) -> None:
-    """Take check-ins over HTTP (POST /api/checkin).
+    """Take check-ins over HTTP (POST /api/checkin, or many at once: POST /api/checkins).
 
     A 202 is sent when the server has confirmed the write, never before. While the server is away, or the backlog
     is full, the answer is 503 with Retry-After.
     """
+    from footfall.receiver.durability import check_durability_at_start
+    from footfall.receiver.fastpath import FastPath
     from footfall.serve import Service, run
     from footfall.store.books import check_at_start
 
     with _server(context, service=True) as settings:
         check_at_start(settings.server_url, settings)
+        check_durability_at_start(settings)
         factory, workers = "footfall.receiver.app:create", settings.receiver_workers
-        run(Service("receiver", factory, "receiver_port", workers), settings)
+        run(Service("receiver", factory, "receiver_port", workers, protocol=FastPath), settings)
 
 
 @app.command(rich_help_panel=_SERVICES)
@@ -146,6 +154,7 @@ def api(
     api_workers: options.ApiWorkers = None,
     api_reload: options.ApiReload = None,
     host: options.Host = None,
+    request_timeout: options.RequestTimeout = None,
     server_timeout: options.ServerTimeout = None,
     redis_url: options.RedisUrl = None,
     data_dir: options.DataDir = None,

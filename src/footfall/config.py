@@ -14,6 +14,7 @@ from footfall.logs import LogFormat, LogLevel
 ENV_PREFIX = "FOOTFALL_"
 
 Port = Annotated[int, Field(ge=1, le=65535)]
+Appendfsync = Literal["everysec", "always"]
 Workers = Annotated[int, Field(ge=1, le=256)]
 
 
@@ -37,12 +38,25 @@ class Settings(BaseSettings):
         description="A check-in of a user or at a location never loaded: refuse it, or create the record.",
     )
     max_backlog: int = Field(1_000_000, ge=1, description="Unprocessed entries at which the receiver answers 503.")
-    max_batch: int = Field(500, ge=1, le=500, description="Check-ins per call of the receive script.")
+    max_batch: int = Field(500, ge=1, le=500, description="Single check-ins per call of the receive script.")
     max_pending: int = Field(
-        20_000,
+        100_000,
         ge=1,
         description="Check-ins that may wait for the server in one receiver before it answers 503.",
     )
+    durability: str = Field(
+        "memory",
+        pattern=r"^(memory|disk|replicas:[1-9][0-9]?)$",
+        description="What a 202 outlives: `memory`: the receiver; `disk`: the server; `replicas:N`: the primary.",
+    )
+    idempotency_ttl_s: int = Field(86_400, ge=1, le=31_536_000, description="Seconds an Idempotency-Key is known for.")
+    duplicate_window_s: int = Field(
+        0,
+        ge=0,
+        le=86_400,
+        description="Seconds in which a user's next check-in at the same location is refused; 0: never.",
+    )
+    request_timeout: float = Field(10.0, gt=0, le=3600, description="Seconds a client has to send a whole request.")
     retain: int = Field(500_000, ge=0, description="Processed entries kept in the stream for range queries.")
 
     # --- where the services listen
@@ -77,6 +91,16 @@ class Settings(BaseSettings):
     # --- logs
     log_level: LogLevel = Field("info", description="Least level to log.")
     log_format: LogFormat = Field("text", description="`text` for a person, `json` for a machine.")
+
+    @property
+    def appendfsync(self) -> Appendfsync:
+        """How the embedded server has to write its append-only file."""
+        return "always" if self.durability == "disk" else "everysec"
+
+    @property
+    def replicas(self) -> int:
+        """How many replicas have to confirm a write."""
+        return int(self.durability.partition(":")[2] or 0)
 
     @property
     def server_url(self) -> str:

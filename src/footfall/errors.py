@@ -1,5 +1,6 @@
 """Every error, with the HTTP status it is answered with, and every exit code."""
 
+import re
 from enum import IntEnum
 from typing import ClassVar
 
@@ -31,6 +32,11 @@ class FootfallError(Exception):
     exit_code: ClassVar[ExitCode] = ExitCode.FAILURE
     #: seconds after which another try makes sense (the Retry-After header); None when it does not
     retry_after: ClassVar[int | None] = None
+    #: what metrics call it: `backlog-full` for a BacklogFullError
+    reason: ClassVar[str] = "failed"
+
+    def __init_subclass__(cls) -> None:
+        cls.reason = re.sub(r"(?<!^)(?=[A-Z])", "-", cls.__name__.removesuffix("Error")).lower()
 
 
 class UsageError(FootfallError):
@@ -63,6 +69,10 @@ class ConnectionLostError(UnavailableError):
     """The connection ended before the reply: whether the command was executed is not known."""
 
 
+class UnconfirmedError(UnavailableError):
+    """Too few replicas have confirmed the write in time: it may have been stored, and may be lost."""
+
+
 class LoadingError(UnavailableError):
     """Data is being loaded: receivers refuse and processors stand by until it is done."""
 
@@ -76,7 +86,7 @@ class BacklogFullError(UnavailableError):
 
 
 class OverloadedError(UnavailableError):
-    """More check-ins wait for the server than `max_pending` allows."""
+    """More check-ins wait for the server than `max_pending` allows, or they have waited for too long."""
 
 
 class BrokenKeyError(FootfallError):
@@ -101,6 +111,13 @@ class NoScriptError(ReplyError):
 
 class WrongTypeError(ReplyError):
     """A key holds another type than the command works on."""
+
+
+class DurabilityError(UnavailableError):
+    """The server does not keep what the setting `durability` promises."""
+
+    exit_code = ExitCode.USAGE
+    retry_after = 10
 
 
 class MalformedError(FootfallError):
@@ -129,6 +146,18 @@ class InvalidError(FootfallError):
     def __init__(self, errors: list[tuple[str, str]]) -> None:
         super().__init__("; ".join(f"{field}: {message}" if field else message for field, message in errors))
         self.errors = errors
+
+
+class KeyReusedError(FootfallError):
+    """The Idempotency-Key belongs to a request with another body."""
+
+    status = 422
+
+
+class DuplicateError(FootfallError):
+    """The same user has checked in at the same location within `duplicate_window_s`."""
+
+    status = 409
 
 
 class NotFoundError(FootfallError):

@@ -41,6 +41,9 @@ class Keys:
         #: geo: location id
         self.locations_geo = root + b":locations:geo"
 
+        #: what the keys of users and of locations begin with, as text: an id is added to it for each check-in
+        self.user_text = f"{prefix}:users:"
+        self.location_text = f"{prefix}:locations:"
         self._user = root + b":users:"
         self._location = root + b":locations:"
         self._details = root + b":locationdetails:"
@@ -57,6 +60,14 @@ class Keys:
     def location_details(self, location_id: int) -> bytes:
         """String (JSON): `id hours socials website description phone`."""
         return self._details + b"%d" % location_id
+
+    def idempotency(self, key: str, part: int = 0) -> bytes:
+        """String, expiring: fingerprint and outcomes of a request, or of one part of it. No key has a space in it."""
+        return b"%b:idempotency:%b%b" % (self.prefix.encode(), key.encode(), b" %d" % part if part else b"")
+
+    def duplicate(self, user_id: int, location_id: int) -> bytes:
+        """String, expiring: id of the user's last entry at the location."""
+        return b"%b:duplicate:%d:%d" % (self.prefix.encode(), user_id, location_id)
 
     def category(self, category: str) -> bytes:
         """Zset: location id, score = id."""

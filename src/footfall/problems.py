@@ -1,6 +1,9 @@
 """Problem documents: how every error is answered (RFC 9457)."""
 
+import re
+import secrets
 from http import HTTPStatus
+from typing import NamedTuple
 
 import msgspec
 
@@ -11,6 +14,9 @@ MEDIA_TYPE = "application/problem+json"
 _NEW_NAMES = {413: "Content too large", 422: "Unprocessable content"}
 
 
+_is_request_id = re.compile(r"[!-~]{1,128}").fullmatch
+
+
 class FieldProblem(msgspec.Struct):
     """What is wrong with one field; `field` is empty when it is the whole value."""
 
@@ -18,7 +24,7 @@ class FieldProblem(msgspec.Struct):
     message: str
 
 
-class Problem(msgspec.Struct, kw_only=True, omit_defaults=True):
+class Problem(msgspec.Struct, kw_only=True, omit_defaults=True, rename="camel"):
     """The body of every answer that is not a success."""
 
     # by a factory, so that it is written although it is the default
@@ -26,7 +32,17 @@ class Problem(msgspec.Struct, kw_only=True, omit_defaults=True):
     title: str
     status: int
     detail: str
+    #: the request's X-Request-Id, or one made for it
+    request_id: str
     errors: list[FieldProblem] = []
+
+
+class Answer(NamedTuple):
+    """An answer as it leaves, whichever way."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
 
 
 def title(status: int) -> str:
@@ -34,7 +50,19 @@ def title(status: int) -> str:
     return _NEW_NAMES.get(status) or HTTPStatus(status).phrase.capitalize()
 
 
-def problem(error: FootfallError) -> Problem:
-    """The problem document of an error."""
+def request_id(sent: str | None) -> str:
+    """The id that a request was sent with when it is 1 to 128 visible ASCII characters, else a new one."""
+    return sent if sent is not None and _is_request_id(sent) else secrets.token_hex(8)
+
+
+def answer(error: FootfallError, request_id: str) -> Answer:
+    """The answer to a request that failed with this error. What is our own defect is not told."""
+    status, detail = error.status, str(error)
+    if status == HTTPStatus.INTERNAL_SERVER_ERROR:
+        detail = "the request could not be handled"
     errors = [FieldProblem(*item) for item in error.errors] if isinstance(error, InvalidError) else []
-    return Problem(title=title(error.status), status=error.status, detail=str(error), errors=errors)
+    headers = {"content-type": MEDIA_TYPE}
+    if error.retry_after is not None:
+        headers["retry-after"] = str(error.retry_after)
+    document = Problem(title=title(status), status=status, detail=detail, request_id=request_id, errors=errors)
+    return Answer(status, headers, msgspec.json.encode(document))

@@ -19,7 +19,17 @@ from footfall import __version__
 from footfall.docs_page import DocsPage, docs
 from footfall.errors import FootfallError, InvalidError
 from footfall.logs import log
-from footfall.problems import MEDIA_TYPE, Problem, problem, title
+from footfall.problems import MEDIA_TYPE, Problem, answer, request_id, title
+
+
+class App(Litestar):
+    """A Litestar app that shares `app.state.shared` with the protocol that reads its requests."""
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "lifespan":  # the server gives this to each of its connections (ASGI's lifespan state)
+            self.state.shared = scope["state"]
+        await super().__call__(scope, receive, send)
+
 
 Lifespan = Callable[[Litestar], AbstractAsyncContextManager[None]]
 
@@ -32,12 +42,12 @@ def create_app(
     lifespan: Lifespan,
     provide: Sequence[str],
     plugins: Sequence[PluginProtocol] = (),
-) -> Litestar:
+) -> App:
     """An app that answers errors as problem documents and describes itself at `/docs` and `/schema`.
 
     `provide` names what the lifespan puts into the app's state and handlers take as parameters.
     """
-    return Litestar(
+    return App(
         route_handlers=[*handlers, docs],
         plugins=plugins,
         lifespan=[lifespan],
@@ -74,15 +84,21 @@ def _from_state(name: str) -> Callable[[State], Any]:
     return provide
 
 
-def _problem_response(document: Problem, headers: dict[str, str] | None = None) -> Response[bytes]:
-    return Response(msgspec.json.encode(document), status_code=document.status, media_type=MEDIA_TYPE, headers=headers)
-
-
 def _footfall_error(request: Request[Any, Any, Any], error: FootfallError) -> Response[bytes]:
     if error.status == HTTPStatus.INTERNAL_SERVER_ERROR:
         return _unexpected(request, error)
-    headers = {"Retry-After": str(error.retry_after)} if error.retry_after is not None else None
-    return _problem_response(problem(error), headers)
+    if (count := request.app.state.get("count_refusal")) is not None:
+        count(error)
+    return _response(error, _request_id(request))
+
+
+def _request_id(request: Request[Any, Any, Any]) -> str:
+    return request_id(request.headers.get("x-request-id"))
+
+
+def _response(error: FootfallError, request_id: str) -> Response[bytes]:
+    status, headers, body = answer(error, request_id)
+    return Response(body, status_code=status, media_type=headers.pop("content-type"), headers=headers)
 
 
 def _http_exception(request: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
@@ -92,11 +108,13 @@ def _http_exception(request: Request[Any, Any, Any], error: HTTPException) -> Re
         invalid = InvalidError([(str(item.get("key", "")), str(item["message"])) for item in extra])
         return _footfall_error(request, invalid)
     status = error.status_code
-    document = Problem(title=title(status), status=status, detail=error.detail)
-    return _problem_response(document, dict(error.headers or {}))
+    document = Problem(title=title(status), status=status, detail=error.detail, request_id=_request_id(request))
+    body = msgspec.json.encode(document)
+    return Response(body, status_code=status, media_type=MEDIA_TYPE, headers=dict(error.headers or {}))
 
 
 def _unexpected(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
     """A defect of ours: logged with its trace, answered without."""
-    log.error("%s %s failed", request.method, request.url.path, exc_info=error)
-    return _problem_response(Problem(title=title(500), status=500, detail="the request could not be handled"))
+    known_as = _request_id(request)
+    log.error("%s %s failed (request %s)", request.method, request.url.path, known_as, exc_info=error)
+    return _response(FootfallError(), known_as)

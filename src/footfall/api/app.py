@@ -23,7 +23,9 @@ def create(settings: Settings | None = None) -> Litestar:
     async def lifespan(app: Litestar) -> AsyncIterator[None]:
         pipeline = open_pipeline(settings.server_url, settings)
         app.state.reader = Reader(pipeline, Keys(settings.prefix))
+        app.state.shared.update(request_timeout=settings.request_timeout)
         pipeline.start()
+        await pipeline.settle()
         yield
         await pipeline.close()
 

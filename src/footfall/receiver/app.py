@@ -2,22 +2,24 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from copy import copy
+from functools import partial
 from typing import Any
 
-import msgspec
-from litestar import Litestar, Request, post
+from litestar import Litestar, Request, Response, post
 from litestar.di import NamedDependency
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.openapi.spec import Example, OpenAPIMediaType, Operation, Reference, RequestBody, Schema
-from litestar.openapi.spec.enums import OpenAPIType
 
 from footfall.config import Settings
-from footfall.errors import TooLargeError
+from footfall.errors import TooLargeError, UnavailableError
 from footfall.keys import Keys
-from footfall.model import MAX_ID
-from footfall.receiver.check_in import MAX_BODY, decode, require_json
+from footfall.receiver import batch
+from footfall.receiver.check_in import MAX_BODY, REPLAYED, decode, idempotency_key, require_json, require_plain
+from footfall.receiver.describe import Accepted, AcceptedBatch, BatchOperation, CheckInOperation, Rejected
+from footfall.receiver.durability import check_durability
+from footfall.receiver.health import Readiness, healthz, metrics_text, readyz
 from footfall.receiver.intake import Intake
+from footfall.receiver.metrics import Metrics
 from footfall.serve import worker_settings
 from footfall.store.books import open_pipeline
 from footfall.web import create_app, problems
@@ -26,62 +28,77 @@ from footfall.web import create_app, problems
 _MAX_READ = 2 * 1024 * 1024
 
 
-class Accepted(msgspec.Struct):
-    """The id of the entry that holds the check-in."""
-
-    id: str
-
-
-_ID = Schema(type=OpenAPIType.INTEGER, minimum=1, maximum=MAX_ID)
-_STARS = Schema(type=OpenAPIType.INTEGER, minimum=0, maximum=5)
-
-
-@dataclass
-class _CheckInOperation(Operation):
-    """The handler reads the body itself, to the byte, so its description is given here."""
-
-    def __post_init__(self) -> None:
-        properties: dict[str, Reference | Schema] = {"userId": _ID, "locationId": _ID, "starRating": _STARS}
-        schema = Schema(
-            type=OpenAPIType.OBJECT,
-            properties=properties,
-            required=list(properties),
-            additional_properties=False,
-        )
-        example = Example(summary="Four stars", value={"userId": 180, "locationId": 13, "starRating": 4})
-        media_type = OpenAPIMediaType(schema=schema, examples={"check-in": example})
-        self.request_body = RequestBody(content={"application/json": media_type}, required=True)
-
-
 @post(
     "/api/checkin",
     status_code=202,
     request_max_body_size=_MAX_READ,
-    operation_class=_CheckInOperation,
+    operation_class=CheckInOperation,
     summary="Store one check-in",
     responses={
         202: ResponseSpec(Accepted, generate_examples=False, description="Stored; the id of its entry"),
-        **problems(400, 404, 413, 415, 422, 503),
+        **problems(400, 404, 409, 413, 415, 422, 503),
     },
 )
-async def check_in(request: Request[Any, Any, Any], intake: NamedDependency[Intake]) -> Accepted:
+async def check_in(request: Request[Any, Any, Any], intake: NamedDependency[Intake]) -> Response[Accepted]:
     """The body is validated: every field must be there, an integer in its range, and no other field. The user and the
     location must be known. When the answer is 202 the check-in is in the stream, and will be counted exactly once.
+
+    With an `Idempotency-Key` the request may be sent again: it is stored once, and answered as the first time.
     """
-    body = await _body(request)
+    body = await _body(request, MAX_BODY)
     require_json(request.headers.get("content-type"))
-    return Accepted(await intake.store(decode(body)))
+    require_plain(request.headers.get("content-encoding"))
+    key = idempotency_key(request.headers.getall("idempotency-key", []))
+    entry_id, replayed = await intake.store(decode(body), key)
+    return Response(Accepted(entry_id), headers=REPLAYED if replayed else {})
 
 
-async def _body(request: Request[Any, Any, Any]) -> bytes:
-    """The body, read to its end. Raises TooLargeError."""
-    body = b""
+@post(
+    "/api/checkins",
+    status_code=202,
+    request_max_body_size=batch.MAX_BODY + _MAX_READ,
+    operation_class=BatchOperation,
+    summary="Store many check-ins",
+    responses={
+        202: ResponseSpec(AcceptedBatch, generate_examples=False, description="What became of each check-in"),
+        **problems(400, 413, 415, 422, 503),
+    },
+)
+async def check_ins(request: Request[Any, Any, Any], intake: NamedDependency[Intake]) -> Response[AcceptedBatch]:
+    """A JSON array of up to 10,000 check-ins, or one a line (NDJSON), maybe gzipped. Each is stored on its own: `ids`
+    has the entries of those that were, in order, and `rejected` has the places of all others (from 0) with the reason.
+
+    With an `Idempotency-Key` the batch may be sent again, also when only part of it was stored: no check-in is stored
+    twice. 503 says that nothing of it was stored, or that nothing is known of it.
+    """
+    body = batch.expand(await _body(request, batch.MAX_BODY), request.headers.get("content-encoding"))
+    key = idempotency_key(request.headers.getall("idempotency-key", []))
+    read = batch.read(body, request.headers.get("content-type"))
+    result = await intake.store_all(read.check_ins, key)
+    rejected = dict(read.errors)
+    ids = []
+    for place, outcome in zip(read.places, result.outcomes, strict=True):
+        if isinstance(outcome, bytes):
+            ids.append(outcome.decode())
+        else:
+            rejected[place] = outcome
+    if not ids and (temporary := [error for error in rejected.values() if isinstance(error, UnavailableError)]):
+        raise copy(temporary[0])
+    for error in rejected.values():
+        request.app.state.metrics.refused(error)
+    details = [Rejected(place, error.status, str(error)) for place, error in sorted(rejected.items())]
+    return Response(AcceptedBatch(len(ids), ids, details), headers=REPLAYED if result.replayed else {})
+
+
+async def _body(request: Request[Any, Any, Any], most: int) -> bytes:
+    """The body, read to its end. Raises TooLargeError when it has more than so many bytes."""
+    body = bytearray()
     async for part in request.stream():
-        if len(body) <= MAX_BODY:
+        if len(body) <= most:
             body += part
-    if len(body) > MAX_BODY:
-        raise TooLargeError(f"a check-in takes at most {MAX_BODY} bytes")
-    return body
+    if len(body) > most:
+        raise TooLargeError(f"the body of this request takes at most {most} bytes")
+    return bytes(body)
 
 
 def create(settings: Settings | None = None) -> Litestar:
@@ -90,17 +107,26 @@ def create(settings: Settings | None = None) -> Litestar:
 
     @asynccontextmanager
     async def lifespan(app: Litestar) -> AsyncIterator[None]:
-        pipeline = open_pipeline(settings.server_url, settings)
-        app.state.intake = Intake(pipeline, Keys(settings.prefix), settings)
+        keys, state, metrics = Keys(settings.prefix), app.state, Metrics()
+        check = partial(check_durability, settings=settings)
+        pipeline = open_pipeline(settings.server_url, settings, check=check)
+        health = open_pipeline(settings.server_url, settings, is_quiet=True)
+        state.metrics, state.count_refusal = metrics, metrics.refused
+        state.intake = Intake(pipeline, keys, settings, metrics)
+        state.readiness = Readiness(health, keys, settings.max_backlog, state.shared)
+        state.shared.update(intake=state.intake, metrics=metrics, request_timeout=settings.request_timeout)
         pipeline.start()
+        health.start()
+        await pipeline.settle()
         yield
-        await app.state.intake.drain()
+        await state.intake.drain()
         await pipeline.close()
+        await health.close()
 
     return create_app(
         title="Footfall receiver",
         description="Takes check-ins. A 202 says that the check-in is stored.",
-        handlers=[check_in],
+        handlers=[check_in, check_ins, healthz, readyz, metrics_text],
         lifespan=lifespan,
-        provide=("intake",),
+        provide=("intake", "readiness"),
     )

@@ -1,5 +1,6 @@
 """From the body of a request to a check-in, or to the error that says what is wrong with it."""
 
+import re
 from typing import get_type_hints
 
 import msgspec
@@ -13,6 +14,10 @@ MAX_BODY = 16 * 1024
 #: fields that a refusal names, at most: it must not be much longer than the request
 _MAX_ERRORS = 10
 
+#: header of an answer that an earlier request with the same Idempotency-Key was given
+REPLAYED = {"idempotent-replayed": "true"}
+
+_is_key = re.compile(r"[!-~]{1,64}").fullmatch
 _decoder = msgspec.json.Decoder(CheckIn)
 _syntax = msgspec.json.Decoder(Raw)
 _object = msgspec.json.Decoder(dict[str, Raw])
@@ -26,6 +31,21 @@ def require_json(content_type: str | None) -> None:
     """Raise UnsupportedTypeError unless the content type is JSON (parameters such as charset don't matter)."""
     if content_type is None or content_type.partition(";")[0].strip().lower() != "application/json":
         raise UnsupportedTypeError("the content type must be application/json")
+
+
+def require_plain(content_encoding: str | None) -> None:
+    """Raise UnsupportedTypeError when the body is encoded: a check-in is too small to be worth it."""
+    if content_encoding is not None and content_encoding.strip().lower() not in ("", "identity"):
+        raise UnsupportedTypeError("a single check-in is taken without content encoding")
+
+
+def idempotency_key(values: list[str]) -> str | None:
+    """The Idempotency-Key among a request's headers. Raises InvalidError unless it is one of 1 to 64 visible ASCII."""
+    if not values:
+        return None
+    if len(values) == 1 and _is_key(values[0]):
+        return values[0]
+    raise InvalidError([("Idempotency-Key", "must be one of 1 to 64 visible ASCII characters")])
 
 
 def decode(body: bytes) -> CheckIn:

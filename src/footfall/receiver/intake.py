@@ -1,142 +1,217 @@
 """The intake: the one write path of all check-ins, whichever way they came in.
 
 Check-ins that arrive during one turn of the event loop go to the server in one call of `receive.lua`; while it
-is under way the next ones gather (group commit). So the more arrive, the less each costs.
+is under way the next ones gather (group commit). So the more arrive, the less each costs. Chunks of batches go along
+with them, call by call in turn.
 """
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from copy import copy
 
 from footfall.config import Settings
 from footfall.errors import (
     BacklogFullError,
     BrokenKeyError,
+    ConnectionLostError,
     FootfallError,
+    KeyReusedError,
     LoadingError,
     OverloadedError,
     ReplyError,
     UnavailableError,
-    UnknownLocationError,
-    UnknownUserError,
+    UnconfirmedError,
 )
 from footfall.keys import Keys
 from footfall.logs import log
 from footfall.model import CheckIn
-from footfall.store.pipeline import Argument, Pipeline
-from footfall.store.scripts import RECEIVE
+from footfall.receiver.group import MAX_CALL, Caller, Group, Outcome, Record, Result, fingerprint
+from footfall.receiver.metrics import Metrics
+from footfall.store.pipeline import Pipeline
 
-#: what became of a check-in: the id of its entry, or why it was refused
-Outcome = bytes | FootfallError
-OnOutcome = Callable[[Outcome], None]
+#: called with what became of a check-in, and whether by an earlier request
+OnOutcome = Callable[[Outcome, bool], None]
+#: a check-in, its idempotency record, who wants to know, and the loop's time at which it came
+_Single = tuple[CheckIn, Record | None, OnOutcome, float]
 
-_REFUSALS: dict[bytes, FootfallError] = {
-    b"FULL": BacklogFullError("the backlog is full: processing is behind"),
-    b"LOADING": LoadingError("data is being loaded"),
-    b"UNKNOWN_USER": UnknownUserError("there is no such user"),
-    b"UNKNOWN_LOCATION": UnknownLocationError("there is no such location"),
-}
+_LOST = ConnectionLostError("the server was lost before it answered: the check-in may have been stored")
 _LATE = OverloadedError("the server is too slow: the check-in has waited too long")
+#: Chunks of batches under way at once, at most: so the server always has the next one, and a single check-in waits
+#: for two others.
+_CHUNKS_UNDER_WAY = 2
 #: seconds without a refusal after which check-ins count as taken again: a backlog at its limit is full and not
 #: full many times a second
 _CALM_S = 1.0
+#: share of the time in which the server has to answer that replicas get to confirm: the rest is for the way back
+_REPLICAS_SHARE = 0.6
 
 
 class Intake:
-    """Writes check-ins to the stream in batches, one batch at a time."""
+    """Writes check-ins to the stream. Whatever it takes gets an outcome."""
 
-    def __init__(self, pipeline: Pipeline, keys: Keys, settings: Settings) -> None:
+    def __init__(self, pipeline: Pipeline, keys: Keys, settings: Settings, metrics: Metrics) -> None:
         self._pipeline = pipeline
+        self._metrics = metrics
         self._keys = keys
+        self._caller = Caller(keys, settings)
+        self._time = asyncio.get_running_loop().time
         self._max_batch = settings.max_batch
         self._max_pending = settings.max_pending
         self._max_wait_s = settings.server_timeout
-        self._script_keys = [keys.stream, keys.meta, keys.processed]
-        self._script_arguments: list[Argument] = [settings.max_backlog, settings.unknown_ids]
-        #: check-ins to write, oldest first, with the time at which they came
-        self._gathered: list[tuple[CheckIn, OnOutcome, float]] = []
+        self._replicas = settings.replicas
+        self._wait_ms = int(settings.server_timeout * _REPLICAS_SHARE * 1000)
+        #: single check-ins to write, oldest first
+        self._singles: list[_Single] = []
         self._writer: asyncio.Task[None] | None = None
-        self._in_flight = 0
+        self._chunk_slots = asyncio.Semaphore(_CHUNKS_UNDER_WAY)
         self._refusing = _Refusing()
+        #: check-ins whose outcome is not known yet
+        self.pending = 0
 
-    @property
-    def pending(self) -> int:
-        """Check-ins whose outcome is not known yet."""
-        return len(self._gathered) + self._in_flight
+    def add(self, check_in: CheckIn, on_outcome: OnOutcome, key: str | None = None) -> None:
+        """Take one check-in; `on_outcome` is called once, in a later turn of the loop.
 
-    def add(self, check_in: CheckIn, on_outcome: OnOutcome) -> None:
-        """Take one check-in; `on_outcome` is called once, in a later turn of the loop, and must not raise.
-
-        Raises OverloadedError when `max_pending` check-ins wait already.
+        With an idempotency `key` it is stored once, however often it is added. Raises OverloadedError when
+        `max_pending` check-ins wait already.
         """
         if self.pending >= self._max_pending:
             raise OverloadedError("too many check-ins wait for the server")
-        self._gathered.append((check_in, on_outcome, time.monotonic()))
+        self.pending += 1
+        record = None if key is None else Record(self._keys.idempotency(key), fingerprint([check_in]))
+        self._singles.append((check_in, record, on_outcome, self._time()))
         if self._writer is None:
             # a task starts in the next turn of the loop, so what else arrives in this turn goes along
-            self._writer = asyncio.get_running_loop().create_task(self._write_all())
+            self._writer = asyncio.get_running_loop().create_task(self._write_singles())
 
-    async def store(self, check_in: CheckIn) -> str:
-        """Take one check-in and return the id of its entry once the server has confirmed it.
+    async def store(self, check_in: CheckIn, key: str | None = None) -> tuple[str, bool]:
+        """Take one check-in; the id of its entry once the server has confirmed it, and whether it was there before.
 
         Raises the FootfallError that says why it was refused.
         """
-        future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[tuple[Outcome, bool]] = asyncio.get_running_loop().create_future()
 
-        def on_outcome(outcome: Outcome) -> None:
+        def on_outcome(outcome: Outcome, replayed: bool) -> None:
             if not future.done():  # its client may have gone
-                future.set_result(outcome)
+                future.set_result((outcome, replayed))
 
-        self.add(check_in, on_outcome)
-        outcome = await future
+        self.add(check_in, on_outcome, key)
+        outcome, replayed = await future
         if isinstance(outcome, FootfallError):
             raise copy(outcome)  # it is shared between requests, whose traces would pile up on it
-        return outcome.decode()
+        return outcome.decode(), replayed
+
+    async def store_all(self, check_ins: Sequence[CheckIn], key: str | None = None) -> Result:
+        """Take a batch; what became of each check-in.
+
+        With an idempotency `key` it may be sent again, also when only part of it was stored. Raises OverloadedError
+        when so many more may not wait, and KeyReusedError when the key belongs to another request; then nothing was
+        stored.
+        """
+        if self.pending + len(check_ins) > self._max_pending:
+            raise OverloadedError("too many check-ins wait for the server")
+        self.pending += len(check_ins)
+        try:
+            groups = self._chunks(check_ins, key)
+            # whether the key belongs to another request, the first one tells; until then nothing may be stored
+            first = [await self._write_chunk(group) for group in groups[: 0 if key is None else 1]]
+            if first and isinstance(first[0].outcomes[0], KeyReusedError):
+                raise copy(first[0].outcomes[0])
+            rest = await asyncio.gather(*map(self._write_chunk, groups[len(first) :]))
+        finally:
+            self.pending -= len(check_ins)
+        results = [*first, *rest]
+        return Result(
+            outcomes=[outcome for result in results for outcome in result.outcomes],
+            replayed=bool(results) and all(result.replayed for result in results),
+            accepted=sum(result.accepted for result in results),
+        )
 
     async def drain(self) -> None:
-        """Wait until every check-in that was taken has its outcome."""
+        """Wait until every single check-in that was taken has its outcome; batches are waited for by who sent them."""
         while self._writer is not None:
             await asyncio.shield(self._writer)
 
-    async def _write_all(self) -> None:
-        while self._gathered:
-            batch = self._gathered[: self._max_batch]
-            del self._gathered[: self._max_batch]
-            newest = batch[-1][2]
-            if time.monotonic() - newest > self._max_wait_s:  # so have all of them; their clients may have gone
-                outcomes: list[Outcome] = [_LATE] * len(batch)
-            else:
-                self._in_flight = len(batch)
-                outcomes = await self._write([check_in for check_in, _, _ in batch])
-                self._in_flight = 0
-            for (_, on_outcome, _), outcome in zip(batch, outcomes, strict=True):
-                on_outcome(outcome)
+    # --- private
+
+    def _chunks(self, check_ins: Sequence[CheckIn], key: str | None) -> list[Group]:
+        parts = [check_ins[start : start + MAX_CALL] for start in range(0, len(check_ins), MAX_CALL)]
+        if key is None:
+            return list(map(Group, parts))
+        mark = fingerprint(check_ins)
+        return [Group(part, Record(self._keys.idempotency(key, number), mark)) for number, part in enumerate(parts)]
+
+    async def _write_chunk(self, group: Group) -> Result:
+        came = self._time()
+        async with self._chunk_slots:
+            return (await self._write([group], came))[0]
+
+    async def _write_singles(self) -> None:
+        while self._singles:
+            taken = self._singles[: self._max_batch]
+            del self._singles[: self._max_batch]
+            without = [single for single in taken if single[1] is None]
+            groups = [Group([check_in for check_in, *_ in without])] if without else []
+            if len(without) < len(taken):
+                recorded = [single for single in taken if single[1] is not None]
+                groups += [Group([check_in], record) for check_in, record, *_ in recorded]
+                taken = without + recorded
+            results = await self._write(groups, taken[-1][3])
+            self.pending -= len(taken)
+            on_outcomes = iter(taken)
+            for result in results:
+                replayed = result.replayed
+                for outcome, (_, _, on_outcome, _) in zip(result.outcomes, on_outcomes, strict=False):
+                    try:
+                        on_outcome(outcome, replayed)
+                    except Exception:  # one client's trouble is not the others'
+                        log.exception("An outcome could not be told")
         self._writer = None
 
-    async def _write(self, check_ins: list[CheckIn]) -> list[Outcome]:
-        keys, arguments = self._script_keys.copy(), self._script_arguments.copy()
-        user, location = self._keys.user, self._keys.location
-        for check_in in check_ins:
-            keys += (user(check_in.user_id), location(check_in.location_id))
-            arguments += (check_in.user_id, check_in.location_id, check_in.star_rating)
+    async def _write(self, groups: Sequence[Group], came: float) -> list[Result]:
+        """Call the script; every check-in has an outcome, whatever happens. `came`: when the newest of them came."""
+        if self._time() - came > self._max_wait_s:  # so have all of them; their clients may have gone
+            return _all(groups, _LATE)
         try:
-            reply = await RECEIVE.run(self._pipeline.connection, keys, arguments)
-            if not isinstance(reply, bytes):
-                outcomes = [_outcome(word) for _, word in zip(check_ins, reply, strict=True)]
-                self._refusing.end()
-                return outcomes
-            reason = refusal = _refusal(reply)
-        except ReplyError as error:
-            reason = error
-            refusal = UnavailableError(f"the server refuses check-ins ({error.code})")
-        except UnavailableError as error:  # the pipeline logs it
-            return [error] * len(check_ins)
+            return await self._call(groups)
+        except FootfallError as error:
+            return _all(groups, self._refused(error))
         except Exception as error:  # a defect must not leave the clients without an answer
             log.exception("The intake failed")
-            return [FootfallError(f"the check-in could not be stored ({type(error).__name__})")] * len(check_ins)
-        self._refusing.begin(reason)
-        return [refusal] * len(check_ins)
+            return _all(groups, FootfallError(f"the check-in could not be stored ({type(error).__name__})"))
+
+    async def _call(self, groups: Sequence[Group]) -> list[Result]:
+        connection = self._pipeline.connection
+        began = time.perf_counter()
+        results = await self._caller.call(connection, groups)
+        if self._replicas:
+            confirmed = await connection.call("WAIT", self._replicas, self._wait_ms)
+            if confirmed < self._replicas:
+                error = UnconfirmedError(
+                    f"{confirmed} of {self._replicas} replicas have confirmed the check-in: it may have been stored"
+                )
+                results = [_unconfirmed(result, error) for result in results]
+                self._refusing.begin(error)
+        full = [result for result in results if isinstance(result.outcomes[0], BacklogFullError)]
+        if full:
+            self._refusing.begin(full[0].outcomes[0])
+        check_ins = sum(len(result.outcomes) for result in results)
+        accepted = sum(result.accepted for result in results if not result.replayed)
+        if accepted:
+            self._refusing.end()
+        self._metrics.called(check_ins, accepted, time.perf_counter() - began, self.pending - check_ins)
+        return results
+
+    def _refused(self, error: FootfallError) -> FootfallError:
+        """What the clients are told when a call has failed."""
+        if isinstance(error, ConnectionLostError):
+            return _LOST  # the pipeline logs it
+        if isinstance(error, ReplyError):
+            self._refusing.begin(error)
+            return UnavailableError(f"the server refuses check-ins ({error.code})")
+        if isinstance(error, BrokenKeyError | LoadingError):
+            self._refusing.begin(error)
+        return error
 
 
 class _Refusing:
@@ -146,7 +221,7 @@ class _Refusing:
         self._since: float | None = None
         self._last = 0.0
 
-    def begin(self, reason: FootfallError) -> None:
+    def begin(self, reason: Outcome) -> None:
         self._last = time.monotonic()
         if self._since is None:
             self._since = self._last
@@ -158,13 +233,9 @@ class _Refusing:
             self._since = None
 
 
-def _outcome(word: bytes) -> Outcome:
-    return word if b"0" <= word[:1] <= b"9" else _refusal(word)
+def _all(groups: Sequence[Group], error: FootfallError) -> list[Result]:
+    return [Result([error] * len(group.check_ins)) for group in groups]
 
 
-def _refusal(word: bytes) -> FootfallError:
-    known = _REFUSALS.get(word)
-    if known is not None:
-        return known
-    key = word.partition(b" ")[2].decode()
-    return BrokenKeyError(f"{key} is missing or does not hold what it must")
+def _unconfirmed(result: Result, error: FootfallError) -> Result:
+    return Result([error if isinstance(outcome, bytes) else outcome for outcome in result.outcomes])

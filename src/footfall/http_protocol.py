@@ -1,0 +1,143 @@
+"""uvicorn's HTTP/1.1 protocol, mended where it would mislead a client or wait for one without end."""
+
+import asyncio
+from typing import cast
+
+import msgspec
+from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
+
+from footfall.problems import MEDIA_TYPE, Problem, request_id, title
+
+#: bytes that a request's first line and headers may take, roughly (they are counted by network reads)
+_MAX_HEAD = 64 * 1024
+#: where no app has set it in its state
+_REQUEST_TIMEOUT_S = 10.0
+
+
+class HttpProtocol(HttpToolsProtocol):
+    """uvicorn's, mended where it would mislead a client.
+
+    What is not HTTP gets a problem document, after the answers to the requests before it. A client that
+    ends its side of the connection still gets its answers. Headers cannot grow without end. A request that offers an
+    upgrade is answered as if it did not: uvicorn loses its body, and Java's client offers h2c with every request that
+    it sends in the clear. Who does not send a whole request within `request_timeout` seconds is cut off.
+    """
+
+    #: bytes read since a message began whose headers are not complete yet
+    _head_size: int | None = None
+    #: whether a part of a message was read, and its end was not
+    _in_message = False
+    #: when the next request has to be here
+    _deadline: asyncio.TimerHandle | None = None
+    #: status and detail of what cannot be read on, to be answered after the requests before it
+    _refusal: tuple[int, str] | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._request_timeout = self.app_state.get("request_timeout", _REQUEST_TIMEOUT_S)
+        self._set_deadline()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        self._unset_deadline()
+
+    def data_received(self, data: bytes) -> None:
+        if self._refusal is not None:
+            return
+        self._unset_keepalive_if_required()
+        if self._head_size is not None:
+            self._head_size += len(data)
+        try:
+            self.parser.feed_data(data)
+        except HttpParserUpgrade as upgrade:
+            self._take_without_upgrade(data[upgrade.args[0] :])
+        except HttpParserError:
+            self._refuse(400, "the request is not valid HTTP")
+        else:
+            if self._head_size is not None and self._head_size > _MAX_HEAD:
+                self._refuse(431, f"the headers take more than {_MAX_HEAD} bytes")
+
+    def eof_received(self) -> bool:  # type: ignore[override]
+        cycle = self._in_progress()
+        if self._refusal is not None:
+            return True
+        if self._head_size is not None or (cycle is not None and cycle.more_body):
+            self._refuse(400, "the request ends too early")
+        elif cycle is not None:
+            cycle.keep_alive = False
+        return cycle is not None  # whether to keep the connection open until the answer is written
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._head_size = 0
+        self._in_message = True
+        self._set_deadline()
+
+    def on_headers_complete(self) -> None:
+        self._head_size = None
+        if not self.parser.should_upgrade():
+            super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        self._in_message = False
+        self._unset_deadline()
+        if not self.parser.should_upgrade():
+            super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        was_last = not self.pipeline
+        super().on_response_complete()
+        if was_last and self._refusal is not None:
+            self._write_refusal(*self._refusal)
+
+    def _set_deadline(self) -> None:
+        self._unset_deadline()
+        self._deadline = self.loop.call_later(self._request_timeout, self._cut_off)
+
+    def _unset_deadline(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def _cut_off(self) -> None:
+        self._deadline = None
+        if self._in_message:
+            self._refuse(408, f"the request was not complete after {self._request_timeout:g} s")
+        else:
+            self.transport.close()
+
+    def _in_progress(self) -> RequestResponseCycle | None:
+        """The newest request on this connection, while it is not answered."""
+        newest = cast("RequestResponseCycle | None", self.cycle)
+        return newest if newest is not None and not newest.response_complete else None
+
+    def _take_without_upgrade(self, rest: bytes) -> None:
+        method = self.parser.get_method()
+        if method == b"CONNECT":
+            self._refuse(400, "this is not a proxy")
+            return
+        head = b"%s %s HTTP/%s\r\n" % (method, self.url, self.parser.get_http_version().encode())
+        head += b"".join(b"%s: %s\r\n" % header for header in self.headers if header[0] != b"upgrade")
+        self.parser = HttpRequestParser(self)
+        self.data_received(head + b"\r\n" + rest)
+
+    def _refuse(self, status: int, detail: str) -> None:
+        """Answer what cannot be read on, when the requests before it are answered, and end the connection."""
+        newest = self._in_progress()
+        if newest is not None and newest.more_body and self.pipeline:
+            self.pipeline.popleft()  # it is this one that cannot be read on
+        elif newest is None or newest.more_body:
+            self._write_refusal(status, detail)
+            return
+        self._refusal = (status, detail)
+
+    def _write_refusal(self, status: int, detail: str) -> None:
+        if not self.transport.is_closing():
+            problem = Problem(title=title(status), status=status, detail=detail, request_id=request_id(None))
+            body = msgspec.json.encode(problem)
+            headers = {"content-type": MEDIA_TYPE, "content-length": str(len(body)), "connection": "close"}
+            lines = [*self.server_state.default_headers, *((k.encode(), v.encode()) for k, v in headers.items())]
+            head = STATUS_LINE[status] + b"".join(b"%s: %s\r\n" % line for line in lines)
+            self.transport.write(head + b"\r\n" + body)
+            self.transport.close()

@@ -1,0 +1,120 @@
+"""From the body of a batch request to its check-ins, and to what is wrong with the others."""
+
+import zlib
+from dataclasses import dataclass
+
+import msgspec
+from msgspec import Raw
+
+from footfall.errors import FootfallError, InvalidError, MalformedError, TooLargeError, UnsupportedTypeError
+from footfall.model import CheckIn
+from footfall.receiver.check_in import decode
+
+#: check-ins in one request
+MAX_ITEMS = 10_000
+#: bytes of a body, as it is sent and as it is when it is expanded; a check-in takes about 60
+MAX_BODY = 2 * 1024 * 1024
+#: what begins a gzip member; with it zlib reads its header and checks its trailer (zlib manual, inflateInit2)
+_GZIP = 16 + zlib.MAX_WBITS
+
+_array = msgspec.json.Decoder(list[CheckIn])
+_lines = msgspec.json.Decoder(CheckIn)
+_items = msgspec.json.Decoder(list[Raw])
+
+
+@dataclass(frozen=True)
+class Batch:
+    """A batch: its check-ins with their places in it, and the errors of the other items by theirs."""
+
+    places: list[int]
+    check_ins: list[CheckIn]
+    errors: dict[int, FootfallError]
+
+
+def expand(body: bytes, encoding: str | None) -> bytes:
+    """The body without its content encoding. Raises MalformedError, TooLargeError or UnsupportedTypeError."""
+    encoding = (encoding or "identity").strip().lower()
+    if encoding == "identity":
+        return body
+    if encoding not in ("gzip", "x-gzip"):
+        raise UnsupportedTypeError("the content encoding must be gzip, or none")
+    expanded = b""
+    while body:  # a gzip file may have several members (RFC 1952, section 2.2)
+        inflater = zlib.decompressobj(_GZIP)
+        try:
+            expanded += inflater.decompress(body, MAX_BODY + 1 - len(expanded))
+        except zlib.error as error:
+            raise MalformedError(f"the body is not gzip: {error}") from None
+        if len(expanded) > MAX_BODY:
+            raise TooLargeError(f"a batch takes at most {MAX_BODY} bytes, expanded")
+        if not inflater.eof:
+            raise MalformedError("the body is not gzip: it ends too early")
+        body = inflater.unused_data
+    return expanded
+
+
+def read(body: bytes, content_type: str | None) -> Batch:
+    """The batch in a body: a JSON array, or NDJSON, whose blank lines are passed over.
+
+    Raises UnsupportedTypeError; MalformedError when the body cannot be parsed, InvalidError when it is not a list,
+    TooLargeError when it is too long a one.
+    """
+    kind = (content_type or "").partition(";")[0].strip().lower()
+    if kind == "application/json":
+        return _read_array(body)
+    if kind in ("application/x-ndjson", "application/ndjson"):
+        return _read_lines(body)
+    raise UnsupportedTypeError("the content type must be application/json or application/x-ndjson")
+
+
+def _read_array(body: bytes) -> Batch:
+    try:
+        return _all_good(_array.decode(body))
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        pass  # some item is wrong, or all of it
+    try:
+        body.decode()
+        items = _items.decode(body)
+    except msgspec.ValidationError:
+        raise InvalidError([("", "must be an array of check-ins")]) from None
+    except msgspec.DecodeError as error:
+        raise MalformedError(f"the body is not JSON: {error}") from None
+    except UnicodeDecodeError:
+        raise MalformedError("the body is not JSON: it is not UTF-8") from None
+    except RecursionError:
+        raise MalformedError("the body is not JSON that can be read: it is nested too deeply") from None
+    return _one_by_one([bytes(item) for item in items])
+
+
+def _read_lines(body: bytes) -> Batch:
+    try:
+        return _all_good(_lines.decode_lines(body))
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        pass
+    batch = _one_by_one([line for line in body.split(b"\n") if line.strip()])
+    if batch.errors and all(isinstance(error, MalformedError) for error in batch.errors.values()) and not batch.places:
+        raise MalformedError("no line of the body is JSON")
+    return batch
+
+
+def _all_good(check_ins: list[CheckIn]) -> Batch:
+    _limit(len(check_ins))
+    return Batch(list(range(len(check_ins))), check_ins, {})
+
+
+def _one_by_one(items: list[bytes]) -> Batch:
+    _limit(len(items))
+    batch = Batch([], [], {})
+    for place, item in enumerate(items):
+        try:
+            batch.check_ins.append(decode(item))
+        except FootfallError as error:
+            batch.errors[place] = error
+        else:
+            batch.places.append(place)
+    return batch
+
+
+def _limit(items: int) -> None:
+    if items > MAX_ITEMS:
+        raise TooLargeError(f"a batch takes at most {MAX_ITEMS} check-ins; this one has {items}")

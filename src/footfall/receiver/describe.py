@@ -1,0 +1,77 @@
+"""What the receiver's OpenAPI document says: handlers read bodies themselves, to the byte, so nothing else knows."""
+
+from dataclasses import dataclass
+
+import msgspec
+from litestar.openapi.spec import Example, OpenAPIMediaType, Operation, Parameter, RequestBody, Schema
+from litestar.openapi.spec.enums import OpenAPIType
+
+from footfall.model import MAX_ID
+from footfall.receiver.batch import MAX_ITEMS
+
+
+class Accepted(msgspec.Struct):
+    """The id of the entry that holds the check-in."""
+
+    id: str
+
+
+class Rejected(msgspec.Struct):
+    """A check-in of a batch that was not stored: its place from 0, and what it would have been answered alone."""
+
+    index: int
+    status: int
+    detail: str
+
+
+class AcceptedBatch(msgspec.Struct):
+    """What became of a batch: how many were stored, their entries in order, and the others."""
+
+    accepted: int
+    ids: list[str]
+    rejected: list[Rejected]
+
+
+_ID = Schema(type=OpenAPIType.INTEGER, minimum=1, maximum=MAX_ID)
+_STARS = Schema(type=OpenAPIType.INTEGER, minimum=0, maximum=5)
+_CHECK_IN = Schema(
+    type=OpenAPIType.OBJECT,
+    properties={"userId": _ID, "locationId": _ID, "starRating": _STARS},
+    required=["userId", "locationId", "starRating"],
+    additional_properties=False,
+)
+_EXAMPLE = {"userId": 180, "locationId": 13, "starRating": 4}
+_KEY = Parameter(
+    name="Idempotency-Key",
+    param_in="header",
+    schema=Schema(type=OpenAPIType.STRING, pattern="^[!-~]{1,64}$"),
+    description="Chosen by the client, another one for each request; the same when it is sent again",
+)
+
+
+@dataclass
+class CheckInOperation(Operation):
+    """Body and header of `POST /api/checkin`."""
+
+    def __post_init__(self) -> None:
+        example = Example(summary="Four stars", value=_EXAMPLE)
+        media_type = OpenAPIMediaType(schema=_CHECK_IN, examples={"check-in": example})
+        self.request_body = RequestBody(content={"application/json": media_type}, required=True)
+        self.parameters = [_KEY]
+
+
+@dataclass
+class BatchOperation(Operation):
+    """Body and header of `POST /api/checkins`."""
+
+    def __post_init__(self) -> None:
+        items = Schema(type=OpenAPIType.ARRAY, items=_CHECK_IN, max_items=MAX_ITEMS)
+        lines = Schema(type=OpenAPIType.STRING, description="A check-in a line")
+        array_example = Example(summary="Two check-ins", value=[_EXAMPLE, _EXAMPLE | {"userId": 181}])
+        lines_example = Example(summary="One check-in", value='{"userId":180,"locationId":13,"starRating":4}\n')
+        content = {
+            "application/json": OpenAPIMediaType(schema=items, examples={"array": array_example}),
+            "application/x-ndjson": OpenAPIMediaType(schema=lines, examples={"lines": lines_example}),
+        }
+        self.request_body = RequestBody(content=content, required=True)
+        self.parameters = [_KEY]

@@ -1,0 +1,89 @@
+"""Whether the receiver lives, whether it can take check-ins now, and what it has counted."""
+
+from typing import Any
+
+import msgspec
+from litestar import Request, Response, get
+from litestar.di import NamedDependency
+from litestar.openapi.datastructures import ResponseSpec
+
+from footfall.errors import BacklogFullError, BrokenKeyError, LoadingError, ReplyError, UnavailableError
+from footfall.keys import Keys
+from footfall.receiver.metrics import CONTENT_TYPE, Metrics
+from footfall.store.pipeline import Pipeline
+from footfall.web import problems
+
+
+class Alive(msgspec.Struct):
+    """The process answers."""
+
+    status: str = "alive"
+
+
+class Ready(msgspec.Struct):
+    """Check-ins are taken. `backlog`: entries that are not processed yet."""
+
+    backlog: int
+    status: str = "ready"
+
+
+class Readiness:
+    """Looks at the server over a connection of its own: the intake's may be waiting for replicas."""
+
+    def __init__(self, pipeline: Pipeline, keys: Keys, max_backlog: int, shared: dict[str, Any]) -> None:
+        self._pipeline = pipeline
+        self._keys = keys
+        self._max_backlog = max_backlog
+        self._shared = shared
+
+    async def backlog(self) -> int:
+        """Entries that are not processed yet. Raises UnavailableError or BrokenKeyError when no check-in is taken."""
+        if self._shared.get("is_draining"):
+            raise UnavailableError("the receiver is stopping")
+        keys, call = self._keys, self._pipeline.call
+        state, processed, stream = call("HGET", keys.meta, "state"), call("GET", keys.processed), self._added()
+        try:
+            if await state == b"loading":
+                raise LoadingError("data is being loaded")
+            backlog = await stream - int(await processed or 0)
+        except (ReplyError, ValueError) as error:
+            if isinstance(error, UnavailableError):
+                raise
+            raise BrokenKeyError("the keys of the stream do not hold what they must") from error
+        if backlog >= self._max_backlog:
+            raise BacklogFullError(f"the backlog is full: {backlog} entries are not processed")
+        return backlog
+
+    async def _added(self) -> int:
+        try:
+            reply = await self._pipeline.call("XINFO", "STREAM", self._keys.stream)
+        except ReplyError as error:
+            if error.code == "ERR":  # there is no stream yet
+                return 0
+            raise
+        return int(dict(zip(reply[::2], reply[1::2], strict=True))[b"entries-added"])
+
+
+@get("/healthz", summary="Whether the process lives", sync_to_thread=False, tags=["running it"])
+def healthz() -> Alive:
+    """Answers as long as the process can answer anything."""
+    return Alive()
+
+
+@get("/readyz", summary="Whether check-ins are taken", responses=problems(503), tags=["running it"])
+async def readyz(readiness: NamedDependency[Readiness]) -> Ready:
+    """503 when the server does not answer, data is being loaded, the backlog is full, or the receiver stops."""
+    return Ready(await readiness.backlog())
+
+
+@get(
+    "/metrics",
+    summary="What was counted, for Prometheus",
+    sync_to_thread=False,
+    tags=["running it"],
+    responses={200: ResponseSpec(str, generate_examples=False, media_type="text/plain", description="Text format")},
+)
+def metrics_text(request: Request[Any, Any, Any]) -> Response[bytes]:
+    """Check-ins accepted and refused by reason, sizes and times of calls, and what is in flight; of all workers."""
+    metrics: Metrics = request.app.state.metrics
+    return Response(metrics.text(), media_type=CONTENT_TYPE)

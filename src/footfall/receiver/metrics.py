@@ -1,0 +1,82 @@
+"""What the receiver counts, for Prometheus. Calls and the check-ins in them are counted together, once per call."""
+
+import os
+from pathlib import Path
+
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    disable_created_metrics,
+    generate_latest,
+)
+from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
+
+from footfall.errors import FootfallError
+from footfall.serve import METRICS_DIRECTORY
+
+disable_created_metrics()  # type: ignore[no-untyped-call]
+CONTENT_TYPE = CONTENT_TYPE_LATEST
+_CALL_SIZES = (1, 2, 5, 10, 20, 50, 100, 200, 500)
+_SECONDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2)
+
+
+class Metrics:
+    """The numbers of one receiver process."""
+
+    def __init__(self) -> None:
+        self._registry = CollectorRegistry()
+        registry = self._registry
+        self._accepted = Counter("footfall_checkins_accepted", "Check-ins stored", registry=registry)
+        self._refused = Counter("footfall_checkins_refused", "Check-ins refused", ["reason"], registry=registry)
+        self._sizes = Histogram(
+            "footfall_receive_call_checkins",
+            "Check-ins per call of receive.lua",
+            buckets=_CALL_SIZES,
+            registry=registry,
+        )
+        self._seconds = Histogram(
+            "footfall_receive_call_seconds",
+            "Time from a call of receive.lua to its confirmation",
+            buckets=_SECONDS,
+            registry=registry,
+        )
+        self._in_flight = Gauge(
+            "footfall_checkins_in_flight",
+            "Check-ins without an outcome yet",
+            multiprocess_mode="livesum",
+            registry=registry,
+        )
+
+    def called(self, check_ins: int, accepted: int, seconds: float, in_flight: int) -> None:
+        """One call was confirmed; `in_flight`: what is without an outcome now."""
+        self._accepted.inc(accepted)
+        self._sizes.observe(check_ins)
+        self._seconds.observe(seconds)
+        self._in_flight.set(in_flight)
+
+    def refused(self, error: FootfallError) -> None:
+        """A check-in was refused."""
+        self._refused.labels(error.reason).inc()
+
+    def text(self) -> bytes:
+        """Everything, of all workers, in the text format."""
+        directory = os.environ.get(METRICS_DIRECTORY)
+        if directory is None:
+            return generate_latest(self._registry)
+        _forget_dead(Path(directory))
+        registry = CollectorRegistry()
+        MultiProcessCollector(registry, directory)  # type: ignore[no-untyped-call]
+        return generate_latest(registry)
+
+
+def _forget_dead(directory: Path) -> None:
+    """Workers that have died have nothing in flight any more; what they counted stays."""
+    for file in directory.glob("gauge_live*_*.db"):
+        pid = int(file.stem.rpartition("_")[2])
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            mark_process_dead(pid, str(directory))  # type: ignore[no-untyped-call]

@@ -1,0 +1,13 @@
+"""Run as a script: the receiver without its fast path, for the tests that compare the two."""
+
+from footfall import config, logs
+from footfall.http_protocol import HttpProtocol
+from footfall.serve import Service, run
+
+if __name__ == "__main__":
+    settings = config.load()
+    logs.configure(settings.log_level, settings.log_format)
+    run(
+        Service("receiver", "footfall.receiver.app:create", "receiver_port", protocol=HttpProtocol),
+        settings,
+    )
