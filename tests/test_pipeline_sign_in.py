@@ -48,7 +48,7 @@ async def test_a_user_signs_in_by_name(with_users: Server, who: str, name: bytes
 async def test_a_wrong_password_is_logged_without_it(with_users: Server, caplog: pytest.LogCaptureFixture) -> None:
     async with pipeline_to(with_user(with_users, "ann:guess")) as pipeline:
         await wait_until_async(lambda: "WRONGPASS" in caplog.text, "the reason is logged")
-        with pytest.raises(UnavailableError, match="WRONGPASS") as caught:
+        with pytest.raises(UnavailableError, match="not available") as caught:
             pipeline.call("PING")
     assert "guess" not in caplog.text + str(caught.value)
 

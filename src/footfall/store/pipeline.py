@@ -160,7 +160,8 @@ class Pipeline:
         self._connected = asyncio.Event()
         self._ssl_context = address.ssl_context()
         self._keeper: asyncio.Task[None] | None = None
-        self._reason = "not connected yet"
+        #: what clients are told of the trouble: what an operator must repair, but not where the server is
+        self._told = ""
         self._down_since: float | None = None
         self._said_broken = False
 
@@ -187,7 +188,7 @@ class Pipeline:
     def connection(self) -> Connection:
         """The connection that is up now. Raises UnavailableError when there is none."""
         if self._connection is None or self._connection.is_closed:
-            raise UnavailableError("the server is not available")  # where it is and why is for the log, not for clients
+            raise UnavailableError(f"the server is not available{self._told}")
         return self._connection
 
     def call(self, *command: Argument) -> asyncio.Future[Reply]:
@@ -256,7 +257,7 @@ class Pipeline:
 
     def _outage(self, reason: str, *, broken: bool = False) -> None:
         self._connected.clear()
-        self._reason = reason
+        self._told = f": {reason}" if broken else ""
         # a server that came back with keys that are broken needs somebody: that is another outage than the one before
         if self._down_since is None or (broken and not self._said_broken):
             self._down_since = self._down_since or time.monotonic()
