@@ -173,12 +173,15 @@ def _number(value: float) -> str:
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}"
 
 
-def print_goal(what: str, ratios: Sequence[float], goal: float) -> None:
-    """Whether the median of the runs' ratios reaches the goal."""
+def print_goal(what: str, ratios: Sequence[float], goal: float, *, at_most: bool = False) -> None:
+    """Whether the median of the runs' ratios reaches the goal: is as high, or with `at_most` as low."""
     found = median(ratios)
-    verdict = "reached" if found >= goal else "missed"
-    spread = f"{min(ratios):.1f} to {max(ratios):.1f} in {len(ratios)} runs"
-    console.print(f"{what}: {found:.1f} times ({spread}); goal ≥ {goal:g}: [bold]{verdict}[/bold]")
+    reached = found <= goal if at_most else found >= goal
+    spread = f"{min(ratios):.2f} to {max(ratios):.2f} in {len(ratios)} runs"
+    verdict = "reached" if reached else "missed"
+    console.print(
+        f"{what}: {found:.2f} times ({spread}); goal {'≤' if at_most else '≥'} {goal:g}: [bold]{verdict}[/bold]"
+    )
 
 
 def end_in_order() -> None:

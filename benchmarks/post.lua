@@ -1,24 +1,33 @@
 -- wrk's part of receiver.py: posts check-ins of the sample's users, made once, in turn; prints what came of it as JSON.
 --
--- arguments (after wrk's `--`)  1 bare | phone: which headers  2 path  3 check-ins per request
+-- arguments (after wrk's `--`)  1 bare | phone | traced: which headers  2 path  3 check-ins per request
 local SAMPLE_USERS, SAMPLE_LOCATIONS, REQUESTS = 1000, 215, 997
 
-local HEADERS = {
-    bare = {},
-    -- what a phone app or a browser sends besides
-    phone = {
-        ['User-Agent'] = 'Mozilla/5.0 (Linux; Android 14; Pixel 8) AppleWebKit/537.36 Chrome/126.0.0.0 Mobile Safari/537.36',
-        ['Accept'] = 'application/json, text/plain, */*',
-        ['Accept-Encoding'] = 'gzip, deflate, br',
-        ['Accept-Language'] = 'en-US,en;q=0.9,de;q=0.8',
-        ['Connection'] = 'keep-alive',
-        ['Cache-Control'] = 'no-cache',
-        ['Referer'] = 'https://app.example.com/places/13',
-        ['X-Request-Id'] = '7f8c1d1e-4a3b-4c55-9d52-0a8d2a1f6f3e',
-        ['Traceparent'] = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01',
-        ['X-App-Version'] = '4.12.0',
-    },
+-- what a phone app or a browser sends besides: the same with each request
+local PHONE = {
+    ['User-Agent'] = 'Mozilla/5.0 (Linux; Android 14; Pixel 8) AppleWebKit/537.36 Chrome/126.0.0.0 Mobile Safari/537.36',
+    ['Accept'] = 'application/json, text/plain, */*',
+    ['Accept-Encoding'] = 'gzip, deflate, br',
+    ['Accept-Language'] = 'en-US,en;q=0.9,de;q=0.8',
+    ['Connection'] = 'keep-alive',
+    ['Cache-Control'] = 'no-cache',
+    ['Referer'] = 'https://app.example.com/places/13',
+    ['Sec-Ch-Ua-Mobile'] = '?1',
+    ['Sec-Fetch-Mode'] = 'cors',
+    ['X-App-Version'] = '4.12.0',
 }
+
+local function headers_of(set, number)
+    local headers = {['Content-Type'] = 'application/json'}
+    if set == 'bare' then return headers end
+    for name, value in pairs(PHONE) do headers[name] = value end
+    if set == 'traced' then
+        -- what a gateway or an instrumented client adds: another with each request
+        headers['X-Request-Id'] = string.format('7f8c1d1e-4a3b-4c55-9d52-%012x', number)
+        headers['Traceparent'] = string.format('00-4bf92f3577b34da6a3ce929d%08x-00f067aa%08x-01', number, number)
+    end
+    return headers
+end
 
 local requests, at = {}, 0
 
@@ -29,8 +38,6 @@ end
 
 function init(arguments)
     math.randomseed(1)
-    local headers = {['Content-Type'] = 'application/json'}
-    for name, value in pairs(HEADERS[arguments[1]]) do headers[name] = value end
     local per_request = tonumber(arguments[3])
     for i = 1, per_request == 1 and REQUESTS or 19 do
         local body = check_in()
@@ -39,7 +46,7 @@ function init(arguments)
             for n = 1, per_request do all[n] = check_in() end
             body = '[' .. table.concat(all, ',') .. ']'
         end
-        requests[i] = wrk.format('POST', arguments[2], headers, body)
+        requests[i] = wrk.format('POST', arguments[2], headers_of(arguments[1], i), body)
     end
 end
 

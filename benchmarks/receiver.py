@@ -1,22 +1,27 @@
 """What capturing one check-in costs the receiver, next to other ways to answer the same requests.
 
-Run     .venv/bin/python benchmarks/receiver.py [--seconds 5] [--rounds 5] [--only NAME ...] [--quick]
-        (Linux; five minutes; needs wrk, and nginx-light for the floor, both Debian packages)
-Load    wrk, one thread, 64 keep-alive connections, check-ins of the sample's users at its locations; once with wrk's
-        bare headers and once with the ten that a phone app or a browser sends besides. One process answers. Valkey
-        runs on the same machine, append-only file on (fsync every second), no processor.
-Prints  CPU µs per check-in (user + system of the process that answers), check-ins/s, p50 and p99, and memory; medians
-        over the rounds, and ratios of what was measured in the same round.
-Expect  at most 0.1 times the CPU of FastAPI + redis-py.
-Doesn't show: a network; what the server's CPU costs (see processor.py); more connections than 64. With two cores
-        wrk, the receiver and Valkey share them, so check-ins/s say less than CPU does.
+Run     .venv/bin/python benchmarks/receiver.py [--seconds 4] [--rounds 5] [--only NAME ...] [--quick]
+        (Linux; eight minutes; needs wrk, and nginx-light and redis-tools for their rows: Debian packages)
+Load    wrk, one thread, 64 keep-alive connections, check-ins of the sample's users at its locations: with wrk's bare
+        headers; with the ten that a phone app or a browser sends besides; and with two more that differ in each
+        request, as tracing has them. One process answers. Valkey runs on the same machine, append-only file on (fsync
+        every second), no processor. Every 202 of Footfall's follows the server's confirmation.
+Prints  CPU µs per check-in (user + system of the process that answers), check-ins/s, p50 and p99 per request, and
+        memory; medians over the rounds, and the goals, as ratios of what was measured in the same round. Then how many
+        check-ins/s receive.lua alone and pipelined XADDs alone reach on the server.
+Expect  fast path: at most 0.6 times the CPU of an empty ASGI app with bare headers and 0.7 times with ten, a 15th of
+        FastAPI + redis-py's, p99 below 3 times the empty app's; batches: at most 3 µs, 0.6 times receive.lua's rate.
+Doesn't show: a network; what the server's CPU costs; more connections than 64. With two cores wrk, the receiver and
+        Valkey share them, so check-ins/s say less than CPU does.
 """
 
 import argparse
 import contextlib
 import shutil
+import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,10 +32,29 @@ from redis import Redis
 
 import wrk
 from data import Amount, load_records
-from measure import child, console, end_in_order, footfall, free_port, print_machine, print_table, server, wait_until
+from measure import (
+    child,
+    console,
+    end_in_order,
+    footfall,
+    free_port,
+    print_goal,
+    print_machine,
+    print_table,
+    server,
+    wait_until,
+)
 
+#: seconds after which what wrk has left behind at the end of a run is done
+_REST_S = 1.0
 _PEERS = Path(__file__).parent / "peers"
-_NGINX = "nginx 202"
+_FAST, _BATCHES, _EMPTY = "fast path", "batches of 1,000", "empty ASGI app"
+_FASTAPI, _NGINX = "FastAPI + redis-py", "nginx 202"
+_HEADERS = {
+    "bare": "wrk's bare headers",
+    "phone": "the headers of a phone app",
+    "traced": "the headers of a phone app, and two that differ in each request",
+}
 _NGINX_CONFIG = """
 daemon off; master_process off; worker_processes 1; pid {directory}/pid; error_log {directory}/log;
 events {{ worker_connections 1024; }}
@@ -40,6 +64,9 @@ http {{
   server {{ listen 127.0.0.1:{port}; location / {{ default_type application/json; return 202 '{{"id":"0-0"}}'; }} }}
 }}
 """
+#: what was measured of each target, round by round
+Loads = dict[str, list[wrk.Load]]
+
 _COLUMNS: dict[str, Callable[[wrk.Load], float]] = {
     "µs CPU": lambda load: load.cpu_us,
     "check-ins/s": lambda load: load.per_s,
@@ -62,7 +89,7 @@ class Target:
 def main() -> None:
     """Measure every target with both sets of headers."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seconds", type=int, default=5)
+    parser.add_argument("--seconds", type=int, default=4)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--only", nargs="*", help="names of targets")
     parser.add_argument("--quick", action="store_true", help="only see that it works; the numbers mean nothing")
@@ -80,19 +107,24 @@ def main() -> None:
             for target in all_targets(running.url, Path(directory))
             if not options.only or target.name in options.only
         ]
-        for headers in ("bare", "phone"):
-            compare(targets, headers, options.seconds, options.rounds)
+        for headers in ("bare", "phone", "traced"):
+            loads = compare(targets, headers, options.seconds, options.rounds)
+            if headers != "traced":
+                print_goals(loads, headers)
+            if headers == "bare":
+                bare = loads
+        print_ceilings(running.url, running.port, options.seconds, bare.get(_BATCHES, []))
 
 
 def all_targets(redis_url: str, directory: Path) -> list[Target]:
     """What is compared: Footfall's first, then the yardsticks."""
     targets = [
-        Target("fast path", lambda port: receiver(redis_url, port)),
+        Target(_FAST, lambda port: receiver(redis_url, port)),
         # a query is enough for a request not to be plain
         Target("ASGI path", lambda port: receiver(redis_url, port), path="/api/checkin?"),
-        Target("batches of 1,000", lambda port: receiver(redis_url, port), path="/api/checkins", per_request=1000),
-        Target("empty ASGI app", lambda port: [sys.executable, str(_PEERS / "empty_asgi.py"), str(port)]),
-        Target("FastAPI + redis-py", lambda port: fastapi(redis_url, port)),
+        Target(_BATCHES, lambda port: receiver(redis_url, port), path="/api/checkins", per_request=1000),
+        Target(_EMPTY, lambda port: [sys.executable, str(_PEERS / "empty_asgi.py"), str(port)]),
+        Target(_FASTAPI, lambda port: fastapi(redis_url, port)),
     ]
     if shutil.which("nginx"):
         targets.append(Target(_NGINX, lambda port: nginx(directory, port)))
@@ -101,32 +133,61 @@ def all_targets(redis_url: str, directory: Path) -> list[Target]:
     return targets
 
 
-def compare(targets: Sequence[Target], headers: wrk.Headers, seconds: int, rounds: int) -> None:
+def compare(targets: Sequence[Target], headers: wrk.Headers, seconds: int, rounds: int) -> Loads:
     """Measure the targets in turn, several times, and print what came of it."""
-    loads: dict[str, list[wrk.Load]] = {target.name: [] for target in targets}
+    loads: Loads = {target.name: [] for target in targets}
     for _ in range(rounds):
         for target in targets:
             loads[target.name].append(measured(target, headers, seconds))
-    base = loads[targets[0].name]
-    what = "wrk's bare headers" if headers == "bare" else "the headers of a phone app"
-    print_table(
-        f"one check-in with {what}; medians of {rounds} rounds",
-        ("", *_COLUMNS, f"CPU / {targets[0].name}"),
-        [
-            (
-                name,
-                *(median(map(of, found)) for of in _COLUMNS.values()),
-                median(one.cpu_us / other.cpu_us for one, other in zip(found, base, strict=True)),
-            )
-            for name, found in loads.items()
-        ],
-    )
+    rows: list[tuple[str | float, ...]] = [
+        (name, *(median(map(of, found)) for of in _COLUMNS.values())) for name, found in loads.items()
+    ]
+    print_table(f"one check-in, {_HEADERS[headers]}; medians of {rounds} rounds", ("", *_COLUMNS), rows)
+    return loads
+
+
+def print_goals(loads: Loads, headers: wrk.Headers) -> None:
+    """Compare what was measured in the same round."""
+    if {_FAST, _EMPTY, _FASTAPI} <= loads.keys():
+        together = list(zip(loads[_FAST], loads[_EMPTY], loads[_FASTAPI], strict=True))
+        cpu = [fast.cpu_us / empty.cpu_us for fast, empty, _ in together]
+        print_goal("fast path's CPU / empty ASGI app's", cpu, 0.6 if headers == "bare" else 0.7, at_most=True)
+        print_goal("FastAPI's CPU / fast path's", [other.cpu_us / fast.cpu_us for fast, _, other in together], 15)
+        p99 = [fast.p99_ms / empty.p99_ms for fast, empty, _ in together]
+        print_goal("fast path's p99 / empty ASGI app's", p99, 3, at_most=True)
+    if _BATCHES in loads:
+        print_goal("batches: µs CPU", [load.cpu_us for load in loads[_BATCHES]], 3, at_most=True)
+    console.print()
+
+
+def print_ceilings(redis_url: str, port: int, seconds: int, batches: Sequence[wrk.Load]) -> None:
+    """What the server reaches without a receiver, and how near the batches come to it."""
+    script = [sys.executable, str(_PEERS / "receive_script.py"), redis_url, str(seconds)]
+    alone = [float(output(script)) for _ in range(max(1, len(batches)))]
+    rows: list[tuple[str, float]] = [("receive.lua alone", median(alone))]
+    if shutil.which("redis-benchmark"):
+        command = ["redis-benchmark", "-p", str(port), "-n", "500000", "-c", "4", "-P", "64", "--csv", "-q"]
+        fields = ["locationId", "13", "userId", "180", "starRating", "4"]
+        last = output([*command, "XADD", "bench:checkins", "*", *fields]).strip().rpartition("\n")[2]
+        rows.append(("redis-benchmark, XADD, pipelined", float(last.split(",")[1].strip('"'))))
+    else:
+        console.print("redis-benchmark is not installed (apt-get install redis-tools): its row is left out.")
+    print_table("the server alone", ("", "check-ins/s"), rows)
+    if batches:
+        reached = [load.per_s / rate for load, rate in zip(batches, alone, strict=True)]
+        print_goal("batches' check-ins/s / receive.lua's", reached, 0.6)
+
+
+def output(command: Sequence[str]) -> str:
+    """What a command prints."""
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
 
 def measured(target: Target, headers: wrk.Headers, seconds: int) -> wrk.Load:
     """The load on a fresh process, warm."""
     with listening(target) as (port, pid):
         wrk.post(port, pid, 1, headers, path=target.path, per_request=target.per_request)
+        time.sleep(_REST_S)
         return wrk.post(port, pid, seconds, headers, path=target.path, per_request=target.per_request)
 
 

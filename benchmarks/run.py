@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TextIO
 
 #: in the order in which they run
-BENCHMARKS = ("receiver", "processor")
+BENCHMARKS = ("receiver", "memory", "processor")
 
 _HERE = Path(__file__).parent
 

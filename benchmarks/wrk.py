@@ -11,8 +11,9 @@ import msgspec
 
 from measure import cpu_s, memory_mb
 
-#: wrk's own headers; or these and the ten that a phone app or a browser sends besides
-Headers = Literal["bare", "phone"]
+#: wrk's own headers; or these and the ten that a phone app or a browser sends besides; or these and two that differ
+#: in each request, as tracing has them
+Headers = Literal["bare", "phone", "traced"]
 
 CONNECTIONS = 64
 _SCRIPT = Path(__file__).with_name("post.lua")
