@@ -16,6 +16,10 @@ run: .venv/run  ## start everything on this machine (Ctrl-C stops it)
 test: .venv/dev  ## run the whole test suite
 	@$(BIN)/pytest -n auto --dist worksteal
 
+.PHONY: chaos
+chaos: .venv/dev  ## run the fault tests at full length (some 15 minutes)
+	@TEST_FULL=1 $(BIN)/pytest --timeout 1800 tests/chaos
+
 .PHONY: lint
 lint: .venv/dev  ## format, lint, types
 	$(BIN)/ruff format --check .

@@ -1,17 +1,27 @@
 """What the tests of the receiver have in common: who is known, how to ask, what a refusal looks like."""
 
+import contextlib
+import json
 import time
+from collections.abc import AsyncIterator, Iterable, Mapping
 from typing import Any
 
+from footfall import config
+from footfall.errors import FootfallError
 from footfall.keys import Keys
-from footfall.store.books import open_arguments, open_keys
-from footfall.store.scripts import OPEN
+from footfall.model import CheckIn
+from footfall.receiver.group import Outcome
+from footfall.receiver.intake import Intake
+from footfall.receiver.metrics import Metrics
+from footfall.store.books import open_arguments, open_keys, open_pipeline
+from footfall.store.scripts import OPEN, RECEIVE
 from processes import Receiver
 from raw_http import Answer, RawConnection, request
 from servers import Server
 
-#: a check-in of a known user at a known location
+#: a check-in of a known user at a known location, as it is sent and as it is read
 GOOD = b'{"userId":1,"locationId":2,"starRating":3}'
+CHECK_IN = CheckIn(user_id=1, location_id=2, star_rating=3)
 STREAM, META, PROCESSED = "ncc:checkins", "ncc:meta", "ncc:checkinprocessor:processed"
 #: seconds within which the receiver says that the server is away
 _SOON = 2.0
@@ -38,6 +48,19 @@ def ask(receiver: Receiver, *parts: bytes, end: bool = False) -> Answer:
 def post(receiver: Receiver, body: bytes = GOOD) -> Answer:
     """The answer to a check-in."""
     return ask(receiver, request(body))
+
+
+def post_batch(receiver: Receiver, body: bytes, headers: Mapping[str, str] | None = None) -> Answer:
+    """The answer to a batch."""
+    return ask(receiver, request(body, path="/api/checkins", headers=headers))
+
+
+def array(check_ins: Iterable[CheckIn]) -> bytes:
+    """Check-ins as the body of a batch."""
+    rows = [
+        {"userId": item.user_id, "locationId": item.location_id, "starRating": item.star_rating} for item in check_ins
+    ]
+    return json.dumps(rows).encode()
 
 
 def accepted_id(answer: Answer) -> str:
@@ -76,3 +99,69 @@ def assert_unavailable(receiver: Receiver) -> Any:
     assert time.monotonic() - started < _SOON
     assert int(answer.headers["retry-after"]) >= 1
     return assert_problem(answer, 503)
+
+
+# --- without HTTP
+
+
+@contextlib.asynccontextmanager
+async def intake_at(url: str, **chosen: object) -> AsyncIterator[Intake]:
+    """An intake in this process, connected, with these settings."""
+    settings = config.load({"redis_url": url, "server_timeout": 10, **chosen})
+    pipeline = open_pipeline(url, settings)
+    pipeline.start()
+    await pipeline.settle()
+    intake = Intake(pipeline, Keys(settings.prefix), settings, Metrics())
+    try:
+        yield intake
+        await intake.drain()
+        assert intake.pending == 0
+    finally:
+        await pipeline.close()
+
+
+def stored(client: Any) -> list[tuple[str, CheckIn]]:
+    """The entries of the stream, which are as the receiver writes them."""
+    entries = []
+    for entry_id, fields in client.xrange(STREAM):
+        assert list(fields) == ["locationId", "userId", "starRating"]
+        location, user, stars = map(int, fields.values())
+        entries.append((entry_id, CheckIn(user_id=user, location_id=location, star_rating=stars)))
+    return entries
+
+
+def calls(client: Any) -> int:
+    """How often the server has run receive.lua since `count_calls`."""
+    found = client.info("commandstats").get("cmdstat_evalsha", {"calls": 0})
+    return int(found["calls"])
+
+
+def count_calls(client: Any) -> None:
+    """Begin to count with `calls`."""
+    client.script_load(RECEIVE.source)
+    client.config_resetstat()
+
+
+class Outcomes:
+    """Takes the outcomes of check-ins, by number."""
+
+    def __init__(self) -> None:
+        self.by_number = dict[int, list[tuple[Outcome, bool]]]()
+
+    def add(self, intake: Intake, number: int, check_in: CheckIn = CHECK_IN, key: str | None = None) -> None:
+        told = self.by_number.setdefault(number, [])
+        intake.add(check_in, lambda outcome, replayed: told.append((outcome, replayed)), key)
+
+    def ids(self) -> list[str]:
+        """The id of each, all of which were stored, told once."""
+        found = []
+        for told in self.by_number.values():
+            ((outcome, replayed),) = told
+            assert isinstance(outcome, bytes), outcome
+            assert not replayed
+            found.append(outcome.decode())
+        return found
+
+    def all_are(self, kind: type[FootfallError]) -> bool:
+        """Whether each was told this error, once."""
+        return all(len(told) == 1 and isinstance(told[0][0], kind) for told in self.by_number.values())

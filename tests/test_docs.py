@@ -1,5 +1,6 @@
 """The documentation says what the code does: names, defaults, links, and the examples, which are run."""
 
+import gzip
 import inspect
 import json
 import re
@@ -21,9 +22,10 @@ from footfall.api import app as api
 from footfall.cli import app as cli
 from footfall.config import Settings, env_name
 from footfall.entries import Reason
-from footfall.errors import ExitCode
+from footfall.errors import DurabilityError, ExitCode, FootfallError, NotFoundError, TemporaryReplyError
 from footfall.keys import Keys
 from footfall.receiver import app as receiver
+from footfall.receiver.metrics import Metrics
 from processes import Api, Footfall, Receiver
 from servers import Server, wait_until
 
@@ -31,6 +33,8 @@ ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
 #: what the examples show for a time of today, in ms; the sample ends long before
 NOW, _SAMPLE_ENDS = 1767225600000, 1612507754858
+#: what they show for the id of a request that came without one
+REQUEST_ID = "7d1c5e0b9a3f4c21"
 
 _commands: dict[str, Any] = typer.main.get_command(cli).commands  # type: ignore[attr-defined]
 
@@ -87,9 +91,49 @@ def test_every_key_is_in_the_table_of_keys() -> None:
     names = [value.decode() for value in vars(keys).values() if isinstance(value, bytes) and value[-1:] != b":"]
     for name, family in inspect.getmembers(keys, inspect.ismethod):
         if not name.startswith("_"):
-            of = family("x") if name == "category" else family(7)
-            names.append(of.decode().replace(":x", ":<category>").replace(":7", ":<id>"))
+            names += _family(family)
     assert {row["key"].strip("`") for row in tables(ROOT / "docs" / "architecture.md") if "key" in row} == set(names)
+
+
+def _family(family: Any) -> Iterator[str]:
+    """The names of a family of keys: without the parameters that it can do without, and with each of them."""
+    parameters = inspect.signature(family).parameters.values()
+    needed = [parameter for parameter in parameters if parameter.default is parameter.empty]
+    for optional in (None, *(parameter for parameter in parameters if parameter not in needed)):
+        taken = [*needed, *([optional] if optional else [])]
+        places = {p.name: f"<{p.name}>" if p.annotation is str else 1000 + i for i, p in enumerate(taken)}
+        key = family(**places).decode()
+        for name, place in places.items():
+            shown = "id" if len(needed) == 1 and optional is None else name.removesuffix("_id")
+            key = key.replace(str(place), f"<{shown}>") if isinstance(place, int) else key
+        yield key
+
+
+def test_every_metric_is_in_its_table() -> None:
+    rows = {row["metric"].strip("`"): row["type"] for row in tables(ROOT / "docs" / "receiver.md") if "metric" in row}
+    assert rows == dict(re.findall(r"^# TYPE (\w+) (\w+)$", Metrics().text().decode(), re.MULTILINE))
+
+
+def test_every_reason_of_a_refusal_is_in_its_table_with_its_status() -> None:
+    def descend(error: type[FootfallError]) -> Iterator[type[FootfallError]]:
+        yield error
+        for kind in error.__subclasses__():
+            if kind.__module__ == FootfallError.__module__:
+                yield from descend(kind)
+
+    # those with a status of their own are answers. These are not a receiver's: it tells them as others
+    others = {NotFoundError, DurabilityError, TemporaryReplyError}
+    answers = {kind for kind in descend(FootfallError) if kind.status != FootfallError.status} - others
+    rows = {row["reason"].strip("`"): row["status"] for row in tables(ROOT / "docs" / "receiver.md") if "reason" in row}
+    assert rows == {kind.reason: str(kind.status) for kind in answers | {FootfallError}}
+
+
+def test_every_status_of_a_route_is_in_the_table_of_statuses() -> None:
+    rows = [row for row in tables(ROOT / "docs" / "receiver.md") if "`/api/checkin`" in row]
+    paths = receiver.create(config.load({"redis_url": "redis://127.0.0.1:1"})).openapi_schema.to_schema()["paths"]
+    for path in ("/api/checkin", "/api/checkins"):
+        documented = {row["status"] for row in rows if not row[f"`{path}`"].startswith("only in")}
+        assert paths[path]["post"]["responses"].keys() <= documented
 
 
 def test_every_reason_of_a_dead_letter_is_in_its_table() -> None:
@@ -222,6 +266,8 @@ class Scene:
     def run(self, command: str) -> str:
         """What a line of an example prints."""
         words = shlex.split(command)
+        if words[:2] == ["gzip", "-c"]:  # a file | curl
+            return self._curl(words[5:], gzip.compress((self.directory / words[2]).read_bytes()))
         if words[0] == "curl":
             return self._curl(words[1:])
         settings: dict[str, object] = {"redis_url": self.server.url, "bcrypt_cost": 4}
@@ -238,14 +284,18 @@ class Scene:
             process.wait()
             return process.log
 
-    def _curl(self, words: list[str]) -> str:
-        url, headers, body, heads = "", {}, None, False
+    def _curl(self, words: list[str], piped: bytes = b"") -> str:
+        body: str | bytes | None = None
+        url, headers, heads = "", {}, False
         arguments = iter(words)
         for word in arguments:
             if word == "-i":
                 heads = True
             elif word == "-d":
                 body = next(arguments)
+            elif word == "--data-binary":
+                assert next(arguments) == "@-"
+                body = piped
             elif word == "-H":
                 name, _, value = next(arguments).partition(": ")
                 headers[name] = value
@@ -256,7 +306,8 @@ class Scene:
         answer = client.request("GET" if body is None else "POST", f"/{path}", content=body, headers=headers)
         wait_until_drained(self.server)
         head = "".join(f"{name}: {value}\n" for name, value in answer.headers.items()) if heads else ""
-        return re.sub(r"\b\d{13}\b", lambda ms: str(NOW) if int(ms[0]) > _SAMPLE_ENDS else ms[0], head + answer.text)
+        text = re.sub(r'(?<="requestId":")[0-9a-f]{16}(?=")', REQUEST_ID, head + answer.text)
+        return re.sub(r"\b\d{13}\b", lambda ms: str(NOW) if int(ms[0]) > _SAMPLE_ENDS else ms[0], text)
 
 
 @pytest.fixture
@@ -306,7 +357,7 @@ def examples(page: Path, directory: Path) -> Iterator[tuple[str, Block]]:
 
 
 #: pages, how many examples each has at least; those that only look come first
-EXAMPLES = {"docs/api.md": 7, "docs/receiver.md": 3, "docs/configuration.md": 1, "docs/loader.md": 2, "README.md": 5}
+EXAMPLES = {"docs/api.md": 7, "docs/receiver.md": 11, "docs/configuration.md": 1, "docs/loader.md": 2, "README.md": 5}
 
 
 def test_every_example_prints_what_the_page_says(scene: Scene) -> None:

@@ -227,6 +227,13 @@ def test_any_requests_are_answered_and_stored_as_on_the_other_path(
     pair.compare(parts)
 
 
+@pytest.mark.parametrize("second", [GOOD, GOOD.replace(b":3", b":4")], ids=["the same", "another"])
+def test_a_key_that_is_used_again_is_answered_as_on_the_other_path(pair: Pair, second: bytes) -> None:
+    headers = {"Idempotency-Key": f"again-{second[-2]}"}
+    for body in (GOOD, second, b"x", second):
+        pair.compare([request(body, headers=headers)])
+
+
 _HEAD = b"POST /api/checkin HTTP/1.1\r\nHost: test\r\nContent-Type: application/json\r\n"
 _LENGTH = b"Content-Length: %d\r\n" % len(GOOD)
 #: one of each kind that servers have been fooled with, and the statuses that it is answered with

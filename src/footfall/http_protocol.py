@@ -134,7 +134,9 @@ class HttpProtocol(HttpToolsProtocol):
 
     def _write_refusal(self, status: int, detail: str) -> None:
         if not self.transport.is_closing():
-            problem = Problem(title=title(status), status=status, detail=detail, request_id=request_id(None))
+            # of the request that cannot be read on, as far as its headers were read
+            sent = dict(self.headers).get(b"x-request-id", b"").decode("latin-1") if self._in_message else None
+            problem = Problem(title=title(status), status=status, detail=detail, request_id=request_id(sent))
             body = msgspec.json.encode(problem)
             headers = {"content-type": MEDIA_TYPE, "content-length": str(len(body)), "connection": "close"}
             lines = [*self.server_state.default_headers, *((k.encode(), v.encode()) for k, v in headers.items())]

@@ -1,8 +1,10 @@
 """Running an HTTP service: the socket, the workers, the signals."""
 
+import contextlib
 import errno
 import multiprocessing
 import os
+import resource
 import signal
 import socket
 import tempfile
@@ -44,6 +46,7 @@ def run(service: Service, settings: Settings) -> None:
     Raises PortTakenError when another process listens there.
     """
     os.environ.update(settings.environment())
+    _allow_many_connections()
     listener = listen(service.setting, settings)
     log.info("The %s listens on %s", service.name, url(service.setting, settings))
     server = uvicorn.Config(
@@ -84,6 +87,13 @@ def worker_settings() -> Settings:
         launch.end_with_parent(parent.pid)
         logs.configure(settings.log_level, settings.log_format)
     return settings
+
+
+def _allow_many_connections() -> None:
+    """Raise the limit of open files, often 1,024, as far as the system lets this process."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(OSError, ValueError):  # macOS names a limit that it does not accept
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def _ignore(_signal: int, _frame: object) -> None:

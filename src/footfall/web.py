@@ -53,7 +53,7 @@ def create_app(
         lifespan=[lifespan],
         dependencies={name: Provide(_from_state(name), sync_to_thread=False) for name in provide},
         exception_handlers={
-            FootfallError: _footfall_error,
+            FootfallError: footfall_error,
             HTTPException: _http_exception,
             Exception: _unexpected,
         },
@@ -84,11 +84,10 @@ def _from_state(name: str) -> Callable[[State], Any]:
     return provide
 
 
-def _footfall_error(request: Request[Any, Any, Any], error: FootfallError) -> Response[bytes]:
+def footfall_error(request: Request[Any, Any, Any], error: FootfallError) -> Response[bytes]:
+    """The answer to a request that failed with this error."""
     if error.status == HTTPStatus.INTERNAL_SERVER_ERROR:
         return _unexpected(request, error)
-    if (count := request.app.state.get("count_refusal")) is not None:
-        count(error)
     return _response(error, _request_id(request))
 
 
@@ -106,7 +105,7 @@ def _http_exception(request: Request[Any, Any, Any], error: HTTPException) -> Re
     extra = error.extra
     if error.status_code == HTTPStatus.BAD_REQUEST and isinstance(extra, list):
         invalid = InvalidError([(str(item.get("key", "")), str(item["message"])) for item in extra])
-        return _footfall_error(request, invalid)
+        return footfall_error(request, invalid)
     status = error.status_code
     document = Problem(title=title(status), status=status, detail=error.detail, request_id=_request_id(request))
     body = msgspec.json.encode(document)

@@ -48,7 +48,11 @@ class Poster:
     An answer other than 202 or 503 is a failure, as is an id that two check-ins were given.
     """
 
-    def __init__(self, receiver: Receiver, check_ins: Iterator[CheckIn], *, connections: int = 8) -> None:
+    def __init__(
+        self, receiver: Receiver, check_ins: Iterator[CheckIn], *, connections: int = 8, keyed: bool = False
+    ) -> None:
+        """`keyed`: each has an Idempotency-Key, and is posted again with it until it is accepted."""
+        self._keys = (b"Idempotency-Key: key-%d\r\n" % number for number in itertools.count()) if keyed else None
         self._receiver = receiver
         self._check_ins = check_ins
         self._connections = connections
@@ -59,6 +63,8 @@ class Poster:
         #: those without an answer: whether they were stored is not known
         self.unanswered: list[CheckIn] = []
         self.refused = Counter[int]()
+        #: how many were accepted that an earlier try had stored
+        self.replayed = 0
         self.failures: list[str] = []
 
     def __enter__(self) -> Self:
@@ -84,7 +90,8 @@ class Poster:
         await asyncio.gather(*(self._connection() for _ in range(self._connections)))
 
     async def _connection(self) -> None:
-        while not self._stopping.is_set():
+        waiting: list[tuple[CheckIn, bytes]] = []  # keyed: the one that is not accepted yet
+        while waiting or not self._stopping.is_set():
             try:
                 # asked for each time: a receiver that was started again may have another port
                 port = httpx.URL(self._receiver.url).port
@@ -93,19 +100,28 @@ class Poster:
                 await asyncio.sleep(_PAUSE)
                 continue
             try:
-                while not self._stopping.is_set():
-                    await self._post(next(self._check_ins), reader, writer)
+                while waiting or not self._stopping.is_set():
+                    if not waiting:
+                        waiting = [(next(self._check_ins), next(self._keys) if self._keys else b"")]
+                    check_in, key = waiting[0]
+                    if not self._keys:
+                        waiting.clear()
+                    if await self._post(check_in, key, reader, writer):
+                        waiting.clear()
             except OSError:
                 await asyncio.sleep(_PAUSE)
             finally:
                 writer.transport.abort()
 
-    async def _post(self, check_in: CheckIn, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _post(
+        self, check_in: CheckIn, key: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> bool:
+        """Post it once; whether it was accepted."""
         fields = {"userId": check_in.user, "locationId": check_in.location, "starRating": check_in.stars}
         body = json.dumps(fields).encode()
         writer.write(
             b"POST /api/checkin HTTP/1.1\r\nHost: test\r\nContent-Type: application/json\r\n"
-            b"Content-Length: %d\r\n\r\n%b" % (len(body), body)
+            b"%bContent-Length: %d\r\n\r\n%b" % (key, len(body), body)
         )
         try:
             async with asyncio.timeout(_PATIENCE):
@@ -115,9 +131,12 @@ class Poster:
         except (OSError, EOFError) as error:
             self.unanswered.append(check_in)
             raise OSError from error
-        self._note(check_in, int(head.split(b" ", 2)[1]), answer)
-        if self.refused and head.startswith(b"HTTP/1.1 503"):
+        status = int(head.split(b" ", 2)[1])
+        self.replayed += b"idempotent-replayed: true" in head
+        self._note(check_in, status, answer)
+        if status == 503:
             await asyncio.sleep(_PAUSE)
+        return status == 202
 
     def _note(self, check_in: CheckIn, status: int, answer: bytes) -> None:
         if status == 202:

@@ -17,6 +17,9 @@ from servers import wait_until
 #: environment variable with the seed of a run that is to be repeated
 SEED_VARIABLE = "TEST_SEED"
 
+#: environment variable that makes the tests with a `full` length run at it
+FULL_VARIABLE = "TEST_FULL"
+
 USERS, LOCATIONS = 40, 12
 #: bcrypt of "secret": hashing takes time
 _HASH = "$2b$04$NFfLk/9a/dTNmGLZCgbyzuEH/5m8K52mvNWKfXy3Y3z6F6hhVS2Km"
@@ -29,6 +32,11 @@ def seeded() -> random.Random:
     seed = int(os.environ.get(SEED_VARIABLE) or random.SystemRandom().randrange(2**32))
     print(f"{SEED_VARIABLE}={seed}")
     return random.Random(seed)
+
+
+def full(short: int, long: int) -> int:
+    """How much of something a test does: little in a run of the suite, much under `make chaos`."""
+    return long if os.environ.get(FULL_VARIABLE) else short
 
 
 def user_row(user: int, **values: object) -> Row:

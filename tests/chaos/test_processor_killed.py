@@ -8,13 +8,22 @@ from typing import Any
 from chaos.forks import Forks
 from chaos.poster import Poster, random_check_ins
 from chaos.replay import assert_books, check_ins, entries
-from chaos.scene import LOCATIONS, USERS, add_some, load_records, processed, wait_until_drained, wait_until_processed
+from chaos.scene import (
+    LOCATIONS,
+    USERS,
+    add_some,
+    full,
+    load_records,
+    processed,
+    wait_until_drained,
+    wait_until_processed,
+)
 from footfall.store.scripts import PROCESS
 from processes import Footfall, Receiver
 from proxy import Proxy
 from servers import Server
 
-KILLS = 40
+KILLS = full(40, 400)
 #: small, so that kills fall between many calls of the script
 BATCH = 10
 

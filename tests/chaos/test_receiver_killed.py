@@ -8,11 +8,12 @@ from typing import Any
 
 from chaos.poster import CheckIn, Poster, distinct_check_ins
 from chaos.replay import check_ins
+from chaos.scene import full
 from footfall.model import MAX_ID
 from processes import Receiver
 from servers import Server
 
-KILLS = 6
+KILLS = full(6, 100)
 
 
 def posted(client: Any) -> dict[bytes, CheckIn]:

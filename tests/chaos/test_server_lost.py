@@ -12,6 +12,7 @@ from chaos.scene import (
     USERS,
     add,
     add_some,
+    full,
     load_records,
     processed,
     wait_until_drained,
@@ -22,7 +23,7 @@ from processes import Footfall, Receiver
 from proxy import Proxy
 from servers import Server, wait_until
 
-KILLS = 4
+KILLS = full(4, 60)
 
 
 def test_kill_9_of_a_server_that_writes_to_disk_at_once_loses_and_repeats_nothing(

@@ -8,10 +8,11 @@ from typing import Any
 
 from litestar import Litestar, Request, Response, post
 from litestar.di import NamedDependency
+from litestar.exceptions.http_exceptions import RequestEntityTooLarge
 from litestar.openapi.datastructures import ResponseSpec
 
 from footfall.config import Settings
-from footfall.errors import TooLargeError, UnavailableError
+from footfall.errors import FootfallError, TooLargeError
 from footfall.keys import Keys
 from footfall.receiver import batch
 from footfall.receiver.check_in import MAX_BODY, REPLAYED, decode, idempotency_key, require_json, require_plain
@@ -22,16 +23,22 @@ from footfall.receiver.intake import Intake
 from footfall.receiver.metrics import Metrics
 from footfall.serve import worker_settings
 from footfall.store.books import open_pipeline
-from footfall.web import create_app, problems
+from footfall.web import create_app, footfall_error, problems
 
 #: bytes of a body that is too large which are read all the same; a sender that is cut off may never see the answer
 _MAX_READ = 2 * 1024 * 1024
+
+
+def _refused(request: Request[Any, Any, Any], error: FootfallError) -> Response[bytes]:
+    request.app.state.metrics.refused(error)
+    return footfall_error(request, error)
 
 
 @post(
     "/api/checkin",
     status_code=202,
     request_max_body_size=_MAX_READ,
+    exception_handlers={FootfallError: _refused},
     operation_class=CheckInOperation,
     summary="Store one check-in",
     responses={
@@ -57,6 +64,7 @@ async def check_in(request: Request[Any, Any, Any], intake: NamedDependency[Inta
     "/api/checkins",
     status_code=202,
     request_max_body_size=batch.MAX_BODY + _MAX_READ,
+    exception_handlers={FootfallError: _refused},
     operation_class=BatchOperation,
     summary="Store many check-ins",
     responses={
@@ -82,8 +90,8 @@ async def check_ins(request: Request[Any, Any, Any], intake: NamedDependency[Int
             ids.append(outcome.decode())
         else:
             rejected[place] = outcome
-    if not ids and (temporary := [error for error in rejected.values() if isinstance(error, UnavailableError)]):
-        raise copy(temporary[0])
+    if not ids and (failures := [error for error in rejected.values() if error.status >= 500]):
+        raise copy(failures[0])
     for error in rejected.values():
         request.app.state.metrics.refused(error)
     details = [Rejected(place, error.status, str(error)) for place, error in sorted(rejected.items())]
@@ -93,11 +101,15 @@ async def check_ins(request: Request[Any, Any, Any], intake: NamedDependency[Int
 async def _body(request: Request[Any, Any, Any], most: int) -> bytes:
     """The body, read to its end. Raises TooLargeError when it has more than so many bytes."""
     body = bytearray()
-    async for part in request.stream():
-        if len(body) <= most:
-            body += part
+    too_large = TooLargeError(f"the body of this request takes at most {most} bytes")
+    try:
+        async for part in request.stream():
+            if len(body) <= most:
+                body += part
+    except RequestEntityTooLarge:  # so much that the rest is not even read
+        raise too_large from None
     if len(body) > most:
-        raise TooLargeError(f"the body of this request takes at most {most} bytes")
+        raise too_large
     return bytes(body)
 
 
@@ -110,8 +122,8 @@ def create(settings: Settings | None = None) -> Litestar:
         keys, state, metrics = Keys(settings.prefix), app.state, Metrics()
         check = partial(check_durability, settings=settings)
         pipeline = open_pipeline(settings.server_url, settings, check=check)
-        health = open_pipeline(settings.server_url, settings, is_quiet=True)
-        state.metrics, state.count_refusal = metrics, metrics.refused
+        health = open_pipeline(settings.server_url, settings, check=check, is_quiet=True)
+        state.metrics = metrics
         state.intake = Intake(pipeline, keys, settings, metrics)
         state.readiness = Readiness(health, keys, settings.max_backlog, state.shared)
         state.shared.update(intake=state.intake, metrics=metrics, request_timeout=settings.request_timeout)

@@ -43,8 +43,9 @@ def idempotency_key(values: list[str]) -> str | None:
     """The Idempotency-Key among a request's headers. Raises InvalidError unless it is one of 1 to 64 visible ASCII."""
     if not values:
         return None
-    if len(values) == 1 and _is_key(values[0]):
-        return values[0]
+    key = values[0].strip(" \t")  # the parser leaves what follows a value (RFC 9110, section 5.5)
+    if len(values) == 1 and _is_key(key):
+        return key
     raise InvalidError([("Idempotency-Key", "must be one of 1 to 64 visible ASCII characters")])
 
 

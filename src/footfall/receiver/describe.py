@@ -66,7 +66,8 @@ class BatchOperation(Operation):
 
     def __post_init__(self) -> None:
         items = Schema(type=OpenAPIType.ARRAY, items=_CHECK_IN, max_items=MAX_ITEMS)
-        lines = Schema(type=OpenAPIType.STRING, description="A check-in a line")
+        # as of OpenAPI 3.2: a sequence is described as the array of its items
+        lines = Schema(type=OpenAPIType.ARRAY, items=_CHECK_IN, max_items=MAX_ITEMS, description="A check-in a line")
         array_example = Example(summary="Two check-ins", value=[_EXAMPLE, _EXAMPLE | {"userId": 181}])
         lines_example = Example(summary="One check-in", value='{"userId":180,"locationId":13,"starRating":4}\n')
         content = {

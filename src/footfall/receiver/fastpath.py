@@ -7,6 +7,7 @@ unchanged to uvicorn's own path, which leads to the same intake and to the same 
 
 import re
 from functools import lru_cache
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -15,6 +16,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
 from footfall.errors import FootfallError, OverloadedError, UnsupportedTypeError
 from footfall.http_protocol import HttpProtocol
+from footfall.logs import log
 from footfall.model import CheckIn
 from footfall.problems import Answer, answer, request_id
 from footfall.receiver.check_in import MAX_BODY, REPLAYED, require_json
@@ -38,6 +40,8 @@ _DECISIVE = frozenset(
         b"x-request-id",
     }
 )
+#: Heads that a connection remembers, at most, and bytes of each: ids of one to four digits make five sizes of bodies.
+_HEADS, _MAX_REMEMBERED = 6, 1024
 _is_key = re.compile(rb"[!-~]{1,64}").fullmatch
 _decode = msgspec.json.Decoder(CheckIn).decode
 
@@ -52,10 +56,15 @@ class FastPath(HttpProtocol):
         super().__init__(*arguments, **options)
         self._intake: Intake = self.app_state["intake"]
         self._metrics: Metrics = self.app_state["metrics"]
+        #: whether the other path has nothing to do on this connection
+        self._is_free = True
+        #: whether a check-in of this path has no outcome yet
         self._under_way = False
         self._held: list[bytes] = []
         #: the client sends nothing more, or the service stops: the next answer is the last
         self._is_last = False
+        #: heads of plain requests on this connection, by the size of the whole request: clients repeat themselves
+        self._heads: dict[int, bytes] = {}
         #: X-Request-Id of the request under way
         self._request_id: str | None = None
         #: loop time of the last answer
@@ -65,8 +74,9 @@ class FastPath(HttpProtocol):
         if self._under_way:
             self._held.append(data)
             self.flow.pause_reading()
-        elif not (data.startswith(_REQUEST_LINE) and self._is_free() and self._take(data)):
+        elif not (self._is_free and data.startswith(_REQUEST_LINE) and self._take(data)):
             super().data_received(data)
+            self._is_free = self._is_between_requests()
 
     def eof_received(self) -> bool:  # type: ignore[override]
         if self._under_way:
@@ -92,18 +102,28 @@ class FastPath(HttpProtocol):
         else:
             super().timeout_keep_alive_handler()
 
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        self._is_free = self._is_between_requests()
+
     # --- private
 
-    def _is_free(self) -> bool:
-        """Whether the connection is between two requests, and its client reads its answers."""
-        return not (self._in_message or self.pipeline or self.flow.write_paused or self._in_progress())
+    def _is_between_requests(self) -> bool:
+        return not (self._in_message or self.pipeline or self._in_progress())
 
     def _take(self, data: bytes) -> bool:
         """Give a plain request's check-in to the intake; whether it was one."""
-        plain = _parser.read(data)
-        if plain is None:
+        if self.flow.write_paused:  # the client does not read its answers
             return False
-        body, key, self._request_id = plain
+        head = self._heads.get(len(data))
+        if head is not None and data.startswith(head):
+            body, key, self._request_id = data[len(head) :], None, None
+        else:
+            plain = _parser.read(data)
+            if plain is None:
+                return False
+            body, key, self._request_id = plain
+            self._remember(data, len(body), is_repeatable=key is None and self._request_id is None)
         try:
             check_in = _decode(body)
         except (ValueError, RecursionError):  # the other path says what is wrong with it
@@ -116,6 +136,14 @@ class FastPath(HttpProtocol):
         except OverloadedError as error:
             self._on_outcome(error, False)
         return True
+
+    def _remember(self, data: bytes, body_size: int, *, is_repeatable: bool) -> None:
+        """Keep the head of a plain request: llhttp would find the same in the same bytes again."""
+        head_size = data.index(b"\r\n\r\n") + 4
+        if is_repeatable and head_size + body_size == len(data) and head_size <= _MAX_REMEMBERED:
+            if len(self._heads) >= _HEADS:
+                self._heads.clear()
+            self._heads[len(data)] = data[:head_size]
 
     def _on_outcome(self, outcome: Outcome, replayed: bool) -> None:
         self._under_way = False
@@ -130,7 +158,10 @@ class FastPath(HttpProtocol):
         else:
             if isinstance(outcome, FootfallError):
                 self._metrics.refused(outcome)
-                plain_answer = answer(outcome, request_id(self._request_id))
+                known_as = request_id(self._request_id)
+                if outcome.status == HTTPStatus.INTERNAL_SERVER_ERROR:
+                    log.error("POST /api/checkin failed (request %s): %s", known_as, outcome)
+                plain_answer = answer(outcome, known_as)
             else:
                 plain_answer = _accepted_answer(outcome, replayed=replayed)
             transport.write(_written(headers, plain_answer, is_last=is_last))
@@ -241,7 +272,7 @@ def _is_json(content_type: bytes) -> bool:
 
 
 def _accepted_answer(entry_id: bytes, *, replayed: bool) -> Answer:
-    headers = {"content-type": "application/json", **(REPLAYED if replayed else {})}
+    headers = {**(REPLAYED if replayed else {}), "content-type": "application/json"}  # in the other path's order
     return Answer(202, headers, b'{"id":"%b"}' % entry_id)
 
 

@@ -1,6 +1,6 @@
 """What one call of receive.lua takes and answers: check-ins in groups, and what became of each."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 
@@ -29,6 +29,7 @@ Outcome = bytes | FootfallError
 #: size whatever the settings, so that a batch sent again is cut alike.
 MAX_CALL = 500
 
+_STARS = ("0", "1", "2", "3", "4", "5")
 _FULL = BacklogFullError("the backlog is full: processing is behind")
 _LOADING = LoadingError("data is being loaded")
 _MISMATCH = KeyReusedError("the Idempotency-Key was used for another request")
@@ -66,9 +67,12 @@ class Result:
     accepted: int = 0
 
 
-def fingerprint(check_ins: Iterable[CheckIn]) -> bytes:
-    """What tells requests apart: a hash of the values, whatever they were written like."""
-    return blake2b(msgspec.msgpack.encode(list(check_ins)), digest_size=16).hexdigest().encode()
+def fingerprint(request: CheckIn | Sequence[CheckIn]) -> bytes:
+    """What tells requests apart: a hash of the values, whatever they were written like.
+
+    A check-in alone is another request than a batch of it.
+    """
+    return blake2b(msgspec.msgpack.encode(request), digest_size=16).hexdigest().encode()
 
 
 class Caller:
@@ -101,11 +105,12 @@ class Caller:
                 keys.append(record.key)
                 arguments += (len(group.check_ins), record.fingerprint)
             for check_in in group.check_ins:
-                user_id, location_id = check_in.user_id, check_in.location_id
-                keys += (f"{user}{user_id}", f"{location}{location_id}")
+                # as text once: made from numbers, keys and arguments would each be converted by themselves
+                user_id, location_id = str(check_in.user_id), str(check_in.location_id)
+                keys += (user + user_id, location + location_id)
                 if has_window:
-                    keys.append(self._keys.duplicate(user_id, location_id))
-                arguments += (user_id, location_id, check_in.star_rating)
+                    keys.append(self._keys.duplicate(check_in.user_id, check_in.location_id))
+                arguments += (user_id, location_id, _STARS[check_in.star_rating])
         reply = await RECEIVE.run(connection, keys, arguments)
         if isinstance(reply, bytes):
             raise _LOADING if reply == b"LOADING" else _broken(reply)

@@ -1,5 +1,6 @@
 """Whether the receiver lives, whether it can take check-ins now, and what it has counted."""
 
+import asyncio
 from typing import Any
 
 import msgspec
@@ -9,9 +10,12 @@ from litestar.openapi.datastructures import ResponseSpec
 
 from footfall.errors import BacklogFullError, BrokenKeyError, LoadingError, ReplyError, UnavailableError
 from footfall.keys import Keys
+from footfall.receiver.intake import Intake
 from footfall.receiver.metrics import CONTENT_TYPE, Metrics
 from footfall.store.pipeline import Pipeline
 from footfall.web import problems
+
+_BROKEN = "the keys of the stream do not hold what they must"
 
 
 class Alive(msgspec.Struct):
@@ -41,15 +45,20 @@ class Readiness:
         if self._shared.get("is_draining"):
             raise UnavailableError("the receiver is stopping")
         keys, call = self._keys, self._pipeline.call
-        state, processed, stream = call("HGET", keys.meta, "state"), call("GET", keys.processed), self._added()
         try:
-            if await state == b"loading":
+            state, processed, added = await asyncio.gather(
+                call("HGET", keys.meta, "state"), call("GET", keys.processed), self._added()
+            )
+            if state == b"loading":
                 raise LoadingError("data is being loaded")
-            backlog = await stream - int(await processed or 0)
-        except (ReplyError, ValueError) as error:
+            backlog = added - int(processed)
+        except (ReplyError, TypeError, ValueError) as error:
             if isinstance(error, UnavailableError):
                 raise
-            raise BrokenKeyError("the keys of the stream do not hold what they must") from error
+            raise BrokenKeyError(_BROKEN) from error
+        is_gone = not added and backlog < 0  # a stream of which entries were processed
+        if state != b"ready" or is_gone:
+            raise BrokenKeyError(_BROKEN)
         if backlog >= self._max_backlog:
             raise BacklogFullError(f"the backlog is full: {backlog} entries are not processed")
         return backlog
@@ -83,7 +92,8 @@ async def readyz(readiness: NamedDependency[Readiness]) -> Ready:
     tags=["running it"],
     responses={200: ResponseSpec(str, generate_examples=False, media_type="text/plain", description="Text format")},
 )
-def metrics_text(request: Request[Any, Any, Any]) -> Response[bytes]:
+def metrics_text(request: Request[Any, Any, Any], intake: NamedDependency[Intake]) -> Response[bytes]:
     """Check-ins accepted and refused by reason, sizes and times of calls, and what is in flight; of all workers."""
     metrics: Metrics = request.app.state.metrics
+    metrics.in_flight(intake.pending)  # single check-ins that wait for a call have not been counted yet
     return Response(metrics.text(), media_type=CONTENT_TYPE)

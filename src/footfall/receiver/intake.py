@@ -9,6 +9,7 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 from copy import copy
+from http import HTTPStatus
 
 from footfall.config import Settings
 from footfall.errors import (
@@ -78,7 +79,7 @@ class Intake:
         if self.pending >= self._max_pending:
             raise OverloadedError("too many check-ins wait for the server")
         self.pending += 1
-        record = None if key is None else Record(self._keys.idempotency(key), fingerprint([check_in]))
+        record = None if key is None else Record(self._keys.idempotency(key), fingerprint(check_in))
         self._singles.append((check_in, record, on_outcome, self._time()))
         if self._writer is None:
             # a task starts in the next turn of the loop, so what else arrives in this turn goes along
@@ -106,20 +107,24 @@ class Intake:
 
         With an idempotency `key` it may be sent again, also when only part of it was stored. Raises OverloadedError
         when so many more may not wait, and KeyReusedError when the key belongs to another request; then nothing was
-        stored.
+        stored. Of a batch with a key nothing is stored before its first chunk is: it raises what was in the way.
         """
         if self.pending + len(check_ins) > self._max_pending:
             raise OverloadedError("too many check-ins wait for the server")
         self.pending += len(check_ins)
+        self._metrics.in_flight(self.pending)
         try:
             groups = self._chunks(check_ins, key)
-            # whether the key belongs to another request, the first one tells; until then nothing may be stored
+            # the record of the first says whose the key is: until it is there, nothing of the others may be stored
             first = [await self._write_chunk(group) for group in groups[: 0 if key is None else 1]]
-            if first and isinstance(first[0].outcomes[0], KeyReusedError):
-                raise copy(first[0].outcomes[0])
+            for outcome in first[0].outcomes if first else ():
+                if isinstance(outcome, FootfallError) and (
+                    isinstance(outcome, KeyReusedError) or outcome.status >= HTTPStatus.INTERNAL_SERVER_ERROR
+                ):
+                    raise copy(outcome)
             rest = await asyncio.gather(*map(self._write_chunk, groups[len(first) :]))
         finally:
-            self.pending -= len(check_ins)
+            self._settled(len(check_ins))
         results = [*first, *rest]
         return Result(
             outcomes=[outcome for result in results for outcome in result.outcomes],
@@ -150,14 +155,15 @@ class Intake:
         while self._singles:
             taken = self._singles[: self._max_batch]
             del self._singles[: self._max_batch]
+            newest = taken[-1][3]
             without = [single for single in taken if single[1] is None]
             groups = [Group([check_in for check_in, *_ in without])] if without else []
             if len(without) < len(taken):
                 recorded = [single for single in taken if single[1] is not None]
                 groups += [Group([check_in], record) for check_in, record, *_ in recorded]
                 taken = without + recorded
-            results = await self._write(groups, taken[-1][3])
-            self.pending -= len(taken)
+            results = await self._write(groups, newest)
+            self._settled(len(taken))
             on_outcomes = iter(taken)
             for result in results:
                 replayed = result.replayed
@@ -167,6 +173,10 @@ class Intake:
                     except Exception:  # one client's trouble is not the others'
                         log.exception("An outcome could not be told")
         self._writer = None
+
+    def _settled(self, check_ins: int) -> None:
+        self.pending -= check_ins
+        self._metrics.in_flight(self.pending)
 
     async def _write(self, groups: Sequence[Group], came: float) -> list[Result]:
         """Call the script; every check-in has an outcome, whatever happens. `came`: when the newest of them came."""
@@ -182,6 +192,7 @@ class Intake:
 
     async def _call(self, groups: Sequence[Group]) -> list[Result]:
         connection = self._pipeline.connection
+        self._metrics.in_flight(self.pending)
         began = time.perf_counter()
         results = await self._caller.call(connection, groups)
         if self._replicas:
@@ -199,7 +210,7 @@ class Intake:
         accepted = sum(result.accepted for result in results if not result.replayed)
         if accepted:
             self._refusing.end()
-        self._metrics.called(check_ins, accepted, time.perf_counter() - began, self.pending - check_ins)
+        self._metrics.called(check_ins, accepted, time.perf_counter() - began)
         return results
 
     def _refused(self, error: FootfallError) -> FootfallError:

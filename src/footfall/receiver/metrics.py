@@ -12,7 +12,7 @@ from prometheus_client import (
     disable_created_metrics,
     generate_latest,
 )
-from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
+from prometheus_client.multiprocess import MultiProcessCollector
 
 from footfall.errors import FootfallError
 from footfall.serve import METRICS_DIRECTORY
@@ -30,7 +30,12 @@ class Metrics:
         self._registry = CollectorRegistry()
         registry = self._registry
         self._accepted = Counter("footfall_checkins_accepted", "Check-ins stored", registry=registry)
-        self._refused = Counter("footfall_checkins_refused", "Check-ins refused", ["reason"], registry=registry)
+        self._refused = Counter(
+            "footfall_checkins_refused",
+            "Check-ins refused; a request that is refused whole counts once",
+            ["reason"],
+            registry=registry,
+        )
         self._sizes = Histogram(
             "footfall_receive_call_checkins",
             "Check-ins per call of receive.lua",
@@ -50,15 +55,18 @@ class Metrics:
             registry=registry,
         )
 
-    def called(self, check_ins: int, accepted: int, seconds: float, in_flight: int) -> None:
-        """One call was confirmed; `in_flight`: what is without an outcome now."""
+    def called(self, check_ins: int, accepted: int, seconds: float) -> None:
+        """One call was confirmed."""
         self._accepted.inc(accepted)
         self._sizes.observe(check_ins)
         self._seconds.observe(seconds)
-        self._in_flight.set(in_flight)
+
+    def in_flight(self, check_ins: int) -> None:
+        """How many check-ins are without an outcome now."""
+        self._in_flight.set(check_ins)
 
     def refused(self, error: FootfallError) -> None:
-        """A check-in was refused."""
+        """A check-in was refused, or a whole request."""
         self._refused.labels(error.reason).inc()
 
     def text(self) -> bytes:
@@ -78,5 +86,5 @@ def _forget_dead(directory: Path) -> None:
         pid = int(file.stem.rpartition("_")[2])
         try:
             os.kill(pid, 0)
-        except ProcessLookupError:
-            mark_process_dead(pid, str(directory))  # type: ignore[no-untyped-call]
+        except OSError:  # it is gone, or somebody else's by now
+            file.unlink(missing_ok=True)  # another worker may be doing the same

@@ -2,7 +2,8 @@
 -- Adds check-ins to the stream, each on its own: one that is refused does not spoil the others.
 --
 -- They come in groups. A group with an idempotency record is done once: called again with the same fingerprint, it
--- answers what it answered the first time.
+-- answers what it answered the first time. One of which everything was refused is judged anew; when it is more than
+-- one check-in, it may be the first of several groups of a request, so its record says whose the key is all the same.
 --
 -- KEYS  1 stream     XADD
 --       2 meta       read: state
@@ -73,7 +74,7 @@ end
 
 -- ---------------------------------------------------------------- the groups
 
--- A record holds the fingerprint and the results, a line each.
+-- A record holds the fingerprint and the results, a line each; no results when everything was refused.
 local function replayed(record, fingerprint)
     local stored = pcall('GET', record)
     if not stored then return nil end
@@ -81,6 +82,7 @@ local function replayed(record, fingerprint)
     local results = {}
     for line in string.gmatch(stored, '[^\n]+') do results[#results + 1] = line end
     if results[1] ~= fingerprint then return {'MISMATCH'} end
+    if not results[2] then return nil end
     -- a write, so that a WAIT after this call covers the first one
     call('PEXPIRE', record, record_ms)
     results[1] = 'REPLAYED'
@@ -128,9 +130,9 @@ while arg <= #ARGV do
             result[i] = outcome
             key, arg = key + KEYS_EACH, arg + 3
         end
-        if record and accepted > 0 then
+        if record and (accepted > 0 or count > 1) then
             result[1] = fingerprint
-            call('SET', record, table.concat(result, '\n'), 'PX', record_ms)
+            call('SET', record, accepted > 0 and table.concat(result, '\n') or fingerprint, 'PX', record_ms)
         end
         result[1] = accepted == count and 'ALL' or 'SOME'
     end
