@@ -27,6 +27,7 @@ OTHERS: dict[str, Any] = {
     "idempotency_ttl_s": 60,
     "duplicate_window_s": 5,
     "request_timeout": 3.5,
+    "max_connections": 77,
     "retain": 0,
     "host": "::1",
     "receiver_port": 1082,

@@ -132,3 +132,30 @@ def test_what_comes_while_a_check_in_is_under_way_is_answered_after_it(server: S
         answers = [connection.read() for _ in range(5)]
     assert [answer.status for answer in answers] == [202, 202, 400, 202, 200]
     assert [entry for entry, _ in client.xrange(STREAM)] == [accepted_id(answers[i]) for i in (0, 1, 3)]
+
+
+def test_connections_beyond_the_limit_are_refused_and_the_others_go_on(server: Server, client: Any) -> None:
+    with Receiver(server.url, max_connections=5) as receiver:
+        receiver.client.close()  # it keeps one
+        wait_until(lambda: fits(receiver), "its connection is gone")
+        kept = [RawConnection(receiver.port) for _ in range(5)]
+        for connection in kept:
+            connection.send(request(GOOD))
+            accepted_id(connection.read())
+        with RawConnection(receiver.port) as connection:
+            answer = connection.read()
+            assert assert_problem(answer, 503)["detail"] == "too many connections"
+            assert answer.headers["retry-after"] == "1"
+            assert connection.is_ended()
+        for connection in kept:
+            connection.send(request(GOOD))
+            accepted_id(connection.read())
+            connection.close()
+        wait_until(lambda: fits(receiver), "there is room again")
+
+
+def fits(receiver: Receiver) -> bool:
+    """Whether the receiver takes another connection."""
+    with RawConnection(receiver.port) as connection:
+        connection.send(request(method="GET", path="/healthz"))
+        return connection.read().status == 200

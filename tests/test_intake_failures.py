@@ -13,6 +13,7 @@ from footfall.errors import (
     FootfallError,
     LoadingError,
     OverloadedError,
+    TooLargeError,
     UnavailableError,
 )
 from footfall.store.scripts import RECEIVE, Script
@@ -131,7 +132,7 @@ async def test_what_has_waited_longer_than_the_server_may_take_is_not_written(
 async def test_no_more_may_wait_than_max_pending(server: Server, client: Any) -> None:
     outcomes = Outcomes()
     async with intake_at(server.url, max_pending=600) as intake:
-        with pytest.raises(OverloadedError):
+        with pytest.raises(TooLargeError):
             await intake.store_all([CHECK_IN] * 601)
         batch = asyncio.create_task(intake.store_all([CHECK_IN] * 599))
         await asyncio.sleep(0)

@@ -56,6 +56,11 @@ class Settings(BaseSettings):
         le=86_400,
         description="Seconds in which a user's next check-in at the same location is refused; 0: never.",
     )
+    max_connections: int = Field(
+        10_000,
+        ge=1,
+        description="Connections that one process of the receiver or API server keeps; those beyond get 503.",
+    )
     request_timeout: float = Field(10.0, gt=0, le=3600, description="Seconds a client has to send a whole request.")
     retain: int = Field(500_000, ge=0, description="Processed entries kept in the stream for range queries.")
 

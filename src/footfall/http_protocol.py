@@ -1,18 +1,23 @@
 """uvicorn's HTTP/1.1 protocol, mended where it would mislead a client or wait for one without end."""
 
 import asyncio
-from typing import cast
+from http import HTTPStatus
+from typing import Any, cast
 
 import msgspec
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
+from footfall.config import Settings
 from footfall.problems import MEDIA_TYPE, Problem, request_id, title
 
 #: bytes that a request's first line and headers may take, roughly (they are counted by network reads)
 _MAX_HEAD = 64 * 1024
-#: where no app has set it in its state
-_REQUEST_TIMEOUT_S = 10.0
+
+
+def limits(settings: Settings) -> dict[str, Any]:
+    """What the protocol looks for in the state that an app shares with it."""
+    return {"request_timeout": settings.request_timeout, "max_connections": settings.max_connections}
 
 
 class HttpProtocol(HttpToolsProtocol):
@@ -21,7 +26,8 @@ class HttpProtocol(HttpToolsProtocol):
     What is not HTTP gets a problem document, after the answers to the requests before it. A client that
     ends its side of the connection still gets its answers. Headers cannot grow without end. A request that offers an
     upgrade is answered as if it did not: uvicorn loses its body, and Java's client offers h2c with every request that
-    it sends in the clear. Who does not send a whole request within `request_timeout` seconds is cut off.
+    it sends in the clear. Who does not send a whole request within `request_timeout` seconds is cut off, and so are
+    connections beyond `max_connections`.
     """
 
     #: bytes read since a message began whose headers are not complete yet
@@ -35,7 +41,10 @@ class HttpProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self._request_timeout = self.app_state.get("request_timeout", _REQUEST_TIMEOUT_S)
+        self._request_timeout: float = self.app_state["request_timeout"]
+        if len(self.connections) > self.app_state["max_connections"]:
+            self._write_refusal(503, "too many connections")
+            return
         self._set_deadline()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -57,6 +66,7 @@ class HttpProtocol(HttpToolsProtocol):
         else:
             if self._head_size is not None and self._head_size > _MAX_HEAD:
                 self._refuse(431, f"the headers take more than {_MAX_HEAD} bytes")
+            self._await_next_request()
 
     def eof_received(self) -> bool:  # type: ignore[override]
         cycle = self._in_progress()
@@ -90,6 +100,17 @@ class HttpProtocol(HttpToolsProtocol):
         super().on_response_complete()
         if was_last and self._refusal is not None:
             self._write_refusal(*self._refusal)
+
+    def _await_next_request(self) -> None:
+        """End the connection when none comes, also after bytes that began none.
+
+        uvicorn waits without end after blank lines, and after the rest of a body whose request is answered already.
+        """
+        is_timed = self._deadline is not None or self.timeout_keep_alive_task is not None
+        if not (is_timed or self._in_message or self.pipeline or self._in_progress() or self.transport.is_closing()):
+            self.timeout_keep_alive_task = self.loop.call_later(
+                self.timeout_keep_alive, self.timeout_keep_alive_handler
+            )
 
     def _set_deadline(self) -> None:
         self._unset_deadline()
@@ -139,6 +160,8 @@ class HttpProtocol(HttpToolsProtocol):
             problem = Problem(title=title(status), status=status, detail=detail, request_id=request_id(sent))
             body = msgspec.json.encode(problem)
             headers = {"content-type": MEDIA_TYPE, "content-length": str(len(body)), "connection": "close"}
+            if status == HTTPStatus.SERVICE_UNAVAILABLE:
+                headers["retry-after"] = "1"
             lines = [*self.server_state.default_headers, *((k.encode(), v.encode()) for k, v in headers.items())]
             head = STATUS_LINE[status] + b"".join(b"%s: %s\r\n" % line for line in lines)
             self.transport.write(head + b"\r\n" + body)

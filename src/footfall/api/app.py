@@ -9,6 +9,7 @@ from footfall.api import checkins, locations, users
 from footfall.api.parameters import Parameters
 from footfall.api.reading import Reader
 from footfall.config import Settings
+from footfall.http_protocol import limits
 from footfall.keys import Keys
 from footfall.serve import worker_settings
 from footfall.store.books import open_pipeline
@@ -23,7 +24,7 @@ def create(settings: Settings | None = None) -> Litestar:
     async def lifespan(app: Litestar) -> AsyncIterator[None]:
         pipeline = open_pipeline(settings.server_url, settings)
         app.state.reader = Reader(pipeline, Keys(settings.prefix))
-        app.state.shared.update(request_timeout=settings.request_timeout)
+        app.state.shared.update(limits(settings))
         pipeline.start()
         await pipeline.settle()
         yield

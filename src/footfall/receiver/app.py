@@ -13,6 +13,7 @@ from litestar.openapi.datastructures import ResponseSpec
 
 from footfall.config import Settings
 from footfall.errors import FootfallError, TooLargeError
+from footfall.http_protocol import limits
 from footfall.keys import Keys
 from footfall.receiver import batch
 from footfall.receiver.check_in import MAX_BODY, REPLAYED, decode, idempotency_key, require_json, require_plain
@@ -126,7 +127,7 @@ def create(settings: Settings | None = None) -> Litestar:
         state.metrics = metrics
         state.intake = Intake(pipeline, keys, settings, metrics)
         state.readiness = Readiness(health, keys, settings.max_backlog, state.shared)
-        state.shared.update(intake=state.intake, metrics=metrics, request_timeout=settings.request_timeout)
+        state.shared.update(limits(settings), intake=state.intake, metrics=metrics)
         pipeline.start()
         health.start()
         await pipeline.settle()

@@ -21,6 +21,7 @@ from footfall.errors import (
     LoadingError,
     OverloadedError,
     ReplyError,
+    TooLargeError,
     UnavailableError,
     UnconfirmedError,
 )
@@ -106,9 +107,12 @@ class Intake:
         """Take a batch; what became of each check-in.
 
         With an idempotency `key` it may be sent again, also when only part of it was stored. Raises OverloadedError
-        when so many more may not wait, and KeyReusedError when the key belongs to another request; then nothing was
-        stored. Of a batch with a key nothing is stored before its first chunk is: it raises what was in the way.
+        when so many more may not wait, TooLargeError when they never may, and KeyReusedError when the key belongs to
+        another request; then nothing was stored. Of a batch with a key nothing is stored before its first chunk is:
+        it raises what was in the way.
         """
+        if len(check_ins) > self._max_pending:
+            raise TooLargeError(f"this receiver takes at most {self._max_pending} check-ins at once")
         if self.pending + len(check_ins) > self._max_pending:
             raise OverloadedError("too many check-ins wait for the server")
         self.pending += len(check_ins)
