@@ -116,7 +116,7 @@ async def test_the_pipeline_has_a_new_connection_after_a_loss(own_server: Callab
         assert pipeline.connection is connection
         server.kill()
         await wait_until_async(lambda: connection.is_closed, "the loss is noticed")
-        with pytest.raises(UnavailableError, match="^the server is not available$"):
+        with pytest.raises(UnavailableError, match=r"^the server is not available$"):
             pipeline.call("PING")
         server.start()
         again = await asyncio.wait_for(pipeline.connected(), 5)
