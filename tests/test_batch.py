@@ -11,6 +11,7 @@ from chaos.scene import seeded
 from footfall.errors import BrokenKeyError, LoadingError
 from footfall.keys import Keys
 from footfall.processor.batch import Applied, Batch, FencedError
+from footfall.processor.calls import Calls
 from footfall.store.books import Position
 from footfall.store.pipeline import Connection
 
@@ -116,7 +117,9 @@ def random_entries(rng: random.Random, count: int) -> list[Entry]:
 async def apply(entries: list[Entry], *replies: list[Any], create: bool = False) -> tuple[Applied, list[Call]]:
     """What comes of a batch to which the server replies this, and the calls."""
     recorder = Recorder(*replies)
-    applied = await Batch(entries, Keys("ncc"), create=create).start(recorder, POSITION)
+    calls = Calls(recorder, POSITION)
+    calls.send(Batch(entries, Keys("ncc"), create=create))
+    applied = (await calls.finish_oldest()).applied
     return applied, [taken_apart(command) for command in recorder.sent]
 
 
@@ -167,7 +170,9 @@ async def test_only_what_can_be_applied_counts_as_a_check_in() -> None:
     ]
     batch = Batch(entries, Keys("ncc"), create=False)
     assert [entry_id for entry_id, _ in batch.checkins] == [b"1-0", b"2-0"]
-    await batch.start(Recorder([b"RECORDS", 11], [b"OK", b"3"]), POSITION)
+    calls = Calls(Recorder([b"RECORDS", 11], [b"OK", b"3"]), POSITION)
+    calls.send(batch)
+    await calls.finish_oldest()
     assert [entry_id for entry_id, _ in batch.checkins] == [b"1-0"]
     assert batch.dead_letters == [(b"2-0", "unknown-user"), (b"3-0", "malformed-field")]
     assert (len(batch), batch.last_id) == (3, b"3-0")

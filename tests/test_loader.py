@@ -19,6 +19,7 @@ from footfall.keys import Keys
 from footfall.loader import Loaded, What, load
 from footfall.model import average_stars
 from footfall.processor.batch import Batch
+from footfall.processor.calls import Calls
 from footfall.store.books import open_books
 from footfall.store.pipeline import Connection
 from footfall.store.scripts import RECEIVE
@@ -173,7 +174,9 @@ class Bench:
         where = await open_books(connection, KEYS)
         entries = await connection.call("XRANGE", KEYS.stream, b"(" + where.checkpoint, "+")
         if entries:
-            await Batch(entries, KEYS, create=create).start(connection, where)
+            calls = Calls(connection, where)
+            calls.send(Batch(entries, KEYS, create=create))
+            await calls.finish_oldest()
         connection.abort("done")
         await asyncio.sleep(0)
         return len(entries)

@@ -1,7 +1,7 @@
 """process.lua: all of a batch is applied or nothing, whatever the server holds by then."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from random import Random
 from typing import Any
@@ -24,6 +24,7 @@ from chaos.scene import (
 from footfall.errors import BrokenKeyError, LoadingError, TemporaryReplyError
 from footfall.keys import Keys
 from footfall.processor.batch import Applied, Batch, FencedError
+from footfall.processor.calls import Calls
 from footfall.store.books import Position, open_books
 from footfall.store.pipeline import Connection
 from servers import Server
@@ -62,10 +63,12 @@ class Bench:
         position = await open_books(self.connection, KEYS)
         return self.client.xrange("ncc:checkins", b"(" + position.checkpoint), position
 
-    def apply(self, batch: list[Entry], position: Position, *, create: bool = False) -> Awaitable[Applied]:
+    async def apply(self, batch: list[Entry], position: Position, *, create: bool = False) -> Applied:
         """Apply a batch that was read at this position."""
         self.connection.calls = 0
-        return Batch(batch, KEYS, create=create).start(self.connection, position)
+        calls = Calls(self.connection, position)
+        calls.send(Batch(batch, KEYS, create=create))
+        return (await calls.finish_oldest()).applied
 
     async def apply_new(self, *, create: bool = False) -> Applied:
         """Read what is new, and apply it as one batch."""

@@ -1,6 +1,6 @@
 """A batch of entries: folded to one row per user and one per location, and applied by process.lua."""
 
-from collections.abc import Awaitable
+import asyncio
 from typing import NamedTuple
 
 from footfall.entries import Fields, RawEntry, Reason, read
@@ -67,15 +67,6 @@ class Batch:
         """Id and reason of each entry that cannot be applied, as far as is known yet."""
         return [(entry_id, reason) for entry_id, reason, _ in self._dead]
 
-    def start(self, connection: Connection, position: Position) -> Awaitable[Applied]:
-        """Send the batch, to be applied at `position` over the connection that it was read on.
-
-        Awaiting the result raises FencedError when it must be dropped, and LoadingError, BrokenKeyError or
-        another FootfallError when it cannot be applied now; then nothing was changed, unless the connection was
-        lost (ConnectionLostError): whether it was applied, the stored checkpoint tells.
-        """
-        return self._finish(self._send(connection, position), connection, position)
-
     # --- private
 
     def _fold(self) -> None:
@@ -114,7 +105,8 @@ class Batch:
             return Reason.UNKNOWN_LOCATION
         return None
 
-    def _send(self, connection: Connection, position: Position) -> Awaitable[Reply]:
+    def send(self, connection: Connection, position: Position) -> asyncio.Future[Reply]:
+        """Call process.lua, to apply the batch at `position`, over the connection that it was read on."""
         keys = self._keys
         script_keys = [
             keys.stream,
@@ -150,23 +142,27 @@ class Batch:
         for entry_id, reason, raw in self._dead:
             kept = raw[:_MAX_DEAD_VALUES]
             arguments += (entry_id, reason.value, len(kept), *kept)
-        return PROCESS.start(connection, script_keys, arguments)
+        return asyncio.ensure_future(PROCESS.start(connection, script_keys, arguments))
 
-    async def _finish(self, sent: Awaitable[Reply], connection: Connection, position: Position) -> Applied:
-        while True:
-            reply = await sent
-            word = reply[0]
-            if word == b"OK":
-                dead = len(self._dead)
-                return Applied(len(self._entries) - dead, dead, int(reply[1]))
-            if word == b"FENCED":
-                raise FencedError("another processor or a load was faster")
-            if word == b"LOADING":
-                raise LoadingError("data is being loaded")
-            if word == b"BROKEN":
-                raise BrokenKeyError(f"{reply[1].decode()} is missing or does not hold what it must")
-            self._correct(reply[1:])
-            sent = self._send(connection, position)
+    def outcome(self, reply: Reply) -> Applied | None:
+        """What process.lua answered; None when the batch was corrected and must be sent again.
+
+        Raises FencedError when it must be dropped, LoadingError or BrokenKeyError when it cannot be applied now.
+        """
+        word = reply[0]
+        if word == b"OK":
+            dead = len(self._dead)
+            return Applied(len(self._entries) - dead, dead, int(reply[1]))
+        if word == b"FENCED":
+            raise FencedError("another processor or a load was faster")
+        if word == b"LOADING":
+            raise LoadingError("data is being loaded")
+        if word == b"BROKEN":
+            raise BrokenKeyError(f"{reply[1].decode()} is missing or does not hold what it must")
+        self._correct(reply[1:])
+        return None
+
+    # --- private
 
     def _correct(self, key_indexes: list[int]) -> None:
         """Take what was taken for there as missing, and the other way round; process.lua has looked."""

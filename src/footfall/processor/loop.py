@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import random
-import time
 from collections.abc import Awaitable
 from typing import TypeVar
 
@@ -13,6 +12,7 @@ from footfall.errors import ConnectionLostError, FootfallError
 from footfall.keys import Keys
 from footfall.logs import checkin_log, log
 from footfall.processor.batch import Applied, Batch, FencedError
+from footfall.processor.calls import Calls
 from footfall.store.books import Position, open_books, open_pipeline
 from footfall.store.pipeline import Connection
 from footfall.store.scripts import TRIM
@@ -85,57 +85,60 @@ class Processor:
     # --- private
 
     async def _process(self, connection: Connection) -> None:
-        """Apply batch after batch; return when told to stop, or when drained with `processor_once`.
-
-        While the server applies one batch, the next, which was read before, is folded here.
-        """
+        """Apply batch after batch; return when told to stop, or when drained with `processor_once`."""
         position = await open_books(connection, self._keys)
         log.info("Reading stream from last ID %s.", position.checkpoint.decode())
-        batch, ahead = await self._next_batch(connection, position)
-        while batch is not None and not self._stopping.is_set():
-            self._announce(batch)
-            sent_at = time.perf_counter()
-            applying = batch.start(connection, position)
-            reading = self._read(connection, ahead[-1][0] if ahead else batch.last_id)
-            connection.flush()
-            try:
-                await asyncio.sleep(0)  # uvloop writes at the end of a turn: only then does the server begin
-                following = self._fold(ahead) if ahead else None
-                applied = await applying
-                self._adapt(len(batch), time.perf_counter() - sent_at)
-                await self._applied(connection, batch, applied)
-                position = Position(batch.last_id, position.generation)
+        calls = Calls(connection, position)
+        try:
+            page: list[RawEntry] = await self._read(connection, position.checkpoint)
+            while not self._stopping.is_set():
+                if not page:
+                    await self._finish(calls, down_to=0)
+                    page = await self._next_entries(connection, calls.position)
+                    if not page:
+                        return
+                batch = self._fold(page)
+                self._announce(batch)
+                # The read goes before the call, so its reply does not wait for it: while the server applies this batch,
+                # the next is folded here.
+                reading = self._read(connection, batch.last_id)
+                calls.send(batch)
+                connection.flush()
+                if self._watched:
+                    await self._finish(calls, down_to=0)
                 page = await reading
-            finally:
-                reading.cancel()
-            if following is not None:
-                batch, ahead = following, page
-            else:
-                batch, ahead = await self._next_batch(connection, position)
+                await self._finish(calls, down_to=1)
+            await self._finish(calls, down_to=0)
+        finally:
+            calls.abandon()
 
-    async def _next_batch(self, connection: Connection, position: Position) -> tuple[Batch | None, list[RawEntry]]:
-        """The next batch and the page behind it, as soon as there are entries; None when there will be none.
+    async def _finish(self, calls: Calls, *, down_to: int) -> None:
+        """Wait until no more than so many calls are under way."""
+        while len(calls) > down_to:
+            done = await calls.finish_oldest()
+            self._adapt(len(done.batch), done.took_s)
+            await self._applied(calls.connection, done.batch, done.applied)
+
+    async def _next_entries(self, connection: Connection, position: Position) -> list[RawEntry]:
+        """What comes after the position, as soon as there is something; nothing when there will be nothing.
 
         Raises FencedError when the position has changed meanwhile: after a load, entries come with lower ids.
         """
-        after = position.checkpoint
-        page: list[RawEntry] = await self._read(connection, after)
-        while not page:
-            if self._settings.processor_once:
-                return None, []
+        while not self._settings.processor_once:
             blocking = connection.call(
-                "XREAD", "COUNT", self._batch_size, "BLOCK", _BLOCK_MS, "STREAMS", self._keys.stream, after
+                *("XREAD", "COUNT", self._batch_size, "BLOCK", _BLOCK_MS),
+                *("STREAMS", self._keys.stream, position.checkpoint),
             )
             reply = await self._unless_stopped(blocking)
             if self._stopping.is_set():
-                return None, []
-            page = reply[0][1] if reply else []
-            if not page:
-                if await open_books(connection, self._keys) != position:
-                    raise FencedError("another processor or a load was faster")
-                self._out_of_trouble()
-        ahead = [] if len(page) < self._batch_size else await self._read(connection, page[-1][0])
-        return self._fold(page), ahead
+                break
+            if reply:
+                page: list[RawEntry] = reply[0][1]
+                return page
+            if await open_books(connection, self._keys) != position:
+                raise FencedError("another processor or a load was faster")
+            self._out_of_trouble()
+        return []
 
     def _read(self, connection: Connection, after: bytes) -> "asyncio.Future[list[RawEntry]]":
         return connection.call("XRANGE", self._keys.stream, b"(" + after, "+", "COUNT", self._batch_size)

@@ -1,0 +1,88 @@
+"""Calls of process.lua under way: so that the server has the next one when it is done with one."""
+
+import asyncio
+import contextlib
+import time
+from collections import deque
+from dataclasses import dataclass
+
+from footfall.errors import FootfallError
+from footfall.processor.batch import Applied, Batch
+from footfall.store.books import Position
+from footfall.store.pipeline import Connection, Reply
+
+
+@dataclass
+class _Call:
+    batch: Batch
+    position: Position
+    reply: asyncio.Future[Reply]
+    #: of `time.perf_counter`
+    sent_at: float
+
+
+@dataclass(frozen=True)
+class Done:
+    """A call that has applied its batch."""
+
+    batch: Batch
+    applied: Applied
+    #: seconds that the server was busy with it
+    took_s: float
+
+
+class Calls:
+    """Calls over one connection, each to be applied on top of the one before it.
+
+    None needs to wait for the reply to the one before: it names the checkpoint that one will set, so the fence keeps
+    it from being applied when that one was not.
+    """
+
+    def __init__(self, connection: Connection, position: Position) -> None:
+        #: where processing stands when everything under way is applied
+        self.position = position
+        self.connection = connection
+        self._under_way: deque[_Call] = deque()
+        self._free_since = 0.0
+
+    def __len__(self) -> int:
+        return len(self._under_way)
+
+    def send(self, batch: Batch) -> None:
+        """Send a batch that was read after `position` over the same connection."""
+        self._under_way.append(self._sent(batch, self.position))
+        self.position = Position(batch.last_id, self.position.generation)
+
+    async def finish_oldest(self) -> Done:
+        """Wait for the oldest call.
+
+        Raises FencedError when its batch must be dropped, and LoadingError, BrokenKeyError or another FootfallError
+        when it cannot be applied now; then nothing was changed, unless the connection was lost (ConnectionLostError):
+        whether it was applied, the stored checkpoint tells.
+        """
+        while True:
+            oldest = self._under_way[0]
+            applied = oldest.batch.outcome(await oldest.reply)
+            if applied is not None:
+                break
+            await self._send_again()
+        self._under_way.popleft()
+        now = time.perf_counter()
+        took_s, self._free_since = now - max(oldest.sent_at, self._free_since), now
+        return Done(oldest.batch, applied, took_s)
+
+    def abandon(self) -> None:
+        """Wait for nothing any more."""
+        for call in self._under_way:
+            call.reply.cancel()
+        self._under_way.clear()
+
+    def _sent(self, batch: Batch, position: Position) -> _Call:
+        return _Call(batch, position, batch.send(self.connection, position), time.perf_counter())
+
+    async def _send_again(self) -> None:
+        """The oldest batch was corrected and not applied, so those behind it were fenced: send all of them again."""
+        for call in list(self._under_way)[1:]:
+            with contextlib.suppress(FootfallError):
+                await call.reply
+        self._under_way = deque(self._sent(call.batch, call.position) for call in self._under_way)
