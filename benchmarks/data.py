@@ -11,6 +11,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -39,10 +40,12 @@ class Amount:
 
     users: int = SAMPLE_USERS
     locations: int = SAMPLE_LOCATIONS
+    #: how popular the rank-th user or location is: 1 / rank ** zipf; 0 makes all alike
+    zipf: float = 0
 
     @property
     def is_sample(self) -> bool:
-        return self == Amount()
+        return (self.users, self.locations) == (SAMPLE_USERS, SAMPLE_LOCATIONS)
 
 
 def prepare(directory: Path, amount: Amount, entries: Iterable[int]) -> dict[int, Path]:
@@ -81,18 +84,27 @@ def load_records(client: Redis, amount: Amount) -> None:
 
 
 def add_entries(client: Redis, amount: Amount, numbers: range) -> None:
-    """Add unprocessed entries, one per ms; every user and every location is as likely as any other."""
+    """Add unprocessed entries, one per ms, of users and locations that are drawn by their popularity."""
     draw = random.Random(numbers.start)
+    users, locations = _ids(draw, amount.users, amount.zipf), _ids(draw, amount.locations, amount.zipf)
     for start in range(numbers.start, numbers.stop, _PAGE):
         pipeline = client.pipeline(transaction=False)
         for number in range(start, min(start + _PAGE, numbers.stop)):
             check_in: dict[Any, Any] = {
-                "locationId": draw.randint(1, amount.locations),
-                "userId": draw.randint(1, amount.users),
+                "locationId": next(locations),
+                "userId": next(users),
                 "starRating": draw.randint(0, 5),
             }
             pipeline.xadd(KEYS.stream, check_in, id=f"{FIRST_MS + number}-0")
         pipeline.execute()
+
+
+def _ids(draw: random.Random, most: int, zipf: float) -> Iterator[int]:
+    """Ids without end; the popular ones are anywhere among them."""
+    ids = draw.sample(range(1, most + 1), most)
+    weights = list(accumulate(rank**-zipf for rank in range(1, most + 1)))
+    while True:
+        yield from draw.choices(ids, cum_weights=weights, k=_PAGE)
 
 
 def digests(client: Redis) -> dict[str, str]:

@@ -173,14 +173,14 @@ def _number(value: float) -> str:
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}"
 
 
-def print_goal(what: str, ratios: Sequence[float], goal: float, *, at_most: bool = False) -> None:
+def print_goal(what: str, ratios: Sequence[float], goal: float, *, at_most: bool = False, unit: str = "times") -> None:
     """Whether the median of the runs' ratios reaches the goal: is as high, or with `at_most` as low."""
     found = median(ratios)
     reached = found <= goal if at_most else found >= goal
     spread = f"{min(ratios):.2f} to {max(ratios):.2f} in {len(ratios)} runs"
     verdict = "reached" if reached else "missed"
     console.print(
-        f"{what}: {found:.2f} times ({spread}); goal {'≤' if at_most else '≥'} {goal:g}: [bold]{verdict}[/bold]"
+        f"{what}: {found:.2f} {unit} ({spread}); goal {'≤' if at_most else '≥'} {goal:g}: [bold]{verdict}[/bold]"
     )
 
 

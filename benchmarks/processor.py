@@ -1,23 +1,28 @@
-"""How fast entries are applied, next to a redis-py loop that applies one entry in two round trips.
+"""How fast entries are applied: next to a redis-py loop, and to the server's own speed with the same writes.
 
-Run     .venv/bin/python benchmarks/processor.py [--entries 200000] [--runs 3] [--quick]       (Linux; two minutes)
-Load    (a) the sample's 1,000 users and 215 locations, (b) 200,000 users and 20,000 locations; 200,000 entries of
-        random users at random locations. The loop (peers/redis_py_loop.py) applies the first 10,000: it is no faster
-        with more. Append-only file on (fsync every second), all indexes kept on both sides.
-Prints  entries/s and CPU per entry of the Python process and of the server; ratios of the two in the same run, each
+Run     .venv/bin/python benchmarks/processor.py [--entries 200000] [--runs 3] [--quick]       (Linux; six minutes)
+Load    (a) the sample's 1,000 users and 215 locations, (b) 200,000 users and 20,000 locations, (c) the same with skewed
+        popularity (Zipf, 1.1); 200,000 entries. The loop (peers/redis_py_loop.py) applies one entry in two round trips,
+        the first 10,000: it is no faster with more. For the ceiling redis-cli, a C client, pipelines the same writes as
+        individual commands (peers/individual_commands.py; Debian package redis-tools): it reads and checks nothing.
+        Append-only file on (fsync every second), all indexes kept on all sides.
+Prints  entries/s and CPU per entry of the client and of the server; ratios of what was measured in the same run, each
         on a fresh server with a copy of the same data, in turn; medians over the runs. What each takes to start
-        (measured on the drained stream) is taken off. Before that, both apply the same entries, and what they leave is
+        (measured on the drained stream) is taken off. Before that, all apply the same entries, and what they leave is
         compared: records, indexes, checkpoint.
-Expect  at least 20 times the loop's entries/s with (a), 10 times with (b).
+Expect  at least 30 times the loop's entries/s with (a), 15 times with (b); with (b) 0.6 times those of the individual
+        commands; less than 6 µs of Python's CPU per entry.
 Doesn't show: a network between the two (it slows the loop alone, by two round trips per entry); other load on the
         server; trimming (all entries are retained); entries that become dead letters.
 """
 
 import argparse
+import shlex
+import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
 
@@ -36,19 +41,21 @@ _COLUMNS: dict[str, Callable[[Used], float]] = {
 
 @dataclass(frozen=True)
 class Case:
-    """One amount of data, and how many times as fast as the loop the processor has to be with it."""
+    """One amount of data, and how many times as fast as the loop and the ceiling the processor has to be with it."""
 
     name: str
     amount: Amount
-    goal: float
+    goal: float | None = None
+    ceiling_goal: float | None = None
 
 
 @dataclass(frozen=True)
 class Run:
-    """What one entry took on either side, one after the other."""
+    """What one entry took on each side, one after the other."""
 
     loop: Used
     footfall: Used
+    ceiling: Used | None
 
 
 def main() -> None:
@@ -64,7 +71,12 @@ def main() -> None:
     if options.quick:
         options.entries, options.loop_entries, options.runs = 4_000, 500, 1
         many = Amount(users=2_000, locations=300)
-    for case in (Case("(a) the sample", Amount(), 20), Case("(b) many users", many, 10)):
+    cases = (
+        Case("(a) the sample", Amount(), 30),
+        Case("(b) many users", many, 15, 0.6),
+        Case("(c) some of them popular", replace(many, zipf=1.1)),
+    )
+    for case in cases:
         compare(case, options.entries, options.loop_entries, options.runs)
 
 
@@ -78,23 +90,37 @@ def compare(case: Case, entries: int, loop_entries: int, runs: int) -> None:
         results = []
         for _ in range(runs):
             loop = measured(loop_command, copies[loop_entries], loop_entries)
-            results.append(Run(loop, measured(processor_command, copies[entries], entries)))
+            footfall = measured(processor_command, copies[entries], entries)
+            results.append(Run(loop, footfall, ceiling(copies[entries], entries)))
     amount = case.amount
+    ceilings = _of_all(results)
+    rows: list[tuple[float | str, ...]] = [
+        ("redis-py loop", *row([one.loop for one in results])),
+        ("Footfall", *row([one.footfall for one in results])),
+        (
+            "loop / Footfall",
+            "",
+            *(median([of(one.loop) / of(one.footfall) for one in results]) for of in _COLUMNS.values()),
+        ),
+    ]
+    if ceilings:
+        rows.insert(2, ("individual commands", *row(ceilings)))
     print_table(
         f"{case.name}: {amount.users:,} users, {amount.locations:,} locations, {entries:,} entries; per entry",
         ("", "entries/s", *_COLUMNS),
-        [
-            ("redis-py loop", *row([one.loop for one in results])),
-            ("Footfall", *row([one.footfall for one in results])),
-            (
-                "loop / Footfall",
-                "",
-                *(median([of(one.loop) / of(one.footfall) for one in results]) for of in _COLUMNS.values()),
-            ),
-        ],
+        rows,
     )
-    print_goal("entries/s of the loop", [one.loop.wall / one.footfall.wall for one in results], case.goal)
+    if case.goal is not None:
+        print_goal("entries/s of the loop", [one.loop.wall / one.footfall.wall for one in results], case.goal)
+    if case.ceiling_goal is not None and ceilings:
+        reached = [top.wall / one.footfall.wall for one, top in zip(results, ceilings, strict=True)]
+        print_goal("entries/s of the individual commands", reached, case.ceiling_goal)
+    print_goal("CPU of Python", [one.footfall.process for one in results], 6, at_most=True, unit="µs")
     console.print()
+
+
+def _of_all(results: Sequence[Run]) -> list[Used]:
+    return [one.ceiling for one in results if one.ceiling is not None]
 
 
 def row(samples: Sequence[Used]) -> list[float]:
@@ -115,22 +141,48 @@ def measured(command: Callable[[str], list[str]], copy: Path, entries: int) -> U
         return used.minus(sorted(starts, key=lambda start: start.wall)[1]).per(entries)
 
 
+def ceiling(copy: Path, entries: int) -> Used | None:
+    """What the writes of one entry take as individual commands, in µs; None without redis-cli."""
+    if shutil.which("redis-cli") is None:
+        return None
+    with restored(copy) as (server, _), tempfile.NamedTemporaryFile() as file:
+        run(individual_commands(server.url, file.name), server.pid)
+        return run(pipe(server.port, file.name), server.pid).per(entries)
+
+
 def check_equal(copy: Path) -> None:
-    """Raise unless both leave the same."""
+    """Raise unless all leave the same."""
     left = []
     for command in (loop_command, processor_command):
         with restored(copy) as (server, client):
             run(command(server.url), server.pid)
             left.append(digests(client))
-    different = [what for what, digest in left[0].items() if left[1][what] != digest]
+    if shutil.which("redis-cli") is None:
+        console.print("redis-cli is not installed (apt-get install redis-tools): its row is left out.")
+    else:
+        with restored(copy) as (server, client), tempfile.NamedTemporaryFile() as file:
+            run(individual_commands(server.url, file.name), server.pid)
+            run(pipe(server.port, file.name), server.pid)
+            left.append(digests(client))
+    different = [what for what in left[0] if len({digest[what] for digest in left}) > 1]
     if different:
-        raise RuntimeError(f"loop and processor differ in {', '.join(different)}")
-    console.print(f"Loop and processor leave the same: {', '.join(left[0])}.")
+        raise RuntimeError(f"loop, processor and commands differ in {', '.join(different)}")
+    console.print(f"All leave the same: {', '.join(left[0])}.")
 
 
 def loop_command(url: str) -> list[str]:
     """The redis-py loop, until the stream is drained."""
     return [sys.executable, str(_LOOP), url]
+
+
+def individual_commands(url: str, path: str) -> list[str]:
+    """Writes the processor's effects as individual commands to a file."""
+    return [sys.executable, str(_LOOP.with_name("individual_commands.py")), url, path]
+
+
+def pipe(port: int, path: str) -> list[str]:
+    """Sends them."""
+    return ["sh", "-c", f"exec redis-cli -p {port} --pipe < {shlex.quote(path)}"]
 
 
 def processor_command(url: str) -> list[str]:

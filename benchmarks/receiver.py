@@ -156,7 +156,7 @@ def print_goals(loads: Loads, headers: wrk.Headers) -> None:
         p99 = [fast.p99_ms / empty.p99_ms for fast, empty, _ in together]
         print_goal("fast path's p99 / empty ASGI app's", p99, 3, at_most=True)
     if _BATCHES in loads:
-        print_goal("batches: µs CPU", [load.cpu_us for load in loads[_BATCHES]], 3, at_most=True)
+        print_goal("batches' CPU", [load.cpu_us for load in loads[_BATCHES]], 3, at_most=True, unit="µs")
     console.print()
 
 
