@@ -17,7 +17,7 @@ test: .venv/dev  ## run the whole test suite
 	@$(BIN)/pytest -n auto --dist worksteal
 
 .PHONY: chaos
-chaos: .venv/dev  ## run the fault tests at full length (some 15 minutes)
+chaos: .venv/dev  ## run the fault tests at full length (some 5 minutes)
 	@TEST_FULL=1 $(BIN)/pytest --timeout 1800 tests/chaos
 
 .PHONY: lint

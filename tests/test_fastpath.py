@@ -98,8 +98,8 @@ def test_uvicorn_still_has_what_the_fast_path_relies_on() -> None:
     attributes += " timeout_keep_alive timeout_keep_alive_task"
     methods = "connection_made connection_lost data_received eof_received on_message_begin on_headers_complete"
     methods += " on_message_complete on_response_complete shutdown timeout_keep_alive_handler"
-    methods += " _unset_keepalive_if_required"
-    cycle = "keep_alive more_body response_complete"
+    methods += " _unset_keepalive_if_required _start_asgi_task"
+    cycle = "disconnected keep_alive more_body response_complete"
     missing = [name for name in [*attributes.split(), *methods.split()] if not hasattr(protocol, name)]
     names = httptools_impl.RequestResponseCycle.__init__.__code__.co_names
     missing += [f"RequestResponseCycle.{name}" for name in cycle.split() if name not in names]

@@ -1,4 +1,4 @@
-"""What uvicorn's protocol does not do by itself: here, to end every connection that nobody uses."""
+"""What uvicorn's protocol does not do by itself: connections that nobody uses, and clients that leave."""
 
 import contextlib
 import time
@@ -6,10 +6,12 @@ from collections.abc import Iterator
 
 import pytest
 
+from footfall.store.scripts import RECEIVE
 from processes import AsgiReceiver, Receiver
+from proxy import Proxy
 from raw_http import RawConnection, request
-from receiver_scene import GOOD, open_books
-from servers import Server
+from receiver_scene import GOOD, STREAM, accepted_id, open_books, post
+from servers import Server, wait_until
 
 #: seconds after which uvicorn ends a connection that nobody uses
 _KEEP_ALIVE = 5.0
@@ -41,3 +43,19 @@ def test_a_connection_that_nobody_uses_is_ended_whatever_came_after_the_last_ans
         for name, connection in connections.items():
             assert connection.is_ended(), name
         assert _KEEP_ALIVE * 0.9 < time.monotonic() - sent < _KEEP_ALIVE + 3
+
+
+def test_a_client_that_leaves_with_requests_in_its_pipeline_leaves_no_trace_in_the_log(server: Server) -> None:
+    client = open_books(server)
+    client.script_load(RECEIVE.source)
+    with Proxy(server.port) as proxy, AsgiReceiver(proxy.url) as receiver, RawConnection(receiver.port) as connection:
+        proxy.hold_replies(to=RECEIVE.sha)
+        connection.send(request(GOOD) * 2)
+        proxy.wait_until_holding()
+        connection.abort()
+        wait_until(lambda: client.xlen(STREAM) == 1, "the first is stored")
+        proxy.release()
+        accepted_id(post(receiver))
+        assert receiver.terminate() == 0
+        assert "Traceback" not in receiver.log
+        assert client.xlen(STREAM) == 2, "the other was never begun"

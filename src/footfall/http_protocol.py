@@ -38,6 +38,8 @@ class HttpProtocol(HttpToolsProtocol):
     _deadline: asyncio.TimerHandle | None = None
     #: status and detail of what cannot be read on, to be answered after the requests before it
     _refusal: tuple[int, str] | None = None
+    #: the request whose answer is the next, or was the last
+    _answering: RequestResponseCycle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -49,6 +51,8 @@ class HttpProtocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
+        if self._answering is not None:  # uvicorn tells only the newest request that nobody reads its answer
+            self._answering.disconnected = True
         self._unset_deadline()
 
     def data_received(self, data: bytes) -> None:
@@ -100,6 +104,10 @@ class HttpProtocol(HttpToolsProtocol):
         super().on_response_complete()
         if was_last and self._refusal is not None:
             self._write_refusal(*self._refusal)
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        self._answering = cycle
+        super()._start_asgi_task(cycle, app)
 
     def _await_next_request(self) -> None:
         """End the connection when none comes, also after bytes that began none.
