@@ -19,8 +19,11 @@ def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="session")
 def shared_server() -> Iterator[Server]:
-    """One server per test process. Tests take `server`, which is this one, emptied."""
-    with Server() as server:
+    """One server per test process. Tests take `server`, which is this one, emptied.
+
+    It keeps an append-only file: services that start would warn of one that does not. It never waits for the disk.
+    """
+    with Server(appendonly=True, appendfsync="no") as server:
         yield server
 
 

@@ -193,3 +193,10 @@ class Api(Service):
 
     port_setting = "api_port"
     probe = ("GET", "/api/checkins/latest", None)
+
+
+class Processor(Service):
+    """A running processor with a port; made, it works or stands by."""
+
+    port_setting = "processor_port"
+    probe = ("GET", "/readyz", None)

@@ -1,16 +1,28 @@
-"""A TCP proxy for the tests: holds traffic back, cuts connections and changes its target, on demand."""
+"""A TCP proxy for the tests: holds traffic back, cuts connections and changes its target, on demand or by plan."""
 
 import asyncio
 import contextlib
 import threading
+from collections import Counter
 from collections.abc import Callable, Coroutine
-from typing import Self, TypeVar
+from typing import Literal, NamedTuple, Self, TypeVar
 
 from servers import free_port, wait_until
 
 T = TypeVar("T")
 
 _CHUNK = 256 * 1024
+
+
+class Fault(NamedTuple):
+    """What befalls one connection."""
+
+    #: `cut`: both sides are closed. `half-close`: the receiving side sees the end of this direction; the other one goes
+    #: on. `stall`: nothing more passes in this direction, and both stay open.
+    what: Literal["cut", "half-close", "stall"]
+    direction: Literal["requests", "replies"]
+    #: bytes that pass in this direction before, one at least
+    after: int
 
 
 class Proxy:
@@ -27,6 +39,12 @@ class Proxy:
         self._pattern = b""
         #: what is held from the request with the pattern on: it and all after it, or the replies from then on
         self._what: str | None = None
+        #: asked for each new connection
+        self.plan_fault: Callable[[], Fault | None] = lambda: None
+        #: asked each time that something passes: seconds that it takes
+        self.plan_delay: Callable[[], float] = lambda: 0.0
+        #: how often each has happened
+        self.faults = Counter[tuple[str, str]]()
         self._links: set[_Link] = set()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
@@ -133,6 +151,9 @@ class _Link:
         self._open = {"requests": asyncio.Event(), "replies": asyncio.Event()}
         self.release()
         self._pumps: list[asyncio.Task[None]] = []
+        self._fault = proxy.plan_fault()
+        #: bytes until the fault
+        self._left = self._fault.after if self._fault else 0
 
     @property
     def is_held(self) -> bool:
@@ -176,8 +197,8 @@ class _Link:
                 self._open[what].clear()
             await self._open["requests"].wait()
             assert self._server_writer
-            self._server_writer.write(data)
-            await self._server_writer.drain()
+            if not await self._pass("requests", data, self._server_writer):
+                return
 
     async def _replies(self) -> None:
         while True:
@@ -187,5 +208,26 @@ class _Link:
             if not data and reader is self._server_reader:
                 return
             await self._open["replies"].wait()
-            self._writer.write(data)
-            await self._writer.drain()
+            if not await self._pass("replies", data, self._writer):
+                return
+
+    async def _pass(self, direction: str, data: bytes, writer: asyncio.StreamWriter) -> bool:
+        """Hand data on; whether the connection goes on."""
+        if delay := self._proxy.plan_delay():
+            await asyncio.sleep(delay)
+        fault = self._fault
+        if fault is None or fault.direction != direction:
+            writer.write(data)
+            await writer.drain()
+            return True
+        left, self._left = self._left, self._left - len(data)
+        if left <= 0:
+            return True  # it goes nowhere: the fault has happened
+        writer.write(data[:left])
+        await writer.drain()
+        if self._left > 0:
+            return True
+        self._proxy.faults[fault.what, direction] += 1
+        if fault.what == "half-close":
+            writer.write_eof()
+        return fault.what != "cut"

@@ -195,6 +195,26 @@ def test_a_damaged_count_is_refused_and_its_repair_is_exact(client: Any, process
     assert client.get(PROCESSED) == b"%d" % done
 
 
+@pytest.mark.parametrize("done", [0, 3])
+def test_a_missing_meta_is_refused_and_its_repair_is_a_generation_that_no_batch_was_read_under(
+    client: Any, done: int
+) -> None:
+    ids = fill(client, 10)
+    open_books(client)
+    if done:
+        process(client, ids[:done])
+    client.delete("ncc:meta")
+    before = digest(client)
+    with pytest.raises(BrokenKeyError, match=f"^ncc:meta: it is missing although {PROCESSED} is there") as caught:
+        open_books(client)
+    assert digest(client) == before
+    client.execute_command(*re.search(r"HSET ncc:meta .*", str(caught.value))[0].split())
+    position = open_books(client)
+    assert position.checkpoint == (ids[done - 1] if done else b"0")
+    assert int(position.generation) == (int(ids[done - 1].partition(b"-")[0]) if done else 1)
+    assert client.get(PROCESSED) == b"%d" % done
+
+
 def test_a_stream_that_was_deleted_is_refused(client: Any) -> None:
     process(client, fill(client, 3))
     client.delete("ncc:checkins")

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from footfall import config
 from footfall.config import Settings, env_name
+from footfall.entries import Reason
 from footfall.errors import UsageError
 
 #: a value for every setting that is not its default
@@ -29,6 +30,7 @@ OTHERS: dict[str, Any] = {
     "request_timeout": 3.5,
     "max_connections": 77,
     "retain": 0,
+    "retain_for_groups": 7,
     "host": "::1",
     "receiver_port": 1082,
     "receiver_workers": 2,
@@ -38,6 +40,8 @@ OTHERS: dict[str, Any] = {
     "processor_batch": 10,
     "processor_delay": True,
     "processor_once": True,
+    "processor_lease_s": 0.5,
+    "processor_port": 1084,
     "load_from": Path("Zoë's.csv"),
     "load_reset": True,
     "load_yes": True,
@@ -47,6 +51,10 @@ OTHERS: dict[str, Any] = {
     "generate_url": "http://localhost:1",
     "generate_seed": -12,
     "status_json": True,
+    "status_watch": True,
+    "dead_letters_reason": Reason.UNKNOWN_USER,
+    "dead_letters_json": True,
+    "dead_letters_yes": True,
     "log_level": "debug",
     "log_format": "json",
 }

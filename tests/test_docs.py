@@ -24,8 +24,10 @@ from footfall.config import Settings, env_name
 from footfall.entries import Reason
 from footfall.errors import DurabilityError, ExitCode, FootfallError, NotFoundError, TemporaryReplyError
 from footfall.keys import Keys
+from footfall.processor import health as processor_health
+from footfall.processor.metrics import Metrics as ProcessorMetrics
 from footfall.receiver import app as receiver
-from footfall.receiver.metrics import Metrics
+from footfall.receiver.metrics import Metrics as ReceiverMetrics
 from processes import Api, Footfall, Receiver
 from servers import Server, wait_until
 
@@ -76,7 +78,10 @@ def tables(page: Path) -> Iterator[dict[str, str]]:
 # ---------------------------------------------------------------- names
 
 
-@pytest.mark.parametrize(("create", "page"), [(receiver.create, "receiver.md"), (api.create, "api.md")])
+@pytest.mark.parametrize(
+    ("create", "page"),
+    [(receiver.create, "receiver.md"), (api.create, "api.md"), (processor_health.create, "processor.md")],
+)
 def test_every_route_has_a_section_or_is_named_as_another_name_of_one(create: Any, page: str) -> None:
     headings = set(re.findall(r"^## (\w+ /\S+)$", docs(page), re.MULTILINE))
     paths = create(config.load({"redis_url": "redis://127.0.0.1:1"})).openapi_schema.to_schema()["paths"]
@@ -109,9 +114,13 @@ def _family(family: Any) -> Iterator[str]:
         yield key
 
 
-def test_every_metric_is_in_its_table() -> None:
-    rows = {row["metric"].strip("`"): row["type"] for row in tables(ROOT / "docs" / "receiver.md") if "metric" in row}
-    assert rows == dict(re.findall(r"^# TYPE (\w+) (\w+)$", Metrics().text().decode(), re.MULTILINE))
+@pytest.mark.parametrize(
+    ("text", "page"),
+    [(ReceiverMetrics().text(), "receiver.md"), (ProcessorMetrics().text(works=True), "processor.md")],
+)
+def test_every_metric_is_in_its_table(text: bytes, page: str) -> None:
+    rows = {row["metric"].strip("`"): row["type"] for row in tables(ROOT / "docs" / page) if "metric" in row}
+    assert rows == dict(re.findall(r"^# TYPE (\w+) (\w+)$", text.decode(), re.MULTILINE))
 
 
 def test_every_reason_of_a_refusal_is_in_its_table_with_its_status() -> None:

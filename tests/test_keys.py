@@ -16,10 +16,12 @@ SOURCES = Path(footfall.__file__).parent
 KEYS = {
     "stream": b"ncc:checkins",
     "dead_letters": b"ncc:checkins:dead",
+    "discarded": b"ncc:checkins:discarded",
     "staging": b"ncc:checkins:staging",
     "meta": b"ncc:meta",
     "checkpoint": b"ncc:checkinprocessor:lastid",
     "processed": b"ncc:checkinprocessor:processed",
+    "processor_lease": b"ncc:checkinprocessor:lease",
     "loader_lease": b"ncc:loader:lease",
     "users_baseline": b"ncc:users:baseline",
     "users_by_checkins": b"ncc:users:bycheckins",
@@ -34,7 +36,7 @@ KEYS = {
 #: what a part of a key looks like
 _KEY_PART = re.compile(
     r"\bncc\b|(^|:)(checkins|users|locations|locationdetails|checkinprocessor|meta|loader|idempotency|duplicate|session)(:|$)"
-    r"|:(dead|staging|lastid|processed|lease|baseline|bycheckins|recent|lastseen|email|geo|category)\b"
+    r"|:(dead|discarded|staging|lastid|processed|lease|baseline|bycheckins|recent|lastseen|email|geo|category)\b"
 )
 #: command names, settings and the like that are no keys: they hold no colon
 _WORD = re.compile(r"[a-z_]+")

@@ -286,6 +286,42 @@ def test_a_processor_at_work_stops_after_the_batch_and_says_all_that_it_has_done
     assert last == STOPPED
 
 
+def test_with_a_full_backlog_it_stops_within_a_second_and_gives_the_lease_back(server: Server, client: Any) -> None:
+    books = load_records(client)
+    for _ in range(50):
+        add_some(client, seeded(), 1000)
+    with processor(server.url) as running:
+        running.wait_for("Processed ")
+        start = time.monotonic()
+        assert running.terminate() == 0
+        assert time.monotonic() - start < 1
+        assert running.log.splitlines()[-1] == STOPPED
+    done = processed(client)
+    assert 0 < done < 50_000, "it has not drained the stream first"
+    assert not client.exists("ncc:checkinprocessor:lease")
+    assert_books(client, books.after(entries(client)[:done]))
+
+
+def test_a_server_that_does_not_answer_cannot_keep_it_from_stopping(server: Server, client: Any) -> None:
+    books = load_records(client)
+    add_some(client, seeded(), 50)
+    with Proxy(server.port) as proxy:
+        proxy.hold_replies(to=PROCESS.sha)
+        with processor(proxy.url, processor_batch=10, server_timeout=60) as running:
+            proxy.wait_until_holding()
+            wait_until(lambda: processed(client) == 10, "the batch is applied")
+            start = time.monotonic()
+            assert running.terminate() == 0
+            assert time.monotonic() - start < 1.5
+            assert [line.partition(";")[0] for line in running.log.splitlines()[1:]] == [
+                "warning: The server has not answered in time",
+                STOPPED,
+            ]
+    assert_books(client, books.after(entries(client)[:10]))
+    run_once(server.url, processor_lease_s=0)
+    assert_books(client, books.after(entries(client)))
+
+
 def test_a_processor_that_waits_for_the_server_stops_at_once(own_server: Callable[..., Server]) -> None:
     server = own_server()
     server.kill()

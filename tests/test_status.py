@@ -13,10 +13,11 @@ from rich.console import Console
 from footfall import config
 from footfall import status as status_module
 from footfall.keys import Keys
-from footfall.status import Status, as_json, collect, render
+from footfall.status import LeaseStatus, Status, collect
 from footfall.store.books import open_arguments, open_keys
 from footfall.store.client import connect
-from footfall.store.scripts import OPEN
+from footfall.store.scripts import COUNT_LOST, OPEN
+from footfall.watch import render
 from servers import Server
 
 KEYS = Keys("ncc")
@@ -93,7 +94,7 @@ def test_a_loaded_server(loaded: redis.Redis, server: Server) -> None:
     assert status.server.version == info.get("valkey_version", info["redis_version"])
     assert status.server.used_memory is not None
     assert status.server.used_memory > 100_000
-    assert (status.server.append_only, status.server.max_memory_policy) == (False, "noeviction")
+    assert (status.server.append_only, status.server.max_memory_policy) == (True, "noeviction")
     assert (status.state, status.generation) == ("ready", 1)
     assert (status.stream_length, status.newest_entry) == (10, "1609602094000-0")
     assert (status.checkpoint, status.processed, status.backlog) == ("1609602088000-0", 4, 6)
@@ -103,8 +104,8 @@ def test_a_loaded_server(loaded: redis.Redis, server: Server) -> None:
     assert 0 <= seconds[0] * 1000 + seconds[1] // 1000 - 1609602089000 - age < 10_000
     assert (status.users, status.locations, status.dead_letters) == (3, 2, {})
     assert (status.problems, status.warnings) == ([], [])
-    server.client().config_set("appendonly", "yes")
-    assert look(loaded).server.append_only is True
+    server.client().config_set("appendonly", "no")
+    assert look(loaded).server.append_only is False
 
 
 def test_processed_entries_may_be_trimmed(loaded: redis.Redis) -> None:
@@ -162,6 +163,20 @@ def test_a_policy_that_deletes_keys_is_warned_of(loaded: redis.Redis) -> None:
     assert "noeviction" in shown(status)
 
 
+def test_a_server_without_an_append_only_file_is_warned_of(loaded: redis.Redis) -> None:
+    assert look(loaded).warnings == []
+    loaded.config_set("appendonly", "no")
+    [warning] = look(loaded).warnings
+    assert "CONFIG SET appendonly yes" in warning
+
+
+def test_a_meta_that_was_deleted_is_a_problem_with_its_repair(loaded: redis.Redis) -> None:
+    loaded.delete(KEYS.meta)
+    status = look(loaded)
+    assert status.state == "broken"
+    assert "HSET ncc:meta schema 1 shards 1 generation " in status.problems[0]
+
+
 def test_dead_letters_are_counted_by_reason(loaded: redis.Redis) -> None:
     with loaded.pipeline(transaction=False) as pipeline:
         for number in range(2500):
@@ -181,6 +196,30 @@ def test_dead_letters_are_counted_by_reason(loaded: redis.Redis) -> None:
     lines = shown(status).splitlines()
     assert "dead letters        2,502" in lines
     assert "                    2,000 unknown-user" in lines
+
+
+def test_who_works_is_told_and_for_how_long(loaded: redis.Redis) -> None:
+    status = look(loaded)
+    assert status.lease == LeaseStatus(held=False)
+    assert "lease               free" in shown(status).splitlines()
+    loaded.set(KEYS.processor_lease, "web-1:4711:5eed", px=60_000)
+    status = look(loaded)
+    assert (status.lease.held, status.lease.holder) == (True, "process 4711 on web-1")
+    assert status.lease.ttl_ms is not None
+    assert 50_000 < status.lease.ttl_ms <= 60_000
+    assert "lease               held by process 4711 on web-1 for " in shown(status)
+    assert status.problems == []
+
+
+def test_a_lease_that_is_none_is_named_with_the_repair(loaded: redis.Redis) -> None:
+    key = KEYS.processor_lease.decode()
+    loaded.set(key, "for ever")
+    assert look(loaded).problems == [f"{key}: it does not expire; delete it"]
+    loaded.delete(key)
+    loaded.rpush(key, "text")
+    status = look(loaded)
+    assert (status.problems, status.lease.held) == ([f"{key}: it is a list, not a string; delete it"], False)
+    assert status.state == "ready"
 
 
 REPAIR = "if you know nothing better, this repairs it: SET "
@@ -256,7 +295,7 @@ def test_several_problems_are_all_told(loaded: redis.Redis) -> None:
 
 
 @pytest.mark.parametrize("counted", [10_000, 3])
-def test_a_backlog_that_the_stream_does_not_hold_is_told_with_the_repair(
+def test_a_backlog_that_the_stream_does_not_hold_is_told_until_a_processor_has_set_it_right(
     loaded: redis.Redis, monkeypatch: pytest.MonkeyPatch, counted: int
 ) -> None:
     monkeypatch.setattr(status_module, "_COUNTED", counted)
@@ -270,29 +309,30 @@ def test_a_backlog_that_the_stream_does_not_hold_is_told_with_the_repair(
         loaded.set(KEYS.processed, 8)
         (problem,) = look(loaded).problems
         assert "by it 2 entries are unprocessed, but 4 or more lie after the checkpoint" in problem
-    repair = problem.rpartition("this repairs it: ")[2]
-    run(loaded, *repair.split())
-    if counted == 3:
-        # opening the books now tells what it must be
-        run(loaded, *look(loaded).problems[0].rpartition("this repairs it: ")[2].split())
-    assert look(loaded).problems == []
-    assert loaded.get(KEYS.processed) == (b"5" if counted == 10_000 else b"4")
+    assert "a processor says how many, and sets it right when it has caught up" in problem
+    # caught up, a processor does this
+    last = "1609602094000-0"
+    loaded.set(KEYS.checkpoint, last)
+    loaded.set(KEYS.processed, 9 if counted == 10_000 else 14)
+    COUNT_LOST.run_sync(loaded, [KEYS.stream, KEYS.checkpoint, KEYS.processed, KEYS.meta], [last, 1])
+    status = look(loaded)
+    assert (status.problems, status.backlog, status.lost_entries) == ([], 0, 1 if counted == 10_000 else 0)
 
 
 def test_json_holds_all_of_it_in_camel_case(loaded: redis.Redis) -> None:
     loaded.xadd(KEYS.dead_letters, {"id": "1-0", "reason": "unknown-user"})
     loaded.config_set("maxmemory-policy", "allkeys-lru")
     status = look(loaded)
-    text = as_json(status)
+    text = msgspec.json.encode(status)
     assert msgspec.json.decode(text, type=Status) == status
     document = msgspec.json.decode(text)
     assert set(document) == {
         *("server", "state", "generation", "streamLength", "newestEntry", "checkpoint", "processed", "backlog"),
-        *("oldestUnprocessedMs", "deadLetters", "users", "locations", "problems", "warnings"),
+        *("oldestUnprocessedMs", "lease", "lostEntries", "deadLetters"),
+        *("users", "locations", "problems", "warnings"),
     }
     assert document["deadLetters"] == {"unknown-user": 1}
     assert {"usedMemory", "usedMemoryHuman", "maxMemoryPolicy", "appendOnly"} < set(document["server"])
-    assert as_json(collect(loaded, config.load({"prefix": "other"})))
 
 
 def test_for_a_person_every_number_has_a_line(loaded: redis.Redis) -> None:

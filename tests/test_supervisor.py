@@ -140,7 +140,7 @@ def test_killed_with_9_under_load_it_takes_every_process_with_it_and_loses_nothi
 def test_when_nobody_reads_its_output_any_more_it_stops_as_well_as_ever(directory: Path, stderr: int) -> None:
     """`footfall up | tee log`: Ctrl-C ends `tee` as well, and first."""
     command = launch.command([sys.executable, *program(), "up"], signal.SIGKILL)
-    ports = {"receiver_port": free_port(), "api_port": free_port()}
+    ports = {name: free_port() for name in ("receiver_port", "api_port", "processor_port")}
     with subprocess.Popen(
         command,
         stdout=subprocess.PIPE,
@@ -166,7 +166,8 @@ def test_with_delay_each_check_in_is_logged_as_it_is_processed(directory: Path) 
     with Up(directory, "--delay") as up:
         up.wait_for("info: Processed checkin 1609603711960-0.")
         lines = [line.removeprefix("processor | ") for line in up.log.splitlines() if line.startswith("processor | ")]
-        assert lines[:4] == [
+        assert lines[:5] == [
+            f"info: The processor listens on {up.processor}",
             "info: Reading stream from last ID 0.",
             "debug: Updating user ncc:users:789 and location ncc:locations:171.",
             "info: Processed checkin 1609602085397-0.",

@@ -64,7 +64,7 @@ def test_what_a_part_refuses_is_what_it_ends_with(server: Server, tmp_path: Path
             up.assert_nothing_is_left()
 
 
-@pytest.mark.parametrize("setting", ["receiver_port", "api_port"])
+@pytest.mark.parametrize("setting", ["receiver_port", "api_port", "processor_port"])
 def test_a_port_that_is_taken_is_said_before_anything_is_started(tmp_path: Path, setting: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as occupant:
         port = occupant.getsockname()[1]
@@ -128,15 +128,13 @@ def test_a_sample_that_was_loaded_in_part_is_loaded_by_the_next_start(tmp_path: 
 def test_a_server_of_ones_own_is_used_as_it_is(server: Server, tmp_path: Path) -> None:
     url = server.url.replace("//", "//default:s3cret@")  # any password will do
     with Up(tmp_path, redis_url=url, log_format="json") as up:
-        assert sorted(server.client().keys()) == [
-            KEYS.checkpoint.decode(),
-            KEYS.processed.decode(),
-            KEYS.meta.decode(),
-        ]
+        keys = (KEYS.checkpoint, KEYS.processor_lease, KEYS.processed, KEYS.meta)
+        assert sorted(server.client().keys()) == [key.decode() for key in keys]
         assert not any("valkey" in command for command in processes(tmp_path).values())
         assert not list(tmp_path.iterdir())
         assert up.terminate() == 0
         assert server.client().ping()
         assert "s3cret" not in up.log
         messages = [json.loads(line)["message"] for line in up.log.splitlines()]
-        assert f"Footfall is up: receiver {up.receiver}, API server {up.api}, server {server.url}/0" in messages
+        services = f"receiver {up.receiver}, API server {up.api}, processor {up.processor}"
+        assert f"Footfall is up: {services}, server {server.url}/0" in messages

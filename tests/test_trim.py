@@ -45,7 +45,8 @@ def set_books(client: Any, checkpoint: bytes, processed: object) -> None:
 
 def trim(client: Any, retain: int, most: int = 1000) -> int:
     """Trim; how many entries were removed."""
-    removed: int = TRIM.run_sync(client, [KEYS.stream, KEYS.checkpoint, KEYS.processed, KEYS.meta], [retain, most])
+    keys = [KEYS.stream, KEYS.checkpoint, KEYS.processed, KEYS.meta]
+    removed: int = TRIM.run_sync(client, keys, [retain, most, 10**6])[0]
     return removed
 
 

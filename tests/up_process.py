@@ -52,6 +52,10 @@ class Up(Footfall):
         return f"http://127.0.0.1:{self.settings['receiver_port']}"
 
     @property
+    def processor(self) -> str:
+        return f"http://127.0.0.1:{self.settings['processor_port']}"
+
+    @property
     def api(self) -> str:
         return f"http://127.0.0.1:{self.settings['api_port']}"
 
@@ -91,7 +95,7 @@ class Up(Footfall):
 
     @staticmethod
     def _ports() -> dict[str, object]:
-        return {"receiver_port": free_port(), "api_port": free_port()}
+        return {name: free_port() for name in ("receiver_port", "api_port", "processor_port")}
 
 
 def processes(directory: Path) -> dict[int, str]:

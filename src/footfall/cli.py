@@ -57,6 +57,7 @@ def up(
     receiver_workers: options.UpReceiverWorkers = None,
     api_port: options.UpApiPort = None,
     api_workers: options.UpApiWorkers = None,
+    processor_port: options.UpProcessorPort = None,
     processor_delay: options.Delay = None,
     host: options.Host = None,
     unknown_ids: options.UnknownIds = None,
@@ -110,11 +111,13 @@ def receiver(
     from footfall.receiver.durability import check_durability_at_start
     from footfall.receiver.fastpath import FastPath
     from footfall.serve import Service, run
+    from footfall.store.advice import warn_at_start
     from footfall.store.books import check_at_start
 
     with _server(context, service=True) as settings:
         check_at_start(settings.server_url, settings)
         check_durability_at_start(settings)
+        warn_at_start(settings)
         factory, workers = "footfall.receiver.app:create", settings.receiver_workers
         run(Service("receiver", factory, "receiver_port", workers, protocol=FastPath), settings)
 
@@ -125,8 +128,12 @@ def processor(
     processor_delay: options.Delay = None,
     processor_once: options.Once = None,
     processor_batch: options.ProcessorBatch = None,
+    processor_lease_s: options.ProcessorLease = None,
+    processor_port: options.ProcessorPort = None,
+    host: options.Host = None,
     unknown_ids: options.UnknownIds = None,
     retain: options.Retain = None,
+    retain_for_groups: options.RetainForGroups = None,
     server_timeout: options.ServerTimeout = None,
     redis_url: options.RedisUrl = None,
     data_dir: options.DataDir = None,
@@ -136,16 +143,19 @@ def processor(
 ) -> None:
     """Apply the stream's entries to users and locations, each exactly once.
 
-    Any number may run on one stream, and any may be killed at any moment. Ctrl-C finishes the batch under way.
+    Any number may run on one stream: one works, the others stand by and take over. Any may be killed at any moment.
+    Ctrl-C finishes the batches under way. With --once, one that stands by ends, too, when the stream is drained.
     """
     from footfall.processor.service import run
+    from footfall.store.advice import warn_at_start
     from footfall.store.books import check_at_start
 
     with _server(context, service=True) as settings:
         if settings.processor_delay:
             logs.show_check_ins()
         check_at_start(settings.server_url, settings)
-        run(settings, settings.server_url)
+        warn_at_start(settings)
+        run(settings)
 
 
 @app.command(rich_help_panel=_SERVICES)
@@ -198,7 +208,7 @@ def load(
     from footfall import loader
 
     with _server(context) as settings, _client(settings) as client, progress() as bars:
-        loaded = loader.load(what, settings, client, confirm=_confirmed(bars), progress=bars)
+        loaded = loader.load(what, settings, client, confirm=_confirmed(bars, "reset"), progress=bars)
     print(f"Loaded {loaded.users:,} users, {loaded.locations:,} locations and {loaded.checkins:,} check-ins.")
 
 
@@ -231,23 +241,109 @@ def generate(
 def status(
     context: typer.Context,
     status_json: options.Json = None,
+    status_watch: options.Watch = None,
     redis_url: options.RedisUrl = None,
     data_dir: options.DataDir = None,
     prefix: options.Prefix = None,
     log_level: options.LogLevel = None,
     log_format: options.LogFormat = None,
 ) -> None:
-    """Show the stream, the checkpoint, the backlog, dead letters, users, locations and the server."""
-    import msgspec
+    """Show the stream, the checkpoint, the backlog, dead letters, users, locations and the server.
 
-    from footfall import status as report
+    With --watch again every second until Ctrl-C, with rates; with --json, too, one object per line.
+    """
+    from footfall import watch
 
     with _server(context) as settings, _client(settings) as client:
-        found = report.collect(client, settings)
-        if settings.status_json:
-            print(msgspec.json.encode(found).decode())
+        show = watch.watch if settings.status_watch else watch.show
+        show(client, settings, Console())
+
+
+@app.command("dead-letters", rich_help_panel=_DATA)
+def dead_letters(
+    context: typer.Context,
+    action: Annotated[Literal["list", "retry", "discard"], typer.Argument(help="What to do with them.")],
+    dead_letters_reason: options.DeadLettersReason = None,
+    dead_letters_json: options.DeadLettersJson = None,
+    dead_letters_yes: options.DeadLettersYes = None,
+    unknown_ids: options.UnknownIds = None,
+    redis_url: options.RedisUrl = None,
+    data_dir: options.DataDir = None,
+    prefix: options.Prefix = None,
+    log_level: options.LogLevel = None,
+    log_format: options.LogFormat = None,
+) -> None:
+    """List, retry or discard dead letters: entries that could not be applied.
+
+    retry applies each exactly once, also when it is killed half way and run again, beside running processors; what
+    still cannot be applied stays, and the exit code is 1 then. discard removes them for good, when confirmed.
+    """
+    from footfall import dead_letters as work
+
+    with _server(context) as settings, _client(settings) as client:
+        if action == "list":
+            for line in work.listed(client, settings):
+                print(line)
+            return
+        with progress() as bars:
+            if action == "retry":
+                result = work.retry(client, settings, bars)
+            else:
+                result = work.discard(client, settings, bars, _confirmed(bars, "discard"))
+        print(work.as_json(result) if settings.dead_letters_json else work.as_text(action, result))
+        if result.remaining:
+            raise typer.Exit(ExitCode.FAILURE)
+
+
+@app.command(rich_help_panel=_DATA)
+def verify(
+    context: typer.Context,
+    verify_json: options.VerifyJson = None,
+    redis_url: options.RedisUrl = None,
+    data_dir: options.DataDir = None,
+    prefix: options.Prefix = None,
+    log_level: options.LogLevel = None,
+    log_format: options.LogFormat = None,
+) -> None:
+    """Prove that counters, indexes, loaded numbers and the stream agree; name each difference.
+
+    Only reads, also beside running services. The exit code is 1 when there is a difference. It says whether each
+    counter was compared with the stream, or, when that was trimmed, only the sums.
+    """
+    from footfall.audit import verify as audit
+
+    with _server(context) as settings, _client(settings) as client:
+        with progress() as bars:
+            report = audit.verify(client, settings, bars)
+        if settings.verify_json:
+            print(audit.as_json(report))
         else:
-            report.render(found, Console())
+            audit.render(report, Console())
+        if report.differences:
+            raise typer.Exit(ExitCode.FAILURE)
+
+
+@app.command(rich_help_panel=_DATA)
+def rebuild(
+    context: typer.Context,
+    rebuild_yes: options.RebuildYes = None,
+    redis_url: options.RedisUrl = None,
+    data_dir: options.DataDir = None,
+    prefix: options.Prefix = None,
+    log_level: options.LogLevel = None,
+    log_format: options.LogFormat = None,
+) -> None:
+    """Make counters and indexes anew from what was loaded and the stream, when confirmed.
+
+    Everything may run meanwhile. It is refused when the stream was trimmed since the load. A rebuild that was killed
+    is finished by running it again.
+    """
+    from footfall.audit import rebuild as audit
+
+    with _server(context) as settings, _client(settings) as client:
+        with progress() as bars:
+            done = audit.rebuild(client, settings, confirm=_confirmed(bars, "rebuild"), progress=bars)
+        audit.render(done, Console())
 
 
 @app.command(rich_help_panel=_DATA, context_settings={"ignore_unknown_options": True})
@@ -270,19 +366,19 @@ def redis(
             raise reply_error(f"{code} {error}" if code else str(error)) from error
 
 
-def _confirmed(bars: Progress) -> Callable[[str], bool]:
-    """Asks for a typed word; no without a terminal."""
+def _confirmed(bars: Progress, word: str) -> Callable[[str], bool]:
+    """Asks for the word to be typed; no without a terminal."""
 
     def confirm(prompt: str) -> bool:
         if not sys.stdin.isatty():
             return False
         bars.stop()
         try:
-            answer = input(f"{prompt} Type `reset` to go on: ")
+            answer = input(f"{prompt} Type `{word}` to go on: ")
         except EOFError:  # Ctrl-D
             return False
         bars.start()
-        return answer.strip() == "reset"
+        return answer.strip() == word
 
     return confirm
 

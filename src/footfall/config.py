@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from footfall.entries import Reason
 from footfall.errors import UsageError
 from footfall.logs import LogFormat, LogLevel
 
@@ -64,12 +65,21 @@ class Settings(BaseSettings):
     request_timeout: float = Field(10.0, gt=0, le=3600, description="Seconds a client has to send a whole request.")
     retain: int = Field(500_000, ge=0, description="Processed entries kept in the stream for range queries.")
 
+    retain_for_groups: int = Field(
+        5_000_000,
+        ge=0,
+        description="Processed entries kept beyond `retain` while a consumer group needs them; 0: none.",
+    )
+
     # --- where the services listen
     host: str = Field("127.0.0.1", description="Address to listen on.")
     receiver_port: Port = Field(8082, description="Port of the receiver.")
     receiver_workers: Workers = Field(1, description="Receiver processes.")
     api_port: Port = Field(8081, description="Port of the API server.")
     api_workers: Workers = Field(1, description="API server processes.")
+    processor_port: Port | None = Field(
+        None, description="Port of the processor's health and metrics. Without it: none, with `footfall up` 8084."
+    )
     api_reload: bool = Field(False, description="Restart the API server when its code changes (for development).")
 
     # --- the processor
@@ -78,6 +88,12 @@ class Settings(BaseSettings):
         False, description="Pause at random after each check-in and log it, so that a person can watch."
     )
     processor_once: bool = Field(False, description="Stop when everything in the stream is processed.")
+    processor_lease_s: float = Field(
+        2.0,
+        ge=0,
+        le=3600,
+        description="Seconds after which a standby takes over from a processor that was killed; 0: none stands by.",
+    )
 
     # --- loading and generating
     load_from: Path | None = Field(
@@ -92,6 +108,16 @@ class Settings(BaseSettings):
     generate_url: str | None = Field(None, description="Receiver to post to. Without it: the one on this machine.")
     generate_seed: int | None = Field(None, description="Seed of the random numbers, to repeat a run.")
     status_json: bool = Field(False, description="Print JSON.")
+    status_watch: bool = Field(False, description="Show it again every second, with rates, until Ctrl-C.")
+
+    # --- dead letters
+    dead_letters_reason: Reason | None = Field(None, description="Only those with this reason.")
+    dead_letters_json: bool = Field(False, description="Print JSON.")
+    dead_letters_yes: bool = Field(False, description="Do not ask for the typed confirmation.")
+
+    # --- verifying and rebuilding
+    verify_json: bool = Field(False, description="Print JSON.")
+    rebuild_yes: bool = Field(False, description="Do not ask for the typed confirmation.")
 
     # --- logs
     log_level: LogLevel = Field("info", description="Least level to log.")

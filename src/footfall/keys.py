@@ -14,14 +14,18 @@ class Keys:
         self.stream = root + b":checkins"
         #: stream: entries that could not be applied, with the reason
         self.dead_letters = root + b":checkins:dead"
+        #: hash: entry id -> reason of the dead letters that an operator has discarded: they are never counted
+        self.discarded = root + b":checkins:discarded"
         #: stream: where the loader writes check-ins before they replace the stream
         self.staging = root + b":checkins:staging"
-        #: hash: `schema shards generation state loaded`
+        #: hash: `schema shards generation state loaded lost settled discarded takenOver`
         self.meta = root + b":meta"
         #: string: id of the last entry whose effects are stored
         self.checkpoint = root + b":checkinprocessor:lastid"
         #: string (int): how many entries the checkpoint has passed
         self.processed = root + b":checkinprocessor:processed"
+        #: string, expiring: the one processor that works; the others stand by
+        self.processor_lease = root + b":checkinprocessor:lease"
         #: string, expiring: the one load that may run
         self.loader_lease = root + b":loader:lease"
         #: hash: user id -> JSON of the counters the user was loaded with
@@ -44,6 +48,9 @@ class Keys:
         #: what the keys of users and of locations begin with, as text: an id is added to it for each check-in
         self.user_text = f"{prefix}:users:"
         self.location_text = f"{prefix}:locations:"
+        self.location_details_text = f"{prefix}:locationdetails:"
+        #: what SCAN finds these with, categories and indexes too, and little else
+        self.records_pattern = f"{prefix}:[ul][so]*"
         self._user = root + b":users:"
         self._location = root + b":locations:"
         self._details = root + b":locationdetails:"

@@ -12,7 +12,7 @@ def printed(reply: Any, indent: str = "") -> str:
     if isinstance(reply, int):
         return f"(integer) {reply}"
     if isinstance(reply, bytes):
-        return f'"{_escaped(reply)}"'
+        return f'"{escaped(reply)}"'
     if isinstance(reply, Exception):
         return f"(error) {reply}"
     if not reply:
@@ -23,7 +23,8 @@ def printed(reply: Any, indent: str = "") -> str:
     return f"\n{indent}".join(lines)
 
 
-def _escaped(value: bytes) -> str:
+def escaped(value: bytes) -> str:
+    """The value as text that is safe to show: what cannot be printed is escaped."""
     text = value.decode(errors="surrogateescape").translate(_ESCAPES)
     return "".join(
         character if character.isprintable() else "".join(rf"\x{byte:02x}" for byte in _bytes(character))

@@ -1,5 +1,6 @@
 """Running an HTTP service: the socket, the workers, the signals."""
 
+import asyncio
 import contextlib
 import errno
 import multiprocessing
@@ -8,8 +9,10 @@ import resource
 import signal
 import socket
 import tempfile
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import uvicorn
 from uvicorn.supervisors import ChangeReload, Multiprocess
@@ -21,8 +24,12 @@ from footfall.http_protocol import HttpProtocol
 from footfall.logs import log
 from footfall.store import launch
 
-#: seconds that requests in progress get to finish when the service stops
+if TYPE_CHECKING:
+    from uvicorn._types import ASGIApplication
+
+#: seconds that requests in progress get to finish when the service stops, and beside other work that has stopped
 _GRACE_S = 2
+_GUEST_GRACE_S = 0.3
 
 #: where workers keep what they count for each other; the metrics library reads it when it is imported
 METRICS_DIRECTORY = "PROMETHEUS_MULTIPROC_DIR"
@@ -49,20 +56,13 @@ def run(service: Service, settings: Settings) -> None:
     _allow_many_connections()
     listener = listen(service.setting, settings)
     log.info("The %s listens on %s", service.name, url(service.setting, settings))
-    server = uvicorn.Config(
+    server = _config(
         service.factory,
+        service.protocol,
         factory=True,
         workers=service.workers,
         reload=service.reload,
         reload_dirs=[str(Path(__file__).parent)] if service.reload else None,
-        loop="uvloop",
-        http=service.protocol,
-        ws="none",
-        lifespan="on",
-        access_log=False,
-        server_header=False,
-        log_config=None,
-        timeout_graceful_shutdown=_GRACE_S,
     )
     # uvicorn raises the signal again when it has finished; by then it has done its work
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -77,6 +77,43 @@ def run(service: Service, settings: Settings) -> None:
     else:
         uvicorn.Server(server).run(sockets=[listener])
     log.info("The %s has stopped.", service.name)
+
+
+class _Guest(uvicorn.Server):
+    """A server that leaves the signals to its host."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+@contextlib.asynccontextmanager
+async def serving(app: "ASGIApplication", listener: socket.socket) -> AsyncIterator[None]:
+    """Serve an app beside other work of the event loop. It ends soon: what is in progress then may be cut off."""
+    server = _Guest(_config(app, HttpProtocol))
+    task = asyncio.create_task(server.serve(sockets=[listener]))
+    try:
+        yield
+    finally:
+        server.should_exit = True
+        await asyncio.wait({task}, timeout=_GUEST_GRACE_S)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+def _config(app: "ASGIApplication | str", protocol: type[HttpProtocol], **options: Any) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        loop="uvloop",
+        http=protocol,
+        ws="none",
+        lifespan="on",
+        access_log=False,
+        server_header=False,
+        log_config=None,
+        timeout_graceful_shutdown=_GRACE_S,
+        **options,
+    )
 
 
 def worker_settings() -> Settings:

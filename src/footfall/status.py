@@ -3,20 +3,22 @@
 Only reads: on an empty server it leaves nothing behind.
 """
 
-from collections import Counter
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any, Literal
 
 import msgspec
 from redis import Redis
 from redis.exceptions import ResponseError
-from rich.console import Console
 
+from footfall import dead_letters
 from footfall.config import Settings
 from footfall.errors import BrokenKeyError, LoadingError
 from footfall.keys import Keys
+from footfall.processor.lease import holder
+from footfall.processor.trim import held_back
+from footfall.store.advice import advice, appends
 from footfall.store.books import open_arguments, open_keys, position
+from footfall.store.client import with_plain_entries
 from footfall.store.scripts import OPEN
 
 #: entries read in one command
@@ -44,6 +46,15 @@ class ServerStatus(msgspec.Struct, rename="camel", kw_only=True):
     append_only: bool | None
 
 
+class LeaseStatus(msgspec.Struct, rename="camel", kw_only=True):
+    """Which processor works; the others stand by."""
+
+    held: bool
+    holder: str | None = None
+    #: how long it is held unless it is renewed
+    ttl_ms: int | None = None
+
+
 class Status(msgspec.Struct, rename="camel", kw_only=True):
     """Everything that `footfall status` shows; None is what is not there or cannot be read."""
 
@@ -61,6 +72,9 @@ class Status(msgspec.Struct, rename="camel", kw_only=True):
     backlog: int | None
     #: how long the oldest unprocessed entry has waited, by the server's clock; None without one
     oldest_unprocessed_ms: int | None
+    lease: LeaseStatus
+    #: entries that others have removed from the stream before they were processed
+    lost_entries: int
     #: reason -> how many
     dead_letters: dict[str, int]
     users: int
@@ -83,6 +97,10 @@ class _Snapshot:
     stream: dict[str, Any]
     users: int
     locations: int
+    #: the lease's token
+    lease: bytes | None
+    #: negative: without an end
+    lease_ttl_ms: int
     now_ms: int
 
     @property
@@ -97,9 +115,7 @@ def collect(client: Redis, settings: Settings) -> Status:
 
     Raises RedisError when the server cannot be reached.
     """
-    client = Redis(connection_pool=client.connection_pool)
-    # fields as they are: in a dict, a name that comes twice would hide the first
-    client.set_response_callback("XRANGE", lambda reply, **_: reply)
+    client = with_plain_entries(client)
     keys = Keys(settings.prefix)
     server = _server(client)
     now = _snapshot(client, keys)
@@ -117,50 +133,14 @@ def collect(client: Redis, settings: Settings) -> Status:
         processed=_number(now.processed),
         backlog=now.backlog,
         oldest_unprocessed_ms=None if oldest is None else max(0, now.now_ms - int(oldest.partition(b"-")[0])),
-        dead_letters=_dead_letters(client, keys.dead_letters) if now.types[keys.dead_letters] == "stream" else {},
+        lease=_lease(now),
+        lost_entries=_number(now.meta.get(b"lost")) or 0,
+        dead_letters=dead_letters.count(client, settings) if now.types[keys.dead_letters] == "stream" else {},
         users=now.users,
         locations=now.locations,
         problems=problems,
-        warnings=_warnings(server, state, now, settings),
+        warnings=_warnings(client, server, state, now, settings),
     )
-
-
-def as_json(status: Status) -> str:
-    """The status for `--json`, indented."""
-    return msgspec.json.format(msgspec.json.encode(status)).decode()
-
-
-def render(status: Status, console: Console) -> None:
-    """Print the status for a person."""
-
-    def show(text: str, style: str | None = None) -> None:
-        console.print(text, style=style, highlight=False, markup=False, soft_wrap=True)
-
-    server, waited = status.server, status.oldest_unprocessed_ms
-    rows: dict[str, str | int | None] = {
-        "server": f"{server.kind} {server.version}",
-        "memory": f"{server.used_memory_human or '?'}, maxmemory-policy {server.max_memory_policy or '?'}",
-        "append-only file": None if server.append_only is None else "on" if server.append_only else "off",
-        "state": status.state,
-        "generation": status.generation,
-        "stream length": status.stream_length,
-        "newest entry": status.newest_entry,
-        "checkpoint": status.checkpoint,
-        "processed": status.processed,
-        "backlog": status.backlog,
-        "oldest unprocessed": None if waited is None else f"waits for {timedelta(seconds=waited // 1000)}",
-        "users": status.users,
-        "locations": status.locations,
-        "dead letters": sum(status.dead_letters.values()),
-    }
-    for name, value in rows.items():
-        show(f"{name:<20}{f'{value:,}' if isinstance(value, int) else value or '-'}")
-    for reason, count in status.dead_letters.items():
-        show(f"{'':<20}{count:,} {reason}")
-    for text in status.warnings:
-        show(f"warning: {text}", "yellow")
-    for text in status.problems:
-        show(f"problem: {text}", "red")
 
 
 # --- private
@@ -175,14 +155,15 @@ def _server(client: Redis) -> ServerStatus:
         used_memory_human=info.get("used_memory_human"),
         max_memory=info.get("maxmemory"),
         max_memory_policy=info.get("maxmemory_policy"),
-        append_only=bool(info["aof_enabled"]) if "aof_enabled" in info else None,
+        append_only=appends(info),
     )
 
 
 def _kinds(keys: Keys) -> dict[bytes, str]:
     """The keys that are looked at, those of the books first, and their types."""
     kinds = dict(zip(open_keys(keys), ("hash", "string", "string", "stream"), strict=True))
-    return kinds | {keys.dead_letters: "stream", keys.users_by_checkins: "zset", keys.locations_by_checkins: "zset"}
+    kinds |= {keys.processor_lease: "string", keys.dead_letters: "stream"}
+    return kinds | {keys.users_by_checkins: "zset", keys.locations_by_checkins: "zset"}
 
 
 def _snapshot(client: Redis, keys: Keys) -> _Snapshot:
@@ -196,12 +177,14 @@ def _snapshot(client: Redis, keys: Keys) -> _Snapshot:
         transaction.xinfo_stream(keys.stream)
         transaction.zcard(keys.users_by_checkins)
         transaction.zcard(keys.locations_by_checkins)
+        transaction.get(keys.processor_lease)
+        transaction.pttl(keys.processor_lease)
         transaction.time()
         replies: list[Any] = transaction.execute(raise_on_error=False)
     types = {key: reply.decode() for key, reply in zip(kinds, replies, strict=False)}
     # a command on a key of another type, or on a stream that is not there
     values: list[Any] = [None if isinstance(reply, ResponseError) else reply for reply in replies[len(kinds) :]]
-    meta, checkpoint, processed, stream, users, locations, time = values
+    meta, checkpoint, processed, stream, users, locations, lease, lease_ttl_ms, time = values
     return _Snapshot(
         types=types,
         meta=meta or {},
@@ -210,24 +193,35 @@ def _snapshot(client: Redis, keys: Keys) -> _Snapshot:
         stream=stream or {},
         users=users or 0,
         locations=locations or 0,
+        lease=lease,
+        lease_ttl_ms=lease_ttl_ms,
         now_ms=time[0] * 1000 + time[1] // 1000,
     )
 
 
 def _wrong_types(now: _Snapshot, keys: Keys) -> list[str]:
-    return [
-        f"{key.decode()}: it is a {now.types[key]}, not a {kind}; "
-        "restore it from a backup, or load the data again (`footfall load all --reset`)"
-        for key, kind in _kinds(keys).items()
-        if now.types[key] not in (kind, "none")
-    ]
+    lease, problems = keys.processor_lease, []
+    for key, kind in _kinds(keys).items():
+        if now.types[key] not in (kind, "none"):
+            repair = "restore it from a backup, or load the data again (`footfall load all --reset`)"
+            what = f"it is a {now.types[key]}, not a {kind}"
+            problems.append(f"{key.decode()}: {what}; {'delete it' if key == lease else repair}")
+    if now.lease is not None and now.lease_ttl_ms < 0:
+        problems.append(f"{lease.decode()}: it does not expire; delete it")
+    return problems
+
+
+def _lease(now: _Snapshot) -> LeaseStatus:
+    if now.lease is None:
+        return LeaseStatus(held=False)
+    return LeaseStatus(held=True, holder=holder(now.lease), ttl_ms=now.lease_ttl_ms)
 
 
 def _state(client: Redis, keys: Keys, now: _Snapshot, problems: list[str]) -> State:
     """The state of the books; what is wrong with them goes to the problems."""
     if any(now.types[key] not in (_kinds(keys)[key], "none") for key in open_keys(keys)):
         return "broken"
-    if now.types[keys.meta] == "none":
+    if now.types[keys.meta] == now.types[keys.processed] == "none":
         return "empty" if set(now.types.values()) == {"none"} else "new"
     try:
         position(client.eval_ro(_LOOK.decode(), 4, *open_keys(keys), *open_arguments()))
@@ -259,38 +253,25 @@ def _oldest_unprocessed(client: Redis, keys: Keys, now: _Snapshot, problems: lis
 
 
 def _disagreement(keys: Keys, now: _Snapshot, counted: int) -> str:
-    key = keys.processed.decode()
-    # without it, whoever opens the books counts them all and says what it must be
-    repair = f"DEL {key}" if counted >= _COUNTED else f"SET {key} {now.stream.get('entries-added', 0) - counted}"
     more = " or more" if counted >= _COUNTED else ""
     return (
-        f"{key}: by it {now.backlog} entries are unprocessed, but {counted}{more} lie after the checkpoint "
-        f"(were some deleted?); with all services stopped, this repairs it: {repair}"
+        f"{keys.processed.decode()}: by it {now.backlog} entries are unprocessed, but {counted}{more} lie after the "
+        "checkpoint (were some trimmed or deleted?); a processor says how many, and sets it right when it has caught up"
     )
 
 
-def _dead_letters(client: Redis, key: bytes) -> dict[str, int]:
-    """How many there are for each reason, the most frequent first."""
-    reasons: Counter[str] = Counter()
-    page: Any = client.xrange(key, "-", "+", _PAGE)
-    while page:
-        for _, fields in page:  # id, reason, then the entry's own fields
-            reasons[fields[3].decode(errors="replace") if fields[2:3] == [b"reason"] else "?"] += 1
-        page = client.xrange(key, b"(" + page[-1][0], "+", _PAGE)
-    return dict(reasons.most_common())
-
-
-def _warnings(server: ServerStatus, state: State, now: _Snapshot, settings: Settings) -> list[str]:
-    warnings = []
-    if server.max_memory_policy not in ("noeviction", None):
-        warnings.append(
-            f"maxmemory-policy is {server.max_memory_policy}: a full server deletes keys; it must be noeviction"
-        )
+def _warnings(client: Redis, server: ServerStatus, state: State, now: _Snapshot, settings: Settings) -> list[str]:
+    warnings = advice(server.max_memory_policy, server.append_only)
     if state == "empty":
         warnings.append("nothing is loaded; `footfall load all` loads the sample")
     elif state == "new":
         warnings.append("there are no books of this stream yet; the first service that starts creates them")
-    elif state == "ready" and settings.unknown_ids == "reject" and not (now.users and now.locations):
+    elif state == "ready" and (held := held_back(client, settings)):
+        warnings.append(
+            f"the consumer group {held.group} holds back trimming: {held.plural} kept for it, "
+            f"{settings.retain_for_groups:,} at most"
+        )
+    if state == "ready" and settings.unknown_ids == "reject" and not (now.users and now.locations):
         warnings.append("without users and locations every check-in is refused; `footfall load all` loads the sample")
     return warnings
 

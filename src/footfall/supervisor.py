@@ -19,11 +19,14 @@ from footfall.store.client import connect
 from footfall.store.embedded import EmbeddedServer
 from footfall.terminal import progress
 
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 #: seconds that the parts get to finish their work, and then the server to write its data
 _PARTS_STOP_S = 3.5
 _SERVER_STOP_S = 1.0
 #: seconds in which every part must listen
 _START_S = 30.0
+#: port of the processor's health and metrics when none is set
+_PROCESSOR_PORT = 8084
 #: seconds between two looks at the embedded server
 _INTERVAL_S = 0.1
 #: bytes of a line in a part's log
@@ -108,10 +111,11 @@ def run(settings: Settings) -> None:
     Raises PortTakenError before anything is started, and PartDiedError, once everything has stopped, when a part
     ended by itself.
     """
-    signals = (signal.SIGINT, signal.SIGTERM)
     server = None
+    if settings.processor_port is None:
+        settings = settings.model_copy(update={"processor_port": _PROCESSOR_PORT})
     try:
-        for number in signals:
+        for number in _SIGNALS:
             signal.signal(number, signal.default_int_handler)
         _require_free_ports(settings)
         if settings.redis_url is None:
@@ -124,8 +128,7 @@ def run(settings: Settings) -> None:
     except KeyboardInterrupt:
         log.info("Stopped before everything was up.")
     finally:
-        for number in signals:  # an impatient second one changes nothing
-            signal.signal(number, signal.SIG_IGN)
+        _ignore_signals()
         if server is not None:
             server.stop(_SERVER_STOP_S)
 
@@ -154,15 +157,20 @@ def load_sample_when_empty(settings: Settings) -> None:
 def _require_free_ports(settings: Settings) -> None:
     """Say that a port is taken before anything is started; a part that finds it so later ends with the same error."""
     with contextlib.ExitStack() as listeners:
-        for setting in ("receiver_port", "api_port"):
+        for setting in ("receiver_port", "api_port", "processor_port"):
             listeners.enter_context(listen(setting, settings))
 
 
 async def _supervise(settings: Settings, server: EmbeddedServer | None) -> None:
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stopping.set)
+
+    def on_signal(_signal: int, _frame: object) -> None:
+        loop.call_soon_threadsafe(stopping.set)
+
+    # the loop's own handlers would be in the way while it is closed: it drops them after the pipe that they write to
+    for number in _SIGNALS:
+        signal.signal(number, on_signal)
     names = ("receiver", "processor", "api")
     parts = [await Part.start(name, settings) for name in names]
     watches = [asyncio.create_task(part.ended()) for part in parts]
@@ -179,8 +187,15 @@ async def _supervise(settings: Settings, server: EmbeddedServer | None) -> None:
     for watch in watches:
         watch.cancel()
     stop.cancel()
+    _ignore_signals()
     if not stopping.is_set() and reason is not None:
         raise PartDiedError(reason, code)
+
+
+def _ignore_signals() -> None:
+    """An impatient second one changes nothing."""
+    for number in _SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
 
 
 async def _server_ended(server: EmbeddedServer) -> str:
@@ -193,21 +208,25 @@ async def _greet(settings: Settings) -> None:
     """Say where everything is, as soon as it is there."""
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)
     deadline = time.monotonic() + _START_S
-    for port in (settings.receiver_port, settings.api_port):
+    for port in (settings.receiver_port, settings.api_port, settings.processor_port):
         while not await _listens(host, port):
             if time.monotonic() > deadline:
                 return
             await asyncio.sleep(0.02)
     local = settings.model_copy(update={"host": host})
-    receiver, api, server = url("receiver_port", local), url("api_port", local), parse(settings.server_url)
+    receiver, api, processor = (url(name, local) for name in ("receiver_port", "api_port", "processor_port"))
+    server = parse(settings.server_url)
     if settings.log_format == "json":
-        log.info("Footfall is up: receiver %s, API server %s, server %s", receiver, api, server)
+        log.info(
+            "Footfall is up: receiver %s, API server %s, processor %s, server %s", receiver, api, processor, server
+        )
         return
     _show(
         f"""
 Footfall is up.
   receiver    {receiver}/api/checkin   (docs: {receiver}/docs)
   API server  {api}/api/checkins/latest   (docs: {api}/docs)
+  processor   {processor}/metrics   (also: /readyz)
   server      {server}
 
 Try it, then ask for the user:
@@ -220,7 +239,7 @@ Ctrl-C stops everything; the data stay.
     )
 
 
-async def _listens(host: str, port: int) -> bool:
+async def _listens(host: str, port: int | None) -> bool:
     try:
         _, writer = await asyncio.open_connection(host, port)
     except OSError:

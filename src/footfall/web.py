@@ -6,7 +6,7 @@ from http import HTTPStatus
 from typing import Any
 
 import msgspec
-from litestar import Litestar, Request, Response
+from litestar import Litestar, Request, Response, get
 from litestar.datastructures import State
 from litestar.di import Provide
 from litestar.exceptions import HTTPException
@@ -29,6 +29,18 @@ class App(Litestar):
         if scope["type"] == "lifespan":  # the server gives this to each of its connections (ASGI's lifespan state)
             self.state.shared = scope["state"]
         await super().__call__(scope, receive, send)
+
+
+class Alive(msgspec.Struct):
+    """The process answers."""
+
+    status: str = "alive"
+
+
+@get("/healthz", summary="Whether the process lives", sync_to_thread=False, tags=["running it"])
+def healthz() -> Alive:
+    """Answers as long as the process can answer anything."""
+    return Alive()
 
 
 Lifespan = Callable[[Litestar], AbstractAsyncContextManager[None]]
@@ -75,6 +87,16 @@ def problems(*statuses: int) -> dict[int, ResponseSpec]:
         status: ResponseSpec(Problem, generate_examples=False, media_type=MEDIA_TYPE, description=title(status))
         for status in statuses
     }
+
+
+def metrics_answer() -> dict[int, ResponseSpec]:
+    """What the description of a route says that answers with metrics."""
+    return {200: ResponseSpec(str, generate_examples=False, media_type="text/plain", description="Text format")}
+
+
+def metrics_response(text: bytes) -> Response[bytes]:
+    """Metrics in Prometheus' text format; the framework adds the charset."""
+    return Response(text, media_type="text/plain; version=1.0.0")
 
 
 def _from_state(name: str) -> Callable[[State], Any]:

@@ -4,10 +4,12 @@ import subprocess
 import sys
 from typing import Self
 
+from footfall.config import env_name
 from processes import environment
 
-#: Reads commands, one per line: `start` forks a `footfall processor` and prints its process id; `kill <pid>` kills
-#: that one with -9 and prints its exit code. Forked, a processor has everything imported.
+#: Reads commands, one per line: `start <variable>=<value> ...` forks a `footfall processor` with these in its
+#: environment and prints its process id; `kill <pid>` kills that one with -9 and prints its exit code. Forked, a
+#: processor has everything imported.
 _PROGRAM = """
 import os, signal, sys
 import uvloop
@@ -17,23 +19,24 @@ from footfall.store import books, embedded, launch
 
 parent = os.getpid()
 for line in sys.stdin:
-    command, *pid = line.split()
+    command, *words = line.split()
     if command == "start":
         child = os.fork()
         if child == 0:
+            os.environ.update(word.split("=", 1) for word in words)
             launch.end_with_parent(parent, signal.SIGKILL)
             os.dup2(2, 1)
             sys.argv = ["footfall", "processor"]
             cli.main()
         print(child, flush=True)
     else:
-        os.kill(int(pid[0]), signal.SIGKILL)
-        print(os.waitstatus_to_exitcode(os.waitpid(int(pid[0]), 0)[1]), flush=True)
+        os.kill(int(words[0]), signal.SIGKILL)
+        print(os.waitstatus_to_exitcode(os.waitpid(int(words[0]), 0)[1]), flush=True)
 """
 
 
 class Forks:
-    """Starts and kills processors with the same settings."""
+    """Starts and kills processors."""
 
     def __init__(self, **settings: object) -> None:
         self._process = subprocess.Popen(
@@ -51,9 +54,9 @@ class Forks:
         """End it; the processors that still run end with it."""
         self._process.communicate()
 
-    def start(self) -> int:
-        """Start a processor; its process id."""
-        return int(self._ask("start"))
+    def start(self, **settings: object) -> int:
+        """Start a processor, with these settings besides those of all; its process id."""
+        return int(self._ask(" ".join(["start", *(f"{env_name(name)}={value}" for name, value in settings.items())])))
 
     def kill(self, pid: int) -> None:
         """kill -9; return when it is gone. It must have been running."""

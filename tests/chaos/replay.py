@@ -17,7 +17,7 @@ Record = dict[bytes, bytes]
 #: what processing never touches
 _STATIC = re.compile(
     rb"ncc:(meta|checkins|users:email|users:baseline|locations:(baseline|geo|category:.*)|locationdetails:\d+"
-    rb"|loader:lease)"
+    rb"|loader:lease|checkinprocessor:lease|idempotency:.*)"
 )
 _DIGITS = frozenset(b"0123456789")
 #: values of an entry that a dead letter keeps
@@ -55,6 +55,10 @@ class Replay:
         self.locations = {location: dict(record) for location, record in locations.items()}
         self.create = create
         self.dead_letters: list[list[bytes]] = []
+        #: entry id -> reason
+        self.discarded: Record = {}
+        #: by user, the whole id of the last check-in that was applied
+        self._last: dict[bytes, tuple[int, int]] = {}
         self.checkpoint = b"0"
         self.processed = 0
 
@@ -71,7 +75,8 @@ class Replay:
     def after(self, stream: list[Entry]) -> "Replay":
         """A copy that has seen these entries, too."""
         copy = Replay(self.users, self.locations, create=self.create)
-        copy.dead_letters = list(self.dead_letters)
+        copy.dead_letters, copy.discarded = list(self.dead_letters), dict(self.discarded)
+        copy._last = dict(self._last)
         copy.checkpoint, copy.processed = self.checkpoint, self.processed
         for entry_id, fields in stream:
             copy.add(entry_id, fields)
@@ -85,13 +90,41 @@ class Replay:
         if reason:
             self.dead_letters.append([b"id", entry_id, b"reason", reason, *fields[:_KEPT]])
             return
+        self._apply(entry_id, fields, in_order=True)
+
+    def retry(self, only: bytes | None = None) -> None:
+        """Apply the dead letters (those with the reason `only`) that can be applied by now."""
+        for letter in list(self.dead_letters):
+            _, entry_id, _, reason, *fields = letter
+            if only not in (None, reason):
+                continue
+            now = self._why_not(entry_id, fields)
+            if now == reason:
+                continue
+            self.dead_letters.remove(letter)
+            if now:
+                self.dead_letters.append([b"id", entry_id, b"reason", now, *fields])
+            else:
+                self._apply(entry_id, fields, in_order=False)
+
+    def discard(self, only: bytes | None = None) -> None:
+        """Discard the dead letters (those with the reason `only`)."""
+        gone = [letter for letter in self.dead_letters if only in (None, letter[3])]
+        self.dead_letters = [letter for letter in self.dead_letters if letter not in gone]
+        self.discarded |= {letter[1]: letter[3] for letter in gone}
+
+    def _apply(self, entry_id: bytes, fields: list[bytes], *, in_order: bool) -> None:
         user_id, location_id = _first(fields, b"userId"), _first(fields, b"locationId")
         assert user_id
         assert location_id
         user = self.users.setdefault(user_id, {b"id": user_id})
         user[b"numCheckins"] = _plus(user.get(b"numCheckins"), 1)
-        ms = int(entry_id.split(b"-")[0])
-        if b"lastCheckin" not in user or ms >= int(user[b"lastCheckin"]):
+        ms, sequence = map(int, entry_id.split(b"-"))
+        is_last = b"lastCheckin" not in user or ms >= int(user[b"lastCheckin"])
+        if is_last and not in_order and ms == int(user.get(b"lastCheckin", b"-1")):
+            is_last = (ms, sequence) > self._last.get(user_id, (0, 0))
+        if is_last:
+            self._last[user_id] = (ms, sequence)
             user[b"lastCheckin"] = b"%d" % ms
             user[b"lastSeenAt"] = location_id
         location = self.locations.setdefault(location_id, {b"id": location_id})
@@ -116,6 +149,7 @@ class Replay:
                 location: int(record[b"numCheckins"]) for location, record in self.locations.items()
             },
             b"ncc:checkins:dead": self.dead_letters,
+            b"ncc:checkins:discarded": self.discarded,
             b"ncc:checkinprocessor:lastid": self.checkpoint,
             b"ncc:checkinprocessor:processed": b"%d" % self.processed,
         }
@@ -167,7 +201,8 @@ def held(client: Any) -> dict[bytes, object]:
             case _:
                 pipeline.type(key)
     values = dict(zip(keys, zip(kinds, pipeline.execute(), strict=True), strict=True))
-    return {key: _plain(kind, value) for key, (kind, value) in values.items()}
+    # a stream that became empty is still there
+    return {key: _plain(kind, value) for key, (kind, value) in values.items() if value}
 
 
 def _plain(kind: str, value: Any) -> object:

@@ -36,6 +36,7 @@ from footfall.loader.records import (
 from footfall.loader.reset import find, reset
 from footfall.loader.stream import Confirm, begin, finish, require_ready, stage
 from footfall.model import LoadedCheckIn, LoadedLocation, LoadedUser
+from footfall.terminal import Bars
 
 __all__ = ["BadRowsError", "LeaseLostError", "Loaded", "LocationBaseline", "UserBaseline", "What", "load"]
 
@@ -78,7 +79,7 @@ def load(what: What, settings: Settings, client: Redis, *, confirm: Confirm, pro
             "`load all` loads the sample; a file of your own holds one kind: load users, locations or checkins"
         )
     keys = Keys(settings.prefix)
-    bars = _Bars(progress)
+    bars = Bars(progress)
     with _server_errors():
         check_types(client, [(keys.loader_lease, "string")])
         with Lease(client, keys) as lease:
@@ -88,7 +89,8 @@ def load(what: What, settings: Settings, client: Redis, *, confirm: Confirm, pro
             if what in ("checkins", "all"):
                 find(client, keys)  # what a reset could not write is found before anything is changed
                 if not settings.load_reset:
-                    check_types(client, [(keys.staging, "stream"), (keys.dead_letters, "stream")])
+                    replaced = [(keys.staging, "stream"), (keys.dead_letters, "stream"), (keys.discarded, "hash")]
+                    check_types(client, replaced)
                 begin(
                     lease,
                     reset=settings.load_reset,
@@ -100,7 +102,7 @@ def load(what: What, settings: Settings, client: Redis, *, confirm: Confirm, pro
     return Loaded(len(rows.users), len(rows.locations), len(rows.check_ins))
 
 
-def _read(what: What, settings: Settings, client: Redis, keys: Keys, bars: "_Bars") -> _Rows:
+def _read(what: What, settings: Settings, client: Redis, keys: Keys, bars: Bars) -> _Rows:
     path = settings.load_from
     bad = BadRows()
     rows = _Rows()
@@ -126,7 +128,7 @@ def _read(what: What, settings: Settings, client: Redis, keys: Keys, bars: "_Bar
     return rows
 
 
-def _write(what: What, settings: Settings, lease: Lease, rows: _Rows, bars: "_Bars") -> None:
+def _write(what: What, settings: Settings, lease: Lease, rows: _Rows, bars: Bars) -> None:
     cost = settings.bcrypt_cost if settings.load_from else _SAMPLE_BCRYPT_COST
     if what in ("users", "all"):
         write_users(lease, rows.users, bcrypt_cost=cost, advance=bars.bar("users", len(rows.users)))
@@ -137,21 +139,6 @@ def _write(what: What, settings: Settings, lease: Lease, rows: _Rows, bars: "_Ba
         users, locations = find(lease.client, lease.keys)
         reset(lease, users, locations, advance=bars.bar("counters", len(users) + len(locations)))
         finish(lease, len(rows.check_ins))
-
-
-class _Bars:
-    """Progress bars, or none."""
-
-    def __init__(self, progress: Progress | None) -> None:
-        self._progress = progress
-
-    def bar(self, description: str, total: int | None) -> Callable[[int], None]:
-        """A new bar: call it with by how much it moves on."""
-        progress = self._progress
-        if progress is None:
-            return lambda _n: None
-        task = progress.add_task(description, total=total)
-        return lambda n: progress.advance(task, n)
 
 
 @contextmanager

@@ -80,7 +80,7 @@ def finish(lease: Lease, count: int) -> None:
     groups = _groups(lease)
     lease.run(
         FINISH_LOAD,
-        [keys.meta, keys.staging, keys.stream, keys.checkpoint, keys.processed, keys.dead_letters],
+        [keys.meta, keys.staging, keys.stream, keys.checkpoint, keys.processed, keys.dead_letters, keys.discarded],
         [count],
     )
     if groups:

@@ -1,10 +1,11 @@
 """The processor's loop: read after the checkpoint, apply, read on; wait when the stream is drained."""
 
 import asyncio
+import contextlib
 import logging
 import random
 from collections.abc import Awaitable
-from typing import TypeVar
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 from footfall.config import Settings
 from footfall.entries import RawEntry
@@ -13,14 +14,20 @@ from footfall.keys import Keys
 from footfall.logs import checkin_log, log
 from footfall.processor.batch import Applied, Batch, FencedError
 from footfall.processor.calls import Calls
+from footfall.processor.gaps import Gaps
+from footfall.processor.lease import Lease, LeaseLostError
+from footfall.processor.trim import Trim
 from footfall.store.books import Position, open_books, open_pipeline
 from footfall.store.pipeline import Connection
-from footfall.store.scripts import TRIM
+
+if TYPE_CHECKING:
+    from footfall.processor.metrics import Metrics
 
 T = TypeVar("T")
+State = Literal["connecting", "standing by", "working"]
 
-#: ms that a read waits for new entries; well below the time after which a silent server counts as lost
-_BLOCK_MS = 500
+#: seconds that a read waits for new entries at most: meanwhile nothing else is done over its connection
+_BLOCK_S = 0.25
 #: A script call holds the server for its whole length, so the size of batches adapts to keep it this short.
 _LONGEST_CALL_S = 0.010
 _FIRST_BATCH, _SMALLEST_BATCH = 250, 50
@@ -31,21 +38,25 @@ _RETRY_S = 0.25
 #: seconds, from and to, of the pause after each check-in with `--delay`: whoever sees a check-in has the time to stop
 #: before the next one
 _PAUSE_S = (0.3, 0.9)
-#: entries between two trims, and most entries that one call removes
-_TRIM_EVERY = 10_000
-_TRIM_AT_ONCE = 1_000
 
 
 class Processor:
     """Applies the entries of one stream, for ever or (`processor_once`) until it is drained.
 
-    Any number may run on one stream: process.lua lets only one of them apply a batch. A batch is applied over the
-    connection that it was read on; when that is lost, the batch is dropped and read again from the checkpoint.
+    Any number may run on one stream: the one with the lease works, and process.lua lets only one of them apply a batch
+    whatever the lease says. A batch is applied over the connection that it was read on; when that is lost, the batch is
+    dropped and read again from the checkpoint.
     """
 
-    def __init__(self, settings: Settings, url: str) -> None:
+    def __init__(self, settings: Settings, url: str, metrics: "Metrics") -> None:
         self._settings = settings
+        self._metrics = metrics
         self._keys = Keys(settings.prefix)
+        self._lease = Lease(self._keys, settings.processor_lease_s)
+        block_s = min(_BLOCK_S, self._lease.renewal_s, settings.server_timeout / 2)
+        self._block_ms = max(1, round(1000 * block_s))
+        self._trim = Trim(self._keys, settings)
+        self._gaps = Gaps(self._keys)
         self._pipeline = open_pipeline(url, settings)
         self._stopping = asyncio.Event()
         self._watched = settings.processor_delay
@@ -53,45 +64,83 @@ class Processor:
         self._batch_size = 1 if self._watched else min(settings.processor_batch, _FIRST_BATCH)
         #: seconds that the server takes for one entry, smoothed over the last calls
         self._entry_s = _LONGEST_CALL_S / _FIRST_BATCH
-        self._since_trim = _TRIM_EVERY
+        self.state: State = "connecting"
         #: why nothing is applied at the moment; logged when it changes
-        self._trouble: str | None = None
+        self.trouble: str | None = None
+
+    @property
+    def is_stopping(self) -> bool:
+        return self._stopping.is_set()
 
     def stop(self) -> None:
-        """Finish the batch under way; then `run` returns."""
+        """Finish the batches under way and give the lease back; then `run` returns."""
         self._stopping.set()
 
     async def run(self) -> None:
         """Process until `stop` is called, through every outage."""
         self._pipeline.start()
         try:
-            while not self._stopping.is_set():
-                connection = await self._unless_stopped(self._pipeline.connected())
-                if connection is None:
-                    return
-                try:
-                    await self._process(connection)
-                    return
-                except FencedError as error:
-                    log.debug("A batch was dropped: %s.", error)
-                except ConnectionLostError:
-                    pass  # the pipeline says so
-                except FootfallError as error:
-                    self._in_trouble(str(error))
-                    await self._pause(_RETRY_S)
+            await self._work()
+            with contextlib.suppress(FootfallError):  # it ends by itself
+                await self._lease.release(self._pipeline.connection)
         finally:
             await self._pipeline.close()
 
     # --- private
 
+    async def _work(self) -> None:
+        while not self._stopping.is_set():
+            connection = await self._unless_stopped(self._pipeline.connected())
+            if connection is None:
+                return
+            try:
+                if await self._stand_by(connection):
+                    async with self._lease.renewed_over(connection):
+                        await self._process(connection)
+                return
+            except FencedError as error:
+                log.debug("A batch was dropped: %s.", error)
+            except LeaseLostError as error:
+                log.debug("The lease was lost: %s.", error)
+            except ConnectionLostError:
+                self.state = "connecting"  # the pipeline says so
+            except FootfallError as error:
+                self._in_trouble(str(error))
+                await self._pause(_RETRY_S)
+
+    async def _stand_by(self, connection: Connection) -> bool:
+        """Wait for the lease; whether it is ours.
+
+        It is not when told to stop, or (`processor_once`) when its holder has drained the stream.
+        """
+        while not self._stopping.is_set():
+            holder = await self._lease.take(connection)
+            if holder is None:
+                return True
+            self._out_of_trouble()
+            if self.state != "standing by":
+                self.state = "standing by"
+                log.info("Another processor works on the stream (%s); standing by.", holder)
+            if self._settings.processor_once:
+                position = await open_books(connection, self._keys)
+                if not await self._read(connection, position.checkpoint, at_most=1):
+                    return False
+            await self._pause(self._lease.look_s)
+        return False
+
     async def _process(self, connection: Connection) -> None:
-        """Apply batch after batch; return when told to stop, or when drained with `processor_once`."""
+        """Apply batch after batch; return when told to stop, or when drained with `processor_once`.
+
+        Raises LeaseLostError, with nothing under way, when another processor has taken over.
+        """
         position = await open_books(connection, self._keys)
+        self.state = "working"
         log.info("Reading stream from last ID %s.", position.checkpoint.decode())
+        await self._notice_gaps(connection, position)
         calls = Calls(connection, position)
         try:
             page: list[RawEntry] = await self._read(connection, position.checkpoint)
-            while not self._stopping.is_set():
+            while self._lease.is_held and not self._stopping.is_set():
                 if not page:
                     await self._finish(calls, down_to=0)
                     page = await self._next_entries(connection, calls.position)
@@ -109,6 +158,11 @@ class Processor:
                 page = await reading
                 await self._finish(calls, down_to=1)
             await self._finish(calls, down_to=0)
+            if not self._stopping.is_set():
+                self._lease.require_held()
+        except FencedError:
+            self._metrics.fenced(len(calls))
+            raise
         finally:
             calls.abandon()
 
@@ -117,6 +171,7 @@ class Processor:
         while len(calls) > down_to:
             done = await calls.finish_oldest()
             self._adapt(len(done.batch), done.took_s)
+            self._metrics.applied(done)
             await self._applied(calls.connection, done.batch, done.applied)
 
     async def _next_entries(self, connection: Connection, position: Position) -> list[RawEntry]:
@@ -124,9 +179,14 @@ class Processor:
 
         Raises FencedError when the position has changed meanwhile: after a load, entries come with lower ids.
         """
-        while not self._settings.processor_once:
+        while True:
+            self._lease.require_held()
+            await self._notice_gaps(connection, position)
+            await self._trim_when_due(connection)
+            if self._settings.processor_once:
+                break
             blocking = connection.call(
-                *("XREAD", "COUNT", self._batch_size, "BLOCK", _BLOCK_MS),
+                *("XREAD", "COUNT", self._batch_size, "BLOCK", self._block_ms),
                 *("STREAMS", self._keys.stream, position.checkpoint),
             )
             reply = await self._unless_stopped(blocking)
@@ -140,8 +200,10 @@ class Processor:
             self._out_of_trouble()
         return []
 
-    def _read(self, connection: Connection, after: bytes) -> "asyncio.Future[list[RawEntry]]":
-        return connection.call("XRANGE", self._keys.stream, b"(" + after, "+", "COUNT", self._batch_size)
+    def _read(
+        self, connection: Connection, after: bytes, at_most: int | None = None
+    ) -> "asyncio.Future[list[RawEntry]]":
+        return connection.call("XRANGE", self._keys.stream, b"(" + after, "+", "COUNT", at_most or self._batch_size)
 
     def _fold(self, page: list[RawEntry]) -> Batch:
         return Batch(page, self._keys, create=self._settings.unknown_ids == "create")
@@ -173,27 +235,31 @@ class Processor:
         else:
             plural = "" if applied.checkins == 1 else "s"
             log.info("Processed %d check-in%s up to %s.", applied.checkins, plural, batch.last_id.decode())
-        self._since_trim += len(batch)
-        if self._since_trim >= _TRIM_EVERY:
-            await self._trim(connection)
+        self._trim.passed(len(batch))
+        await self._trim_when_due(connection)
 
-    async def _trim(self, connection: Connection) -> None:
-        keys = self._keys
-        script_keys = [keys.stream, keys.checkpoint, keys.processed, keys.meta]
-        removed = _TRIM_AT_ONCE
-        while removed == _TRIM_AT_ONCE and not self._stopping.is_set():
-            removed = await TRIM.run(connection, script_keys, [self._settings.retain, _TRIM_AT_ONCE])
-        self._since_trim = 0
+    async def _trim_when_due(self, connection: Connection) -> None:
+        if self._trim.is_due:
+            try:
+                await self._trim.run(connection, self._stopping)
+            finally:
+                self._metrics.trimmed(self._trim)
+
+    async def _notice_gaps(self, connection: Connection, position: Position) -> None:
+        """To be called with nothing under way."""
+        if self._settings.processor_once or self._gaps.is_due:
+            await self._gaps.check(connection, position)
+            self._metrics.noticed(self._gaps)
 
     def _in_trouble(self, reason: str) -> None:
-        if reason != self._trouble:
-            self._trouble = reason
+        if reason != self.trouble:
+            self.trouble = reason
             log.error("Nothing is processed: %s. Trying until it is mended.", reason)
 
     def _out_of_trouble(self) -> None:
-        if self._trouble is not None:
+        if self.trouble is not None:
             log.info("Processing goes on.")
-            self._trouble = None
+            self.trouble = None
 
     async def _unless_stopped(self, awaitable: Awaitable[T]) -> T | None:
         """The result, or None when `stop` is called before it is there."""

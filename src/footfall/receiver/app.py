@@ -19,12 +19,12 @@ from footfall.receiver import batch
 from footfall.receiver.check_in import MAX_BODY, REPLAYED, decode, idempotency_key, require_json, require_plain
 from footfall.receiver.describe import Accepted, AcceptedBatch, BatchOperation, CheckInOperation, Rejected
 from footfall.receiver.durability import check_durability
-from footfall.receiver.health import Readiness, healthz, metrics_text, readyz
+from footfall.receiver.health import Readiness, metrics_text, readyz
 from footfall.receiver.intake import Intake
 from footfall.receiver.metrics import Metrics
 from footfall.serve import worker_settings
 from footfall.store.books import open_pipeline
-from footfall.web import create_app, footfall_error, problems
+from footfall.web import create_app, footfall_error, healthz, problems
 
 #: bytes of a body that is too large which are read all the same; a sender that is cut off may never see the answer
 _MAX_READ = 2 * 1024 * 1024

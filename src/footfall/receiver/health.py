@@ -1,27 +1,22 @@
-"""Whether the receiver lives, whether it can take check-ins now, and what it has counted."""
+"""Whether the receiver can take check-ins now, and what it has counted."""
 
 import asyncio
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from litestar import Request, Response, get
 from litestar.di import NamedDependency
-from litestar.openapi.datastructures import ResponseSpec
 
 from footfall.errors import BacklogFullError, BrokenKeyError, LoadingError, ReplyError, UnavailableError
 from footfall.keys import Keys
 from footfall.receiver.intake import Intake
-from footfall.receiver.metrics import CONTENT_TYPE, Metrics
 from footfall.store.pipeline import Pipeline
-from footfall.web import problems
+from footfall.web import metrics_answer, metrics_response, problems
+
+if TYPE_CHECKING:
+    from footfall.receiver.metrics import Metrics
 
 _BROKEN = "the keys of the stream do not hold what they must"
-
-
-class Alive(msgspec.Struct):
-    """The process answers."""
-
-    status: str = "alive"
 
 
 class Ready(msgspec.Struct):
@@ -73,12 +68,6 @@ class Readiness:
         return int(dict(zip(reply[::2], reply[1::2], strict=True))[b"entries-added"])
 
 
-@get("/healthz", summary="Whether the process lives", sync_to_thread=False, tags=["running it"])
-def healthz() -> Alive:
-    """Answers as long as the process can answer anything."""
-    return Alive()
-
-
 @get("/readyz", summary="Whether check-ins are taken", responses=problems(503), tags=["running it"])
 async def readyz(readiness: NamedDependency[Readiness]) -> Ready:
     """503 when the server does not answer, data is being loaded, the backlog is full, or the receiver stops."""
@@ -90,10 +79,10 @@ async def readyz(readiness: NamedDependency[Readiness]) -> Ready:
     summary="What was counted, for Prometheus",
     sync_to_thread=False,
     tags=["running it"],
-    responses={200: ResponseSpec(str, generate_examples=False, media_type="text/plain", description="Text format")},
+    responses=metrics_answer(),
 )
 def metrics_text(request: Request[Any, Any, Any], intake: NamedDependency[Intake]) -> Response[bytes]:
     """Check-ins accepted and refused by reason, sizes and times of calls, and what is in flight; of all workers."""
     metrics: Metrics = request.app.state.metrics
     metrics.in_flight(intake.pending)  # single check-ins that wait for a call have not been counted yet
-    return Response(metrics.text(), media_type=CONTENT_TYPE)
+    return metrics_response(metrics.text())

@@ -17,8 +17,6 @@ from footfall.errors import FootfallError
 from footfall.serve import METRICS_DIRECTORY
 
 disable_created_metrics()  # type: ignore[no-untyped-call]
-#: of the text format; the framework adds the charset
-CONTENT_TYPE = "text/plain; version=1.0.0"
 _CALL_SIZES = (1, 2, 5, 10, 20, 50, 100, 200, 500)
 _SECONDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2)
 

@@ -54,7 +54,8 @@ def position(reply: Reply) -> Position:
         )
     key, what, suggestion = (part.decode() for part in reply[1:4])
     if suggestion:
-        repair = f"if you know nothing better, this repairs it: SET {key} {suggestion}"
+        command = "HSET" if " " in suggestion else "SET"
+        repair = f"if you know nothing better, this repairs it: {command} {key} {suggestion}"
     else:
         repair = "restore it from a backup, or load the data again (`footfall load all --reset`)"
     raise BrokenKeyError(f"{key}: {what}; {repair}")

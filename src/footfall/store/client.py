@@ -9,6 +9,14 @@ from footfall.config import Settings
 from footfall.store.address import parse
 
 
+def with_plain_entries(client: Redis) -> Redis:
+    """The client with all fields of an entry as they are: in a dict, a name that comes twice would hide the first."""
+    plain = Redis(connection_pool=client.connection_pool)
+    for command in ("XRANGE", "XREVRANGE"):
+        plain.set_response_callback(command, lambda reply, **_: reply)
+    return plain
+
+
 def connect(url: str, settings: Settings) -> Redis:
     """A client for the server at `url`, answering bytes. It connects with its first command."""
     address = parse(url)

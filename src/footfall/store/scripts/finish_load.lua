@@ -2,19 +2,21 @@
 -- Ends a load of check-ins: the staged ones become the stream, with nothing of it processed.
 --
 -- KEYS  1 lease         compared; the caller gives it back
---       2 meta          generation + 1, state = ready, loaded = number of entries
+--       2 meta          generation + 1, state = ready, loaded = number of entries; lost, discarded and
+--                       takenOver are removed
 --       3 staging       renamed to the stream
 --       4 stream        replaced
 --       5 checkpoint    0
 --       6 processed     0
 --       7 dead letters  deleted
+--       8 discarded     deleted
 -- ARGV  1 token of the lease  2 number of staged entries
 --
 -- Result  'OK', also when it is done already (the reply was lost, the call is a second try); or with nothing changed:
 --         'LOST'          the lease is another load's by now
 --         'BROKEN <key>'  a key does not hold what it must
-local lease, meta, staging, stream, checkpoint, processed, dead_letters =
-    KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7]
+local lease, meta, staging, stream, checkpoint, processed, dead_letters, discarded =
+    KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8]
 local call, pcall = redis.call, redis.pcall
 
 if call('GET', lease) ~= ARGV[1] then return 'LOST' end
@@ -26,7 +28,7 @@ if book[1] ~= 'loading' or #generation > 16 or not string.match(generation, '^%d
 if pcall('XLEN', staging) ~= tonumber(ARGV[2]) then return 'BROKEN ' .. staging end
 
 -- unlinked before it is replaced: RENAME would free millions of old entries at once, here and now
-call('UNLINK', stream, dead_letters)
+call('UNLINK', stream, dead_letters, discarded)
 if ARGV[2] == '0' then
     -- the one way to make an empty stream; a stream that is missing would count as deleted
     call('XGROUP', 'CREATE', stream, 'loader', '0', 'MKSTREAM')
@@ -37,5 +39,6 @@ end
 call('SET', checkpoint, '0')
 call('SET', processed, '0')
 call('HINCRBY', meta, 'generation', '1')
+call('HDEL', meta, 'lost', 'discarded', 'takenOver')
 call('HSET', meta, 'state', 'ready', 'loaded', ARGV[2])
 return 'OK'

@@ -1,7 +1,9 @@
-#!lua
--- Opens the books: creates the bookkeeping of a new or taken-over stream, or checks what is there.
+#!lua flags=allow-oom
+-- Opens the books: creates the bookkeeping of a new or taken-over stream, or checks what is there. Each connection begins
+-- with it, also those that only read; on a server that is out of memory, too: what it writes is little, and once.
 --
--- KEYS  1 meta        created when missing, else schema and shards are compared
+-- KEYS  1 meta        created when the books are new, else schema and shards are compared; takenOver: how many entries
+--                     another program had processed
 --       2 checkpoint  created as 0 with meta; taken over as it is when another program wrote it
 --       3 processed   created with meta: entries added, less those after the checkpoint
 --       4 stream      read only
@@ -9,7 +11,7 @@
 --
 -- Result  {'READY' | 'LOADING', generation, checkpoint}
 --         {'MISMATCH', field, found}              meta was written with another schema or number of shards
---         {'BROKEN', key, what is wrong, a value that would be right or ''}
+--         {'BROKEN', key, what is wrong, a value that would be right (of a hash: fields and values) or ''}
 local meta, checkpoint_key, processed_key, stream = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 
 local function type_of(key)
@@ -52,6 +54,15 @@ local processed = redis.call('GET', processed_key)
 local has_count = processed and string.match(processed, '^%d+$') ~= nil
 local is_new = type_of(meta) == 'none'
 local generation = '1'
+
+-- Only Footfall counts what is processed: somebody has deleted meta. Another stream's batch must not fit the new
+-- generation, and the generations that loads count are small.
+if is_new and processed then
+    local ms = string.match(checkpoint or '', '^([1-9]%d*)%-') or '1'
+    if #ms > 16 then ms = '1' end
+    return {'BROKEN', meta, 'it is missing although ' .. processed_key .. ' is there',
+            'schema ' .. ARGV[1] .. ' shards ' .. ARGV[2] .. ' generation ' .. ms .. ' state ready loaded 0'}
+end
 
 if not is_new then
     local found = redis.call('HMGET', meta, 'schema', 'shards', 'generation', 'state')
@@ -106,6 +117,7 @@ if is_new or not has_count then
     end
     redis.call('HSET', meta, 'schema', ARGV[1], 'shards', ARGV[2], 'generation', generation, 'state', 'ready',
                'loaded', '0')
+    if checkpoint ~= '0' then redis.call('HSET', meta, 'takenOver', counted) end
     redis.call('SET', checkpoint_key, checkpoint)
     redis.call('SET', processed_key, counted)
 end

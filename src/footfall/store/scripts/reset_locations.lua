@@ -6,7 +6,7 @@
 --
 -- KEYS  1 lease        compared
 --       2 by check-ins ZADD or ZREM
---       3 baseline     read; HDEL when there is no location
+--       3 baseline     read; HSET when there is none, HDEL when there is no location
 --       then a hash per location
 -- ARGV  1 token of the lease  then an id per location
 --
@@ -36,7 +36,7 @@ end
 local read = {}
 for i = FIRST_LOCATION, #KEYS do
     if not is_or_none(KEYS[i], 'hash') then return 'BROKEN ' .. KEYS[i] end
-    local baseline = {numCheckins = 0, numStars = 0}
+    local baseline = {numCheckins = 0, numStars = 0, is_new = true}
     local json = call('HGET', baselines, ARGV[i - FIRST_LOCATION + 2])
     if json then
         local readable
@@ -55,6 +55,7 @@ for i = FIRST_LOCATION, #KEYS do
     local key, id = KEYS[i], ARGV[i - FIRST_LOCATION + 2]
     local count, stars, average = read[i].numCheckins, read[i].numStars, 0
     if call('HEXISTS', key, 'name') == 1 then
+        if read[i].is_new then call('HSET', baselines, id, '{"numCheckins":0,"numStars":0}') end
         if count > 0 then
             -- rounded half up, in whole numbers: (2 * stars + count) div (2 * count)
             local doubled = 2 * stars + count

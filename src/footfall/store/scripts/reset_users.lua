@@ -8,7 +8,7 @@
 --       2 by check-ins ZADD or ZREM
 --       3 recent       ZADD or ZREM
 --       4 last seen    ZREM old, ZADD new
---       5 baseline     read; HDEL when there is no user
+--       5 baseline     read; HSET when there is none, HDEL when there is no user
 --       then a hash per user
 -- ARGV  1 token of the lease  then an id per user
 --
@@ -42,7 +42,7 @@ end
 local read = {}
 for i = FIRST_USER, #KEYS do
     if not is_or_none(KEYS[i], 'hash') then return 'BROKEN ' .. KEYS[i] end
-    local baseline = {numCheckins = 0}
+    local baseline = {numCheckins = 0, is_new = true}
     local json = call('HGET', baselines, ARGV[i - FIRST_USER + 2])
     if json then
         local readable
@@ -65,6 +65,7 @@ for i = FIRST_USER, #KEYS do
     end
     if stored[1] then
         local count = whole(baseline.numCheckins)
+        if baseline.is_new then call('HSET', baselines, id, '{"numCheckins":0}') end
         call('HSET', key, 'numCheckins', count)
         call('ZADD', by_checkins, count, id)
     else

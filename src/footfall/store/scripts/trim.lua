@@ -1,13 +1,27 @@
-#!lua
--- Removes the oldest processed entries beyond those that are retained; never one after the checkpoint.
+#!lua flags=allow-oom
+-- Removes the oldest processed entries beyond those that are retained; never one after the checkpoint, and up to a
+-- limit none that a consumer group has pending or has not been delivered. It only frees memory, so it also runs on a
+-- server that has none left.
 --
--- KEYS  1 stream  2 checkpoint  3 processed  4 meta
--- ARGV  1 how many processed entries to retain  2 how many to remove at most in this call
+-- KEYS  1 stream      XTRIM
+--       2 checkpoint  read
+--       3 processed   read
+--       4 meta        read: state
+-- ARGV  1 how many processed entries to retain
+--       2 how many to remove at most in this call; 0 only looks
+--       3 how many more to keep for consumer groups; 0: none is waited for
 --
--- Result  how many entries were removed; none when a key does not hold what it must. The checkpoint's own entry stays:
---         it tells where the backlog begins.
-local stream, retain, most = KEYS[1], tonumber(ARGV[1]), tonumber(ARGV[2])
+-- Result  {removed, excess, needed, group, oldest}
+--         removed  how many entries were removed
+--         excess   how many more processed entries there are by now than are to be retained
+--         needed   how many of the removed ones the group still needed, or came after one that it needed
+--         group    the consumer group that needs the oldest processed entry; '' when none needs one
+--         oldest   the id of that entry; '' when there is none
+--         All are 0 or '' when there is nothing to remove, or a key does not hold what it must. The checkpoint's own
+--         entry stays: it tells where the backlog begins.
+local stream, retain, most, for_groups = KEYS[1], tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local pcall = redis.pcall
+local NOTHING = {0, 0, 0, '', ''}
 
 -- What a string holds when all of it is like the pattern, else nil.
 local function value_of(key, pattern)
@@ -16,20 +30,60 @@ local function value_of(key, pattern)
 end
 
 local checkpoint, processed = value_of(KEYS[2], '^%d+%-%d+$'), tonumber(value_of(KEYS[3], '^%d+$'))
-if pcall('HGET', KEYS[4], 'state') ~= 'ready' or not checkpoint or not processed then return 0 end
+if pcall('HGET', KEYS[4], 'state') ~= 'ready' or not checkpoint or not processed then return NOTHING end
 
 local info = pcall('XINFO', 'STREAM', stream)
-if info.err then return 0 end
+if info.err then return NOTHING end
 local length, added
 for i = 1, #info, 2 do
     if info[i] == 'length' then length = info[i + 1] end
     if info[i] == 'entries-added' then added = info[i + 1] end
 end
-local excess = math.min(length - (added - processed) - retain, most)
-if excess <= 0 then return 0 end
+local excess = length - (added - processed) - retain
+if excess <= 0 then return NOTHING end
 
 -- Only entries up to the checkpoint are looked at, so whatever the counters say, none after it can go.
-local oldest = pcall('XRANGE', stream, '-', checkpoint, 'COUNT', excess + 1)
-if oldest.err or #oldest == 0 then return 0 end
-local first_kept = oldest[#oldest][1]
-return redis.call('XTRIM', stream, 'MINID', first_kept)
+local take = math.min(excess, most)
+local entries = pcall('XRANGE', stream, '-', checkpoint, 'COUNT', take + 1)
+if entries.err or #entries == 0 then return NOTHING end
+take = math.min(take, #entries - 1)
+
+-- An id so that ids compare as text: they have 64 bits, Lua's numbers 53.
+local function digits(id)
+    local ms, sequence = string.match(id, '^(%d+)%-(%d+)$')
+    return string.rep('0', 20 - #ms) .. ms .. string.rep('0', 20 - #sequence) .. sequence
+end
+
+local group, oldest = '', nil
+
+local function note(name, id)
+    if not oldest or digits(id) < digits(oldest) then group, oldest = name, id end
+end
+
+local function look_at(name, delivered)
+    -- from the first entry on: what is pending and gone needs nothing to be kept
+    local pending = pcall('XPENDING', stream, name, entries[1][1], checkpoint, 1)
+    if pending[1] then note(name, pending[1][1]) end
+    -- an error, when it is the greatest id that there can be, has no items
+    local undelivered = pcall('XRANGE', stream, '(' .. delivered, checkpoint, 'COUNT', 1)
+    if undelivered[1] then note(name, undelivered[1][1]) end
+end
+
+if for_groups > 0 then
+    for _, fields in ipairs(pcall('XINFO', 'GROUPS', stream)) do
+        local about = {}
+        for i = 1, #fields, 2 do about[fields[i]] = fields[i + 1] end
+        look_at(about['name'], about['last-delivered-id'])
+    end
+end
+
+-- how many of the entries to take come before the one that is needed
+local free = take
+if oldest and digits(entries[take + 1][1]) > digits(oldest) then
+    local bound = digits(oldest)
+    free = 0
+    while digits(entries[free + 1][1]) < bound do free = free + 1 end
+end
+take = math.max(free, math.min(take, excess - for_groups))
+local removed = take > 0 and redis.call('XTRIM', stream, 'MINID', entries[take + 1][1]) or 0
+return {removed, excess - removed, take - free, group, oldest or ''}

@@ -1,0 +1,226 @@
+"""Comparing records with their index entries, and with what they were loaded with and the stream adds."""
+
+import re
+
+import msgspec
+
+from footfall.audit.differences import Differences
+from footfall.audit.look import Look
+from footfall.audit.records import Location, User, lower
+from footfall.audit.tally import LocationTally, UserTally
+from footfall.loader.records import UserBaseline
+from footfall.model import average_stars
+
+#: half a cell of the server's geo index, and a little more for rounding, in degrees
+_GEO_TOLERANCE = 3e-6
+_number = re.compile(rb"0|[1-9][0-9]{0,15}").fullmatch
+
+
+class Comparer:
+    """Compares pages, and notes what differs.
+
+    `against_stream`: counters must be what was loaded and what the tallies have; otherwise they need only be numbers.
+    `has_origin`: records that were loaded have a baseline. Both are so unless the stream was taken over.
+    """
+
+    def __init__(self, look: Look, differences: Differences, *, against_stream: bool, has_origin: bool) -> None:
+        self._keys = look.keys
+        self._differences = differences
+        self._against_stream = against_stream
+        self._has_origin = has_origin
+        #: indexes of another type, which were noted; nothing can be said of their members
+        self.unreadable: set[bytes] = set()
+        #: e-mails that were noted as somebody else's
+        self.wrong_emails: set[bytes] = set()
+        #: records that were noted, so that it is no news when index entries do not follow from them
+        self.noted_users: set[int] = set()
+        self.noted_locations: set[int] = set()
+
+    # --- users
+
+    def user(self, user: int, found: User | str, tally: UserTally) -> None:
+        """Compare a user."""
+        keys, key = self._keys, self._keys.user(user)
+        place = tally.place(user)
+        if isinstance(found, str):
+            self._differences.add(key, None, f"a {found}", "a hash", is_count=True)
+            self.noted_users.add(user)
+            tally.mark(place, 0)
+            return
+        try:
+            loaded = found.loaded()
+        except msgspec.DecodeError:
+            self._differences.add(keys.users_baseline, user, found.baseline, "JSON of counters", is_count=True)
+            tally.mark(place, 0)
+            return
+        added = tally.counts[place] if self._against_stream else 0
+        wanted = loaded.num_checkins + added
+        why = f"{loaded.num_checkins} loaded, {added} counted"
+        if found.id is None and found.num_checkins is None:
+            self._missing_user(user, found, wanted if self._against_stream else None, why, added)
+            tally.mark(place, 0)
+            return
+        if found.id != b"%d" % user:
+            self._differences.add(key, "id", found.id, user)
+        if found.email is not None and found.baseline is None and self._has_origin:
+            self._differences.add(keys.users_baseline, user, None, "JSON of counters", is_count=True)
+        count = self._count(key, "numCheckins", found.num_checkins, wanted, why)
+        tally.mark(place, 0 if count is None else count - loaded.num_checkins)
+        self._score(keys.users_by_checkins, user, found.by_checkins, wanted if self._against_stream else count)
+        at, seen_at = self._last(user, place, found, loaded, tally)
+        self._score(keys.users_recent, user, found.recent, at)
+        if user not in self.noted_users and at is not None and seen_at is not None:
+            self._score(keys.users_last_seen, b"%016d:%013d:%d" % (seen_at, at, user), found.last_seen, 0)
+        if found.email and keys.users_email not in self.unreadable and found.email_owner != b"%d" % user:
+            self.wrong_emails.add(lower(found.email))
+            self._differences.add(keys.users_email, lower(found.email), found.email_owner, user)
+
+    def _missing_user(self, user: int, found: User, wanted: int | None, why: str, added: int) -> None:
+        keys = self._keys
+        if found.baseline is not None or added:
+            self.noted_users.add(user)
+            expected = "a user" if wanted is None else f"a user with numCheckins {wanted}"
+            self._differences.add(
+                keys.user(user), None, None, expected, why if wanted is not None else "", is_count=True
+            )
+            return
+        for index, score in ((keys.users_by_checkins, found.by_checkins), (keys.users_recent, found.recent)):
+            self._score(index, user, score, None)
+
+    def _last(
+        self, user: int, place: int, found: User, loaded: UserBaseline, tally: UserTally
+    ) -> tuple[int | None, int | None]:
+        """Compare the last check-in; its time and location as they must be."""
+        key = self._keys.user(user)
+        at, location, why = loaded.last_checkin, loaded.last_seen_at, "as loaded"
+        if not self._against_stream:
+            # they come together, and are numbers
+            at, location, why = _number_of(found.last_checkin), _number_of(found.last_seen_at), "of both or none"
+        elif tally.counts[place] and (at is None or tally.ms[place] >= at):
+            at, location = tally.ms[place], tally.locations[place]
+            why = f"by entry {at}-{tally.sequences[place]}"
+        for name, value, wanted in (
+            ("lastCheckin", found.last_checkin, at),
+            ("lastSeenAt", found.last_seen_at, location),
+        ):
+            if value != (None if wanted is None else b"%d" % wanted):
+                self._differences.add(key, name, value, wanted, why)
+                self.noted_users.add(user)
+        if (at is None) != (location is None) and user not in self.noted_users:
+            missing = "lastCheckin" if at is None else "lastSeenAt"
+            self._differences.add(key, missing, None, "a number", why)
+            self.noted_users.add(user)
+        return at, location
+
+    # --- locations
+
+    def location(self, location: int, found: Location | str, tally: LocationTally) -> None:
+        """Compare a location."""
+        keys, key = self._keys, self._keys.location(location)
+        place = tally.place(location)
+        if isinstance(found, str):
+            self._differences.add(key, None, f"a {found}", "a hash", is_count=True)
+            self.noted_locations.add(location)
+            tally.mark(place, 0)
+            return
+        try:
+            loaded = found.loaded()
+        except msgspec.DecodeError:
+            self._differences.add(keys.locations_baseline, location, found.baseline, "JSON of counters", is_count=True)
+            tally.mark(place, 0)
+            return
+        details = found.details_type.decode()
+        if details not in ("none", "string"):
+            self._differences.add(keys.location_details(location), None, f"a {details}", "a string")
+        added, stars_added = (tally.counts[place], tally.stars[place]) if self._against_stream else (0, 0)
+        why = f"{loaded.num_checkins} loaded, {added} counted"
+        wanted = loaded.num_checkins + added
+        if found.id is None and found.num_checkins is None:
+            self._missing_location(location, found, wanted if self._against_stream else None, why, added)
+            tally.mark(place, 0)
+            return
+        if found.id != b"%d" % location:
+            self._differences.add(key, "id", found.id, location)
+        if found.name is not None and found.baseline is None and self._has_origin:
+            self._differences.add(keys.locations_baseline, location, None, "JSON of counters", is_count=True)
+        count = self._count(key, "numCheckins", found.num_checkins, wanted, why)
+        stars_why = f"{loaded.num_stars} loaded, {stars_added} counted"
+        stars = self._count(key, "numStars", found.num_stars, loaded.num_stars + stars_added, stars_why)
+        tally.mark(place, 0 if count is None else count - loaded.num_checkins)
+        wanted_count, wanted_stars = count, stars
+        if self._against_stream:
+            wanted_count, wanted_stars = wanted, loaded.num_stars + stars_added
+        if wanted_count is not None and wanted_stars is not None:
+            average = average_stars(wanted_stars, wanted_count)
+            if found.average_stars != b"%d" % average:
+                self._differences.add(
+                    key, "averageStars", found.average_stars, average, f"{wanted_stars} / {wanted_count}"
+                )
+        self._score(keys.locations_by_checkins, location, found.by_checkins, wanted_count)
+        self._place(key, location, found)
+        if found.category is not None:
+            category = keys.category(found.category.decode(errors="replace"))
+            self._score(category, location, found.category_score, location)
+
+    def _missing_location(self, location: int, found: Location, wanted: int | None, why: str, added: int) -> None:
+        keys = self._keys
+        if found.baseline is not None or added:
+            self.noted_locations.add(location)
+            expected = "a location" if wanted is None else f"a location with numCheckins {wanted}"
+            why = why if wanted is not None else ""
+            self._differences.add(keys.location(location), None, None, expected, why, is_count=True)
+            return
+        self._score(keys.locations_by_checkins, location, found.by_checkins, None)
+        if found.longitude is not None:
+            self._differences.add(keys.locations_geo, location, "there", None)
+        if found.details_type != b"none":
+            self._differences.add(keys.location_details(location), None, "there", None, "there is no such location")
+
+    def _place(self, key: bytes, location: int, found: Location) -> None:
+        geo = self._keys.locations_geo
+        if geo in self.unreadable:
+            return
+        if found.location is None:
+            if found.longitude is not None:
+                self._differences.add(geo, location, "there", None)
+            return
+        wanted = place_of(found.location)
+        if wanted is None:
+            self._differences.add(key, "location", found.location, "longitude,latitude")
+        elif found.longitude is None or found.latitude is None:
+            self._differences.add(geo, location, None, found.location)
+        else:
+            there = float(found.longitude), float(found.latitude)
+            if max(abs(a - b) for a, b in zip(there, wanted, strict=True)) > _GEO_TOLERANCE:
+                self._differences.add(geo, location, f"{there[0]:.6f},{there[1]:.6f}", found.location)
+
+    # --- both
+
+    def _count(self, key: bytes, name: str, found: bytes | None, wanted: int, why: str) -> int | None:
+        """The counter, or None when it is none."""
+        count = _number_of(found)
+        if self._against_stream:
+            if count != wanted:
+                self._differences.add(key, name, found, wanted, why, is_count=True)
+        elif count is None and (found is not None or self._has_origin):
+            self._differences.add(key, name, found, "a number", is_count=True)
+        return count
+
+    def _score(self, index: bytes, member: object, found: bytes | None, wanted: int | None) -> None:
+        if index in self.unreadable or (None if found is None else float(found)) == wanted:
+            return
+        shown = None if found is None else f"{float(found):.17g}"
+        self._differences.add(index, member, shown, wanted)
+
+
+def place_of(location: bytes) -> tuple[float, float] | None:
+    """Longitude and latitude in a location's field; None when it does not hold a place."""
+    try:
+        longitude, latitude = map(float, location.split(b","))
+    except ValueError:
+        return None
+    return (longitude, latitude) if abs(longitude) <= 180 and abs(latitude) <= 85.05112878 else None
+
+
+def _number_of(text: bytes | None) -> int | None:
+    return int(text) if text is not None and _number(text) else None

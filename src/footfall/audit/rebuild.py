@@ -1,0 +1,247 @@
+"""Making counters and indexes anew: what was loaded, and all that the stream adds."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from redis import Redis
+from rich.console import Console
+from rich.progress import Progress
+
+from footfall.audit.compare import place_of
+from footfall.audit.differences import Differences
+from footfall.audit.fold import Fold
+from footfall.audit.indexes import Index, Stray, indexes, strays, strays_among
+from footfall.audit.keyspace import Keyspace
+from footfall.audit.look import Head, Look, MovedError
+from footfall.audit.plan import provable
+from footfall.audit.records import category_key, lower
+from footfall.audit.tally import LocationTally, Tally, UserTally
+from footfall.config import Settings
+from footfall.errors import BrokenKeyError, LoadingError, RefusedError, UnavailableError
+from footfall.keys import Keys
+from footfall.store.pipeline import Argument
+from footfall.store.scripts import DROP_INDEX_ENTRIES, REBUILD_PAGE
+from footfall.terminal import Bars
+
+#: records written in one call: a few ms of the server's time
+_PAGE = 100
+#: entries that a call may fold itself: what a processor applies between two calls, and some more
+_BETWEEN = 5000
+#: how often a page is tried: each time there is less between
+_TRIES = 1000
+#: keys that are looked at together
+_KEYS = 1000
+#: keys that are named when records have another type
+_NAMED = 10
+
+Confirm = Callable[[str], bool]
+
+
+@dataclass
+class Rebuilt:
+    """What a rebuild has changed."""
+
+    users: int = 0
+    locations: int = 0
+    #: records of which there was nothing: they have counters again, and nothing else
+    made: int = 0
+    #: entries of indexes that followed from no record, and whole indexes of another type
+    strays: int = 0
+    #: entries of the stream that were folded
+    entries: int = 0
+    #: locations whose place cannot be indexed, since it is none
+    no_places: list[int] = field(default_factory=list)
+
+
+def rebuild(client: Redis, settings: Settings, *, confirm: Confirm, progress: Progress | None) -> Rebuilt:
+    """Write what differs, page by page, while check-ins come in. Killed, it is finished by running it again.
+
+    Raises RefusedError when the stream does not reach back to what was loaded, or without a confirmation;
+    BrokenKeyError when something that cannot be made anew is broken; LoadingError; UnavailableError.
+    """
+    look = Look(client, Keys(settings.prefix))
+    look.require_books()
+    start = look.head()
+    _require_complete(start)
+    bars = Bars(progress)
+    keyspace = Keyspace(look, Differences(), bars.bar("keys", None))
+    _require_sound(look, keyspace)
+    if not settings.rebuild_yes and not confirm(
+        f"The counters of {len(keyspace.users):,} users and {len(keyspace.locations):,} locations, and the indexes, "
+        f"will be what was loaded and what the {start.length:,} entries of the stream add."
+    ):
+        raise RefusedError("not confirmed; nothing was changed")
+    try:
+        return _Rebuild(look, keyspace, bars).run(start)
+    except MovedError as error:
+        raise UnavailableError(f"not finished: {error}; run it again") from error
+
+
+def _require_complete(head: Head) -> None:
+    """Raise RefusedError when the stream does not tell all that was counted."""
+    proof, reason = provable(head)
+    if proof != "records":
+        raise RefusedError(f"counters cannot be made anew: {reason}; nothing was changed")
+
+
+def _require_sound(look: Look, keyspace: Keyspace) -> None:
+    """Raise BrokenKeyError when records or baselines, from which all else follows, are not what they must be."""
+    keys = look.keys
+    for key in (keys.users_baseline, keys.locations_baseline, keys.discarded):
+        if key in keyspace.wrong_types:
+            raise BrokenKeyError(
+                f"{key.decode()} is a {keyspace.wrong_types[key]}, not a hash, and cannot be made anew; restore it "
+                "from a backup, or delete it and load users and locations again"
+            )
+    wrong, without = [], []
+    for users, ids, sign in ((True, sorted(keyspace.users), "email"), (False, sorted(keyspace.locations), "name")):
+        for start in range(0, len(ids), _KEYS):
+            part = ids[start : start + _KEYS]
+            hashes = [keys.user(one) if users else keys.location(one) for one in part]
+            baseline = keys.users_baseline if users else keys.locations_baseline
+            baselines = look.client.execute_command("HMGET", baseline, *part)
+            signs = look.fields(hashes, sign)
+            for key, kind, (text,), loaded in zip(hashes, look.types(hashes), signs, baselines, strict=True):
+                if kind not in ("hash", "none"):
+                    wrong.append(f"{key.decode()} is a {kind}, not a hash")
+                elif text and loaded is None:
+                    without.append(f"{key.decode()} has no baseline in {baseline.decode()}")
+    if wrong:
+        raise BrokenKeyError(f"{_some(wrong)}; delete them, and load these records again after the rebuild")
+    if without:
+        raise BrokenKeyError(f"{_some(without)}; load these records again, then rebuild")
+
+
+def _some(texts: list[str]) -> str:
+    more = f", and {len(texts) - _NAMED} more" if len(texts) > _NAMED else ""
+    return "; ".join(texts[:_NAMED]) + more
+
+
+class _Rebuild:
+    """One run through everything."""
+
+    def __init__(self, look: Look, keyspace: Keyspace, bars: Bars) -> None:
+        self._look, self._keyspace, self._bars = look, keyspace, bars
+        self._done = Rebuilt()
+
+    def run(self, start: Head) -> Rebuilt:
+        look, bars, keyspace = self._look, self._bars, self._keyspace
+        self._users, self._locations = UserTally(keyspace.users), LocationTally(keyspace.locations)
+        self._fold = Fold(look, start, b"0", self._users, self._locations)
+        self._stream = bars.bar("stream", start.length)
+        self._drop_what_is_no_index()
+        self._fold.at_its_checkpoint(look.with_head, self._stream)
+        self._done.users = self._each(self._users, self._user_page, "users")
+        self._done.locations = self._each(self._locations, self._location_page, "locations")
+        for index in indexes(look, keyspace):
+            advance = bars.bar(index.key.decode(errors="replace"), None)
+            for looked_at, found in strays(look, index):
+                self._drop(index, found)
+                advance(looked_at)
+        self._done.entries = self._fold.entries
+        return self._done
+
+    def _drop_what_is_no_index(self) -> None:
+        """Indexes of another type, and entries that are no ids: nothing can be right about them."""
+        client, keyspace = self._look.client, self._keyspace
+        for key in keyspace.wrong_types:
+            self._done.strays += client.execute_command("UNLINK", key)
+        baselines = (self._look.keys.users_baseline, self._look.keys.locations_baseline)
+        for key, member in keyspace.strays:
+            self._done.strays += client.execute_command("HDEL" if key in baselines else "ZREM", key, member)
+        keyspace.wrong_types.clear()
+
+    def _each(self, tally: Tally, page: Callable[[list[int]], tuple[list[bytes], list[Argument]]], name: str) -> int:
+        """Write all records of one kind, page by page; how many were changed."""
+        changed = 0
+        advance = self._bars.bar(name, len(tally.ids))
+        for ids in tally.pages(_PAGE):
+            written, made = self._write(ids, page)
+            changed += written
+            self._done.made += made
+            advance(len(ids))
+        return changed
+
+    def _write(
+        self, ids: list[int], page: Callable[[list[int]], tuple[list[bytes], list[Argument]]]
+    ) -> tuple[int, int]:
+        """Write a page: how many records were changed, and how many of these were not there."""
+        keys, fold = self._look.keys, self._fold
+        fixed = [
+            *(keys.meta, keys.checkpoint, keys.stream, keys.dead_letters),
+            *(keys.users_by_checkins, keys.users_recent, keys.users_last_seen, keys.users_email, keys.users_baseline),
+            *(keys.locations_by_checkins, keys.locations_geo, keys.locations_baseline),
+        ]
+        for _attempt in range(_TRIES):
+            head, _ = fold.at_its_checkpoint(self._look.with_head, self._stream)
+            records, rows = page(ids)
+            arguments = [head.generation, head.settled, fold.position, fold.letters.last, _BETWEEN, *rows]
+            reply = REBUILD_PAGE.run_sync(self._look.client, fixed + records, arguments)
+            if reply[0] == b"OK":
+                return int(reply[1]), int(reply[2])
+            if reply[0] == b"LOADING":
+                raise LoadingError("data is being loaded; run the rebuild again when that is done")
+            if reply[0] == b"BROKEN":
+                raise BrokenKeyError(f"{reply[1].decode()} does not hold what it must; what is done so far is right")
+        raise UnavailableError("check-ins are processed faster than they can be read; run the rebuild again")
+
+    def _user_page(self, ids: list[int]) -> tuple[list[bytes], list[Argument]]:
+        tally = self._users
+        hashes = [self._look.keys.user(user) for user in ids]
+        rows: list[Argument] = [len(ids)]
+        for user, (email,) in zip(ids, self._look.fields(hashes, "email"), strict=True):
+            place = tally.place(user)
+            count = tally.counts[place]
+            last = (tally.ms[place], tally.sequences[place], tally.locations[place]) if count else ("", "", "")
+            rows += (user, count, *last, email, lower(email))
+        return hashes, rows
+
+    def _location_page(self, ids: list[int]) -> tuple[list[bytes], list[Argument]]:
+        tally, keys = self._locations, self._look.keys
+        hashes = [keys.location(location) for location in ids]
+        page: list[bytes] = []
+        rows: list[Argument] = [0]
+        stored = self._look.fields(hashes, "category", "location")
+        for location, own, (category, text) in zip(ids, hashes, stored, strict=True):
+            at = tally.place(location)
+            where = place_of(text) if text else None
+            if text and not where and location not in self._done.no_places:
+                self._done.no_places.append(location)
+            page += (own, category_key(self._look, category))
+            longitude, latitude = text.split(b",") if where else (b"", b"")
+            rows += (location, tally.counts[at], tally.stars[at], category, text, longitude, latitude)
+        return page, rows
+
+    def _drop(self, index: Index, found: list[Stray]) -> None:
+        """Remove entries of an index, but none that follows from its record by now."""
+        keys = self._look.keys
+        for _attempt in range(_TRIES):
+            if not found:
+                return
+            hashes: list[bytes] = []
+            arguments: list[Argument] = [len(index.fields), *index.fields]
+            for stray in found:
+                record = stray.record or 0
+                hashes.append(keys.user(record) if index.of_users else keys.location(record))
+                arguments += (stray.entry, *stray.fields)
+            self._done.strays += DROP_INDEX_ENTRIES.run_sync(self._look.client, [index.key, *hashes], arguments)
+            # those whose records have changed between reading and removing
+            found = strays_among(self._look, index, [s.entry for s in found], [s.value for s in found])
+        raise UnavailableError(f"{index.key.decode()} changes faster than it can be read; run the rebuild again")
+
+
+def render(done: Rebuilt, console: Console) -> None:
+    """Print what was changed, for a person."""
+
+    def show(text: str, style: str | None = None) -> None:
+        console.print(text, style=style, highlight=False, markup=False, soft_wrap=True)
+
+    show(
+        f"Rebuilt from {done.entries:,} entries: {done.users:,} users, {done.locations:,} locations and "
+        f"{done.strays:,} index entries were changed."
+    )
+    if done.made:
+        records = "1 record was" if done.made == 1 else f"{done.made:,} records were"
+        show(f"{records} missing, with counters only now; load users and locations again for the rest", "yellow")
+    for location in done.no_places[:_NAMED]:
+        show(f"location {location} is not indexed by place: its field location is not `longitude,latitude`", "yellow")

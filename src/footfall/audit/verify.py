@@ -1,0 +1,203 @@
+"""Proving the books: counters, indexes, baselines, the processed count and the stream agree."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, TypeVar
+
+import msgspec
+from redis import Redis
+from rich.console import Console
+from rich.progress import Progress
+
+from footfall.audit.compare import Comparer
+from footfall.audit.differences import Difference, Differences
+from footfall.audit.fold import Fold
+from footfall.audit.indexes import Index, indexes, strays
+from footfall.audit.keyspace import Keyspace
+from footfall.audit.look import Head, Look, MovedError, as_tuple
+from footfall.audit.plan import Proof, provable
+from footfall.audit.records import read_locations, read_users
+from footfall.audit.tally import LocationTally, Tally, UserTally
+from footfall.config import Settings
+from footfall.errors import UnavailableError
+from footfall.keys import Keys
+from footfall.terminal import Bars
+
+TallyT = TypeVar("TallyT", bound=Tally)
+
+#: records read at once: a few ms of the server's time
+_PAGE = 200
+#: entries counted at once
+_COUNTED = 2000
+#: how often all of it is done when the stream is replaced or trimmed too fast
+_TRIES = 3
+
+
+class Report(msgspec.Struct, rename="camel", kw_only=True):
+    """What `footfall verify` found."""
+
+    #: how many things do not agree
+    differences: int
+    #: the first of them
+    shown: list[Difference]
+    users: int
+    locations: int
+    #: entries of the stream that were read
+    entries: int
+    #: what was read is as it was when this was the checkpoint
+    checkpoint: str
+    proof: Proof
+    #: why the proof is no better
+    reason: str
+
+
+def verify(client: Redis, settings: Settings, progress: Progress | None) -> Report:
+    """Read everything, and say what does not agree. Only reads; what runs beside it is no hindrance.
+
+    Raises LoadingError; BrokenKeyError when meta or checkpoint cannot be trusted; UnavailableError when entries are
+    trimmed before they can be read.
+    """
+    look = Look(client, Keys(settings.prefix))
+    bars = Bars(progress)
+    for _ in range(_TRIES):
+        bars.clear()
+        look.require_books()
+        server = look.server_id()
+        try:
+            report = _Verification(look, bars).run()
+        except MovedError as error:
+            reason = str(error)
+            continue
+        if look.server_id() == server:
+            return report
+        reason = "another server has taken over"
+    raise UnavailableError(f"nothing could be verified, {_TRIES} times: {reason}")
+
+
+class _Verification:
+    """One run through everything."""
+
+    def __init__(self, look: Look, bars: Bars) -> None:
+        self._look, self._bars = look, bars
+        self._differences = Differences()
+
+    def run(self) -> Report:
+        look, bars = self._look, self._bars
+        start = look.head()
+        proof, reason = provable(start)
+        keyspace = Keyspace(look, self._differences, bars.bar("keys", None))
+        self._users, self._locations = UserTally(keyspace.users), LocationTally(keyspace.locations)
+        del keyspace.users, keyspace.locations
+        begin = b"0" if proof == "records" else start.checkpoint
+        self._fold = Fold(look, start, begin, self._users, self._locations)
+        before = 0 if proof == "records" else self._count_processed(start)
+        self._comparer = Comparer(
+            look, self._differences, against_stream=proof == "records", has_origin=proof != "indexes"
+        )
+        self._comparer.unreadable |= keyspace.wrong_types.keys()
+        self._stream = bars.bar("stream", start.length if proof == "records" else None)
+        self._each(self._users, read_users, self._comparer.user, "users")
+        end = self._each(self._locations, read_locations, self._comparer.location, "locations")
+        self._check_sums(end, before + self._fold.entries, proof)
+        for index in indexes(look, keyspace):
+            self._look_through(index)
+        return Report(
+            differences=self._differences.count,
+            shown=self._differences.shown,
+            users=len(self._users.ids),
+            locations=len(self._locations.ids),
+            entries=self._fold.entries,
+            checkpoint=self._fold.position.decode(),
+            proof=proof,
+            reason=reason,
+        )
+
+    def _each(
+        self,
+        tally: TallyT,
+        read: Callable[[Look, list[int]], tuple[Head, list[Any]]],
+        compare: Callable[[int, Any, TallyT], None],
+        name: str,
+    ) -> Head:
+        """Compare all records of one kind, page by page; where things stood at last."""
+        advance = self._bars.bar(name, len(tally.ids))
+        for ids in tally.pages(_PAGE):
+            _, rows = self._fold.at_its_checkpoint(partial(read, self._look, ids), self._stream)
+            for record, row in zip(ids, rows, strict=True):
+                compare(record, row, tally)
+            advance(len(ids))
+        return self._fold.at_its_checkpoint(self._look.with_head, self._stream)[0]
+
+    def _count_processed(self, start: Head) -> int:
+        """How many entries the checkpoint has passed, counted from the stream's other end."""
+        stream = self._look.keys.stream
+        for _ in range(_TRIES):
+            behind, last = 0, start.checkpoint
+            while True:
+                now, page = self._look.with_head("XRANGE", stream, b"(" + last, start.last, "COUNT", _COUNTED)
+                behind += len(page)
+                if len(page) < _COUNTED:
+                    break
+                last = page[-1][0]
+            if now.generation == start.generation and (
+                now.removed == start.removed or as_tuple(now.first) <= as_tuple(start.checkpoint)
+            ):
+                return start.added - behind
+        raise MovedError("entries were removed from the stream before they were read; keep more of them (`retain`)")
+
+    def _look_through(self, index: Index) -> None:
+        comparer = self._comparer
+        noted = comparer.noted_users if index.of_users else comparer.noted_locations
+        advance = self._bars.bar(index.key.decode(errors="replace"), None)
+        for looked_at, found in strays(self._look, index):
+            for stray in found:
+                if stray.record not in noted and stray.entry not in comparer.wrong_emails:
+                    self._differences.add(index.key, stray.entry, stray.value, None)
+            advance(looked_at)
+
+    def _check_sums(self, end: Head, passed: int, proof: Proof) -> None:
+        """What can be said of all together; `passed`: entries that the checkpoint has passed, as counted here."""
+        differences, keys, fold = self._differences, self._look.keys, self._fold
+        if end.processed != passed:
+            differences.add(keys.processed, None, end.processed, passed, "entries up to the checkpoint", is_count=True)
+        settled = len(fold.letters) + end.discarded
+        if proof == "records" and fold.entries - fold.counted != settled:
+            found = f"{len(fold.letters)} dead letters and {end.discarded} discarded"
+            wanted = fold.entries - fold.counted
+            differences.add(
+                keys.dead_letters, None, found, f"{wanted} together", "entries that do not count", is_count=True
+            )
+        if proof == "indexes" or differences.has_count:
+            return
+        applied = passed - settled - end.lost
+        why = f"{passed} processed, {len(fold.letters)} dead letters, {end.discarded} discarded, {end.lost} lost"
+        for key, tally in ((keys.users_baseline, self._users), (keys.locations_baseline, self._locations)):
+            if tally.total != applied:
+                kind = "users" if tally is self._users else "locations"
+                found = f"{tally.total} check-ins that the {kind} have beyond it"
+                differences.add(key, None, found, applied, why)
+
+
+def as_json(report: Report) -> str:
+    """The report for `--json`."""
+    return msgspec.json.encode(report).decode()
+
+
+def render(report: Report, console: Console) -> None:
+    """Print the report for a person."""
+
+    def show(text: str, style: str | None = None) -> None:
+        console.print(text, style=style, highlight=False, markup=False, soft_wrap=True)
+
+    for difference in report.shown:
+        show(str(difference), "red")
+    if report.differences > len(report.shown):
+        show(f"... and {report.differences - len(report.shown):,} more", "red")
+    show(f"Verified {report.users:,} users and {report.locations:,} locations up to {report.checkpoint}.")
+    show({
+        "records": f"Each is compared with what was loaded and all {report.entries:,} entries of the stream.",
+        "sums": "Sums and indexes are compared, single counters are not:",
+        "indexes": "Only indexes are compared, counters are not:",
+    }[report.proof] + (f" {report.reason}." if report.reason else ""))  # fmt: skip
+    plural = "" if report.differences == 1 else "s"
+    show(f"{report.differences:,} difference{plural}." if report.differences else "No differences.")

@@ -1,0 +1,114 @@
+"""Whether the processor lives, whether entries are processed, and what it has counted."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import NamedTuple, Self
+
+import msgspec
+from litestar import Litestar, Response, get
+from litestar.di import NamedDependency
+
+from footfall.config import Settings
+from footfall.errors import BrokenKeyError, FootfallError, UnavailableError
+from footfall.http_protocol import limits
+from footfall.keys import Keys
+from footfall.processor.loop import Processor
+from footfall.processor.metrics import Metrics
+from footfall.store.books import open_books, open_pipeline
+from footfall.store.scripts import BACKLOG
+from footfall.web import App, create_app, healthz, metrics_answer, metrics_response, problems
+
+
+class Ready(msgspec.Struct):
+    """Entries are processed, by this processor or (`standing by`) by another. `backlog`: those not processed yet."""
+
+    state: str
+    backlog: int
+    status: str = "ready"
+
+
+class Backlog(NamedTuple):
+    """What is not processed yet."""
+
+    entries: int
+    #: age in seconds of the oldest, by its id and the server's clock; 0 without one
+    oldest_s: float
+
+
+class Health:
+    """Looks at the processor, and at the server over a connection of its own: the processor's waits for entries.
+
+    That is there while in its `with`.
+    """
+
+    def __init__(self, processor: Processor, metrics: Metrics, settings: Settings) -> None:
+        self._processor = processor
+        self._metrics = metrics
+        self._keys = Keys(settings.prefix)
+        self._pipeline = open_pipeline(settings.server_url, settings, is_quiet=True)
+
+    async def __aenter__(self) -> Self:
+        self._pipeline.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._pipeline.close()
+
+    async def ready(self) -> Ready:
+        """Raises UnavailableError or BrokenKeyError when no entry is processed."""
+        processor = self._processor
+        if processor.is_stopping:
+            raise UnavailableError("the processor is stopping")
+        _, backlog = await asyncio.gather(open_books(self._pipeline.connection, self._keys), self._backlog())
+        if processor.trouble is not None:
+            raise UnavailableError(f"nothing is processed: {processor.trouble}")
+        if processor.state == "connecting":
+            raise UnavailableError("the processor has not reached the server")
+        return Ready(processor.state, backlog.entries)
+
+    async def text(self) -> bytes:
+        """The metrics."""
+        works = self._processor.state == "working"
+        try:
+            backlog = await self._backlog()
+        except FootfallError:
+            return self._metrics.text(works=works)
+        return self._metrics.text(works=works, backlog=backlog.entries, oldest_s=backlog.oldest_s)
+
+    async def _backlog(self) -> Backlog:
+        keys = self._keys
+        reply = await BACKLOG.run(self._pipeline.connection, [keys.stream, keys.checkpoint, keys.processed], [])
+        if isinstance(reply, bytes):
+            raise BrokenKeyError(f"{reply.removeprefix(b'BROKEN ').decode()} does not hold what it must")
+        return Backlog(reply[0], reply[1] / 1000)
+
+
+@get("/readyz", summary="Whether entries are processed", responses=problems(503), tags=["running it"])
+async def readyz(health: NamedDependency[Health]) -> Ready:
+    """503 when the server does not answer, data is being loaded, a key is broken, or the processor stops."""
+    return await health.ready()
+
+
+@get("/metrics", summary="What was counted, for Prometheus", tags=["running it"], responses=metrics_answer())
+async def metrics_text(health: NamedDependency[Health]) -> Response[bytes]:
+    """Applied entries, dead letters, backlog, sizes and times of batches, and whether this processor works."""
+    return metrics_response(await health.text())
+
+
+def create(settings: Settings, health: Health | None = None) -> App:
+    """The app of a processor's `processor_port`."""
+
+    @asynccontextmanager
+    async def lifespan(app: Litestar) -> AsyncIterator[None]:
+        app.state.health = health
+        app.state.shared.update(limits(settings))
+        yield
+
+    return create_app(
+        title="Footfall processor",
+        description="Health and metrics of a processor.",
+        handlers=[healthz, readyz, metrics_text],
+        lifespan=lifespan,
+        provide=("health",),
+    )

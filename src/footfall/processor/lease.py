@@ -1,0 +1,109 @@
+"""The lease: which of the processors on one stream works. The others stand by."""
+
+import asyncio
+import contextlib
+import math
+import os
+import secrets
+import socket
+from collections.abc import AsyncIterator
+
+from footfall.errors import BrokenKeyError, FootfallError
+from footfall.keys import Keys
+from footfall.store.pipeline import Connection
+from footfall.store.scripts import HOLD_LEASE, RELEASE_LEASE
+
+#: renewals and looks of a standby in the time that a lease lasts: with both, a standby works within two of these times
+_RENEWALS, _LOOKS = 3, 4
+#: seconds between two looks of a standby at most: a lease that is given back is taken at once
+_LOOK_S = 0.25
+#: seconds between two calls at least, however short the lease is
+_LEAST_S = 0.01
+
+
+class LeaseLostError(FootfallError):
+    """Another processor has the lease: this one stood still for too long."""
+
+
+class Lease:
+    """One process's hold on the lease, or on nothing when `lease_s` is 0: then everybody works.
+
+    It only keeps processors from doing the same work twice. That an entry counts once is the fence's doing, so nothing
+    goes wrong when two believe that they hold it.
+    """
+
+    def __init__(self, keys: Keys, lease_s: float) -> None:
+        self._key = keys.processor_lease
+        self._lease_s = lease_s
+        self._token = new_token()
+        self._renewals: asyncio.Task[None] | None = None
+
+    @property
+    def renewal_s(self) -> float:
+        """Seconds between two renewals."""
+        return max(_LEAST_S, self._lease_s / _RENEWALS) if self._lease_s else math.inf
+
+    @property
+    def look_s(self) -> float:
+        """Seconds after which a standby tries again."""
+        return max(_LEAST_S, min(_LOOK_S, self._lease_s / _LOOKS))
+
+    @property
+    def is_held(self) -> bool:
+        """Whether it was still held when it was last renewed. Costs nothing, so it may be asked for each batch."""
+        return self._renewals is None or not self._renewals.done()
+
+    def require_held(self) -> None:
+        """Raise what has ended the renewals: LeaseLostError, or another FootfallError when they were not possible."""
+        if self._renewals is not None and self._renewals.done():
+            self._renewals.result()
+
+    async def take(self, connection: Connection) -> str | None:
+        """Take or renew it; None, or who has it instead. Raises BrokenKeyError when its key holds something else."""
+        if not self._lease_s:
+            return None
+        ms = max(1, round(self._lease_s * 1000))
+        reply = await HOLD_LEASE.run(connection, [self._key], [self._token, ms])
+        if reply[0] == b"HELD":
+            return None
+        if reply[0] == b"OTHER":
+            return holder(reply[1])
+        raise BrokenKeyError(f"{reply[1].decode()}: {reply[2].decode()}; delete it")
+
+    @contextlib.asynccontextmanager
+    async def renewed_over(self, connection: Connection) -> AsyncIterator[None]:
+        """While in this, it is renewed between the other commands of the connection."""
+        if not self._lease_s:
+            yield
+            return
+        self._renewals = asyncio.create_task(self._renew(connection))
+        try:
+            yield
+        finally:
+            self._renewals.cancel()
+            await asyncio.gather(self._renewals, return_exceptions=True)
+            self._renewals = None
+
+    async def release(self, connection: Connection) -> None:
+        """Give it back when it is ours, so that a standby need not wait for its end."""
+        if self._lease_s:
+            await RELEASE_LEASE.run(connection, [self._key], [self._token])
+
+    async def _renew(self, connection: Connection) -> None:
+        while True:
+            await asyncio.sleep(self.renewal_s)
+            other = await self.take(connection)
+            if other is not None:
+                raise LeaseLostError(f"{other} has taken over")
+
+
+def new_token() -> str:
+    """What the lease's key holds: no two are the same, and it tells an operator whose it is."""
+    return f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(8)}"
+
+
+def holder(token: bytes) -> str:
+    """Whose a token is, for a person."""
+    host, _, rest = token.decode(errors="replace").partition(":")
+    pid, _, _ = rest.partition(":")
+    return f"process {pid} on {host}" if pid.isdigit() else host

@@ -1,0 +1,150 @@
+"""Trimming: the newest processed entries stay, and for a while those that a consumer group still needs."""
+
+import asyncio
+import time
+from typing import Any, NamedTuple
+
+from redis import Redis
+
+from footfall.config import Settings
+from footfall.keys import Keys
+from footfall.logs import log
+from footfall.store.client import with_plain_entries
+from footfall.store.pipeline import Argument, Connection, Reply
+from footfall.store.scripts import TRIM
+
+#: processed entries after which it is due again
+_EVERY = 10_000
+#: seconds after which it is due again while a group holds it back: the group may have caught up
+_EVERY_S = 10.0
+#: most entries that one call removes: about 2 ms of the server's time
+_AT_ONCE = 1_000
+#: entries that `held_back` looks through: more than there are between two trims
+_LOOKED_AT = 20_000
+#: where it only looks: without the shebang line a script may run as read-only
+_LOOK = TRIM.source.partition(b"\n")[2]
+
+
+class Held(NamedTuple):
+    """A consumer group that keeps entries from being trimmed."""
+
+    group: str
+    #: entries kept for it beyond `retain`
+    entries: int
+
+    @property
+    def plural(self) -> str:
+        """`1 entry is`, `5 entries are`"""
+        return f"{self.entries:,} {'entry is' if self.entries == 1 else 'entries are'}"
+
+
+class _Trimmed(NamedTuple):
+    """What trim.lua answered."""
+
+    removed: int
+    excess: int
+    needed: int
+    group: str
+    oldest: bytes
+
+
+class Trim:
+    """Keeps the newest `retain` processed entries; never removes one after the checkpoint.
+
+    Entries that a consumer group has pending or has not been delivered stay, too, up to `retain_for_groups` of them.
+    """
+
+    def __init__(self, keys: Keys, settings: Settings) -> None:
+        self._keys = keys
+        self._settings = settings
+        self._passed = _EVERY - 1  # due with the first batch
+        self._last = 0.0
+        #: groups that are said to hold it back
+        self._said: set[str] = set()
+        #: the group that still needed what was removed; empty for none
+        self._cut = ""
+        #: how many entries it has removed
+        self.removed = 0
+        #: how many of these a consumer group still needed, or came after one that it needed
+        self.removed_needed = 0
+        #: who holds it back now
+        self.held: Held | None = None
+
+    def passed(self, entries: int) -> None:
+        """The checkpoint has passed so many entries."""
+        self._passed += entries
+
+    @property
+    def is_due(self) -> bool:
+        """Whether `run` may have something to do."""
+        return self._passed >= _EVERY or (self.held is not None and time.monotonic() - self._last >= _EVERY_S)
+
+    async def run(self, connection: Connection, stopping: asyncio.Event) -> None:
+        """Trim, in calls of about 2 ms, until nothing is left to trim or `stopping` is set."""
+        cut = ""
+        while True:
+            trimmed = _read(await TRIM.run(connection, _script_keys(self._keys), _arguments(self._settings, _AT_ONCE)))
+            self.removed += trimmed.removed
+            self.removed_needed += trimmed.needed
+            if trimmed.needed:
+                cut = trimmed.group
+            if trimmed.removed < _AT_ONCE:
+                break
+            if stopping.is_set():
+                return
+        self._passed, self._last = 0, time.monotonic()
+        is_held = trimmed.excess > 0 and trimmed.group
+        self.held = Held(trimmed.group, trimmed.excess) if is_held else None
+        self._report(cut)
+
+    def _report(self, cut: str) -> None:
+        if self.held is None:
+            if self._said:
+                log.info("No consumer group holds back trimming any more.")
+            self._said.clear()
+        elif self.held.group not in self._said:
+            self._said.add(self.held.group)
+            log.warning(
+                "The consumer group %s holds back trimming: %s kept for it, %s at most.",
+                *(self.held.group, self.held.plural, f"{self._settings.retain_for_groups:,}"),
+            )
+        if cut and not self._cut:
+            log.error(
+                "The consumer group %s is more than %s entries behind what is retained: what it has not read or "
+                "acknowledged is trimmed now.",
+                *(cut, f"{self._settings.retain_for_groups:,}"),
+            )
+        self._cut = cut
+
+
+def held_back(client: Redis, settings: Settings) -> Held | None:
+    """The consumer group that holds back trimming, from outside of the processor. `client` must answer bytes."""
+    keys = Keys(settings.prefix)
+    script_keys = _script_keys(keys)
+    found = _read(client.eval_ro(_LOOK.decode(), len(script_keys), *script_keys, *_arguments(settings, 0)))
+    if not found.group:
+        return None
+    # those before the one that it needs are only not trimmed yet
+    client, free, start = with_plain_entries(client), 0, b"-"
+    while free < min(found.excess, _LOOKED_AT):
+        page: Any = client.xrange(keys.stream, start, b"(" + found.oldest, _AT_ONCE)
+        if not page:
+            return Held(found.group, found.excess - free)
+        free, start = free + len(page), b"(" + page[-1][0]
+    return None
+
+
+# --- private
+
+
+def _script_keys(keys: Keys) -> list[bytes]:
+    return [keys.stream, keys.checkpoint, keys.processed, keys.meta]
+
+
+def _arguments(settings: Settings, most: int) -> list[Argument]:
+    return [settings.retain, most, settings.retain_for_groups]
+
+
+def _read(reply: Reply) -> _Trimmed:
+    removed, excess, needed, group, oldest = reply
+    return _Trimmed(removed, excess, needed, group.decode(errors="backslashreplace"), oldest)

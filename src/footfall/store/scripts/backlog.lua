@@ -1,0 +1,34 @@
+#!lua flags=no-writes
+-- Tells how much is not processed yet, and for how long the oldest of it has waited. Only reads.
+--
+-- KEYS  1 stream  2 checkpoint  3 processed
+--
+-- Result  {backlog, age of the oldest unprocessed entry in ms by the server's clock, 0 without one}
+--         or 'BROKEN <key>'
+local stream, checkpoint_key, processed_key = KEYS[1], KEYS[2], KEYS[3]
+local pcall = redis.pcall
+
+local checkpoint, processed = pcall('GET', checkpoint_key), pcall('GET', processed_key)
+if type(checkpoint) ~= 'string' then return 'BROKEN ' .. checkpoint_key end
+processed = type(processed) == 'string' and string.match(processed, '^%d+$') and tonumber(processed)
+if not processed then return 'BROKEN ' .. processed_key end
+
+local added = 0
+local info = pcall('XINFO', 'STREAM', stream)
+if info.err then
+    -- a stream that is gone although entries of it were processed was deleted by somebody
+    if processed > 0 or redis.call('EXISTS', stream) == 1 then return 'BROKEN ' .. stream end
+else
+    for i = 1, #info, 2 do
+        if info[i] == 'entries-added' then added = info[i + 1] end
+    end
+end
+
+local oldest = pcall('XRANGE', stream, '(' .. checkpoint, '+', 'COUNT', 1)
+if oldest.err then return 'BROKEN ' .. checkpoint_key end
+local age = 0
+if oldest[1] then
+    local now = redis.call('TIME')
+    age = now[1] * 1000 + math.floor(now[2] / 1000) - tonumber(string.match(oldest[1][1], '^%d+'))
+end
+return {added - processed, math.max(0, age)}

@@ -1,0 +1,50 @@
+#!lua
+-- Finds out how many entries others have removed from the stream before they were processed, and sets `processed`
+-- right by them. Nothing is concluded from what may be so for another reason: the number is exact, or it is 0.
+--
+-- KEYS  1 stream      read
+--       2 checkpoint  compared
+--       3 processed   entries added, less those after the checkpoint
+--       4 meta        read: state, generation; lost + number of entries
+-- ARGV  1 checkpoint  2 generation that the caller stands at
+--
+-- Result  how many entries are gone; negative: by so many more than there were had been counted as processed. 0, with
+--         nothing changed, when none is, when it cannot be told (there are entries on both sides of the checkpoint), when
+--         another checkpoint or generation is stored, or when a key does not hold what it must
+local stream, checkpoint_key, processed_key, meta = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local pcall = redis.pcall
+
+local book = pcall('HMGET', meta, 'state', 'generation', 'lost')
+if book.err or book[1] ~= 'ready' or book[2] ~= ARGV[2] then return 0 end
+local checkpoint, processed = pcall('GET', checkpoint_key), pcall('GET', processed_key)
+if checkpoint ~= ARGV[1] then return 0 end
+if type(processed) ~= 'string' or #processed > 16 or not string.match(processed, '^%d+$') then return 0 end
+
+local info = pcall('XINFO', 'STREAM', stream)
+if info.err then return 0 end
+local length, added
+for i = 1, #info, 2 do
+    if info[i] == 'length' then length = info[i + 1] end
+    if info[i] == 'entries-added' then added = info[i + 1] end
+end
+
+local before = pcall('XRANGE', stream, '-', checkpoint, 'COUNT', 1)
+local after = pcall('XRANGE', stream, '(' .. checkpoint, '+', 'COUNT', 1)
+if before.err or after.err then return 0 end
+local left
+if #before == 0 then
+    left = length -- all of the stream lies after the checkpoint
+elseif #after == 0 then
+    left = 0
+else
+    return 0
+end
+
+local lost = added - left - tonumber(processed)
+if lost == 0 then return 0 end
+redis.call('SET', processed_key, string.format('%.0f', added - left))
+if lost > 0 then
+    local known = string.match(book[3] or '', '^%d+$') and tonumber(book[3]) or 0
+    redis.call('HSET', meta, 'lost', string.format('%.0f', known + lost))
+end
+return lost

@@ -1,0 +1,24 @@
+#!lua flags=allow-oom
+-- Forgets discarded entries that the stream no longer has: nothing can count them any more.
+--
+-- KEYS  1 discarded  HDEL
+--       2 stream     read: its first entry
+-- ARGV  entry ids
+--
+-- Result  how many were forgotten; none when a key does not hold what it must
+local discarded, stream = KEYS[1], KEYS[2]
+
+local first = redis.pcall('XRANGE', stream, '-', '+', 'COUNT', 1)
+if first.err or not first[1] or type(redis.pcall('HLEN', discarded)) ~= 'number' then return 0 end
+
+-- An id so that ids compare as text: they have 64 bits, Lua's numbers 53.
+local function digits(id)
+    local ms, sequence = string.match(id, '^(%d+)%-(%d+)$')
+    return ms and string.rep('0', 20 - #ms) .. ms .. string.rep('0', 20 - #sequence) .. sequence or ''
+end
+
+local bound, forgotten = digits(first[1][1]), {}
+for _, id in ipairs(ARGV) do
+    if digits(id) < bound then forgotten[#forgotten + 1] = id end
+end
+return #forgotten > 0 and redis.call('HDEL', discarded, unpack(forgotten)) or 0

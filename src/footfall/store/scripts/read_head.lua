@@ -1,0 +1,36 @@
+#!lua flags=no-writes
+-- Tells where the books and the stream stand, for what is read in the same transaction. Only reads.
+--
+-- KEYS  1 meta  2 checkpoint  3 processed  4 stream  5 dead letters
+--
+-- Result  {'OK', generation, checkpoint, processed, settled, discarded, lost, takenOver ('' when it is not there),
+--          loaded, the stream's entries-added, its length, its first id, its last-generated-id,
+--          its max-deleted-entry-id, the dead letters' last-generated-id}
+--         {'LOADING'}      data is being loaded
+--         {'BROKEN', key}  a key does not hold what it must
+local meta, checkpoint_key, processed_key, stream, dead_letters = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+local pcall = redis.pcall
+
+-- What XINFO STREAM says; an empty table when there is no stream, nil when the key is something else.
+local function info_of(key)
+    local reply, info = pcall('XINFO', 'STREAM', key), {}
+    if reply.err then return redis.call('EXISTS', key) == 0 and info or nil end
+    for i = 1, #reply, 2 do info[reply[i]] = reply[i + 1] end
+    return info
+end
+
+local book = pcall('HMGET', meta, 'state', 'generation', 'settled', 'discarded', 'lost', 'takenOver', 'loaded')
+if book.err then return {'BROKEN', meta} end
+if book[1] == 'loading' then return {'LOADING'} end
+if book[1] ~= 'ready' then return {'BROKEN', meta} end
+local checkpoint, processed = pcall('GET', checkpoint_key), pcall('GET', processed_key)
+if type(checkpoint) ~= 'string' then return {'BROKEN', checkpoint_key} end
+if type(processed) ~= 'string' or not string.match(processed, '^%d+$') then return {'BROKEN', processed_key} end
+local info, dead = info_of(stream), info_of(dead_letters)
+if not info then return {'BROKEN', stream} end
+if not dead then return {'BROKEN', dead_letters} end
+
+local first = info['first-entry'] and info['first-entry'][1] or '0-0'
+return {'OK', book[2] or '', checkpoint, processed, book[3] or '0', book[4] or '0', book[5] or '0', book[6] or '',
+        book[7] or '0', info['entries-added'] or 0, info['length'] or 0, first, info['last-generated-id'] or '0-0',
+        info['max-deleted-entry-id'] or '0-0', dead['last-generated-id'] or '0-0'}

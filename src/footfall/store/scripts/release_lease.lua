@@ -1,0 +1,17 @@
+#!lua flags=allow-oom
+-- Gives the processors' lease back, when it is still the caller's.
+--
+-- KEYS  1 lease  compared, then deleted
+-- ARGV  1 token of the caller
+--
+-- Result  'RELEASED'; or with nothing changed:
+--         'OTHER'         it is another's, or nobody's
+--         'BROKEN <key>'  the key is not a lease
+local lease = KEYS[1]
+
+local found = redis.call('TYPE', lease).ok
+if found ~= 'string' and found ~= 'none' then return 'BROKEN ' .. lease end
+if redis.call('GET', lease) ~= ARGV[1] then return 'OTHER' end
+
+redis.call('DEL', lease)
+return 'RELEASED'

@@ -1,0 +1,86 @@
+"""A small system to audit: loaded records, and a stream of which a part is processed."""
+
+import asyncio
+from typing import Any
+
+from chaos.scene import add, load_records
+from footfall import config, dead_letters
+from footfall.audit.rebuild import Rebuilt, rebuild
+from footfall.audit.verify import Report, verify
+from footfall.keys import Keys
+from footfall.processor.batch import Batch
+from footfall.processor.calls import Calls
+from footfall.store.books import open_books
+from pipelines import connected_to
+from servers import Server
+
+KEYS = Keys("ncc")
+FIRST_MS = 1_600_000_000_000
+#: ids of the entries that `prepare` writes
+E1, E2, E3, E4, E5, E6 = (f"{FIRST_MS + number}-0" for number in range(1, 7))
+
+
+def prepare(server: Server, client: Any) -> None:
+    """Users 1 to 40, locations 1 to 12, and six entries: the last is unprocessed.
+
+    User 1 has two check-ins, user 2 one. Entry 3 is a dead letter, since nobody has loaded user 99, and so is 4, which
+    is malformed.
+    """
+    load_records(client)
+    add(client, 1, 2, 5, E1)
+    add(client, 2, 2, 3, E2)
+    add(client, 99, 2, 1, E3)
+    client.execute_command("XADD", "ncc:checkins", E4, "locationId", "2", "userId", "no", "starRating", "1")
+    add(client, 1, 3, 4, E5)
+    process(server)
+    add(client, 3, 3, 0, E6)
+
+
+def process(server: Server, *, most: int = 1000, create: bool = False) -> None:
+    """Apply what is after the checkpoint, so many entries at most."""
+
+    async def apply() -> None:
+        async with connected_to(server.url) as connection:
+            position = await open_books(connection, KEYS)
+            page = await connection.call("XRANGE", KEYS.stream, b"(" + position.checkpoint, "+", "COUNT", most)
+            if page:
+                calls = Calls(connection, position)
+                calls.send(Batch(page, KEYS, create=create))
+                await calls.finish_oldest()
+
+    asyncio.run(apply())
+
+
+def verified(client: Any) -> Report:
+    """What verifying finds."""
+    return verify(client, config.load(), None)
+
+
+def found(report: Report) -> set[tuple[str, str | None, str | None, str | None]]:
+    """Key, part, what is there, what must be, of each difference."""
+    return {(one.key, one.part, one.found, one.wanted) for one in report.shown}
+
+
+def assert_sound(client: Any, proof: str = "records") -> Report:
+    """Nothing differs, by this proof."""
+    report = verified(client)
+    assert not report.differences, "\n".join(map(str, report.shown))
+    assert report.proof == proof
+    return report
+
+
+def rebuilt(client: Any) -> Rebuilt:
+    """What rebuilding does, without a question."""
+    return rebuild(client, config.load({"rebuild_yes": True}), confirm=lambda _prompt: False, progress=None)
+
+
+def settle_dead_letters(client: Any, action: str) -> None:
+    """Retry or discard all dead letters."""
+    from rich.progress import Progress  # noqa: PLC0415
+
+    settings = config.load({"dead_letters_yes": True})
+    with Progress(disable=True) as bars:
+        if action == "retry":
+            dead_letters.retry(client, settings, bars)
+        else:
+            dead_letters.discard(client, settings, bars, lambda _prompt: True)

@@ -1,0 +1,332 @@
+"""The lease: one processor works, the others stand by, and take over when it is killed, stopped or frozen."""
+
+import os
+import signal
+import socket
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from chaos.replay import assert_books, entries, raw_client
+from chaos.scene import add, add_some, load_records, processed, seeded, wait_until_drained
+from footfall.keys import Keys
+from footfall.processor.lease import holder, new_token
+from footfall.store.scripts import HOLD_LEASE, RELEASE_LEASE
+from processes import Footfall
+from servers import Server, wait_until
+
+KEY = Keys("ncc").processor_lease
+LEASE = KEY.decode()
+
+
+@pytest.fixture
+def client(server: Server) -> Iterator[Any]:
+    client = raw_client(server.port)
+    yield client
+    client.close()
+
+
+# --- the scripts
+
+
+def hold(client: Any, token: str = "me", ms: int = 60_000) -> list[bytes]:
+    """Take or renew the lease."""
+    reply: list[bytes] = HOLD_LEASE.run_sync(client, [KEY], [token, ms])
+    return reply
+
+
+def release(client: Any, token: str = "me") -> bytes:
+    """Give the lease back."""
+    reply: bytes = RELEASE_LEASE.run_sync(client, [KEY], [token])
+    return reply
+
+
+def test_a_free_lease_is_taken_and_ends_by_itself(client: Any) -> None:
+    assert hold(client, ms=60_000) == [b"HELD"]
+    assert client.get(KEY) == b"me"
+    assert 55_000 < client.pttl(KEY) <= 60_000
+    assert hold(client, ms=20) == [b"HELD"]
+    wait_until(lambda: not client.exists(KEY), "it has ended")
+    assert hold(client, "you") == [b"HELD"]
+
+
+def test_who_has_it_renews_it_and_nobody_else(client: Any) -> None:
+    hold(client, ms=30_000)
+    assert hold(client, "you", 90_000) == [b"OTHER", b"me"]
+    assert client.pttl(KEY) <= 30_000
+    assert hold(client, ms=90_000) == [b"HELD"]
+    assert client.pttl(KEY) > 80_000
+
+
+def test_only_who_has_it_gives_it_back(client: Any) -> None:
+    assert release(client) == b"OTHER"
+    hold(client)
+    assert release(client, "you") == b"OTHER"
+    assert client.get(KEY) == b"me"
+    assert release(client) == b"RELEASED"
+    assert not client.exists(KEY)
+
+
+def test_it_is_given_back_on_a_server_that_is_out_of_memory(server: Server, client: Any) -> None:
+    hold(client)
+    client.config_set("maxmemory", 1)
+    assert release(client) == b"RELEASED"
+
+
+NO_LEASE: dict[str, tuple[Callable[[Any], object], str]] = {
+    "set": (lambda client: client.sadd(KEY, "me"), "it is a set, not a string"),
+    "hash": (lambda client: client.hset(KEY, "me", "me"), "it is a hash, not a string"),
+    "stream": (lambda client: client.xadd(KEY, {"me": "me"}), "it is a stream, not a string"),
+    "without an end": (lambda client: client.set(KEY, "me"), "it does not expire"),
+}
+
+
+@pytest.mark.parametrize("kind", NO_LEASE)
+def test_a_key_that_is_no_lease_is_named_and_left_as_it_is(client: Any, kind: str) -> None:
+    make, what = NO_LEASE[kind]
+    make(client)
+    before = client.dump(KEY)
+    for token in ("me", "you"):
+        assert hold(client, token) == [b"BROKEN", KEY, what.encode()]
+    if kind != "without an end":
+        assert release(client) == b"BROKEN " + KEY
+    assert (client.dump(KEY), client.pttl(KEY)) == (before, -1)
+
+
+def test_a_token_tells_whose_it_is_and_no_two_are_the_same() -> None:
+    assert holder(new_token().encode()) == f"process {os.getpid()} on {socket.gethostname()}"
+    assert new_token() != new_token()
+    assert holder(b"a rebuild") == "a rebuild"
+    assert holder(b"\xff:\xff")
+
+
+# --- processors
+
+
+def processor(server: Server, *options: str, **settings: object) -> Footfall:
+    """A running processor."""
+    return Footfall("processor", *options, settings={"redis_url": server.url, **settings})
+
+
+class Pair:
+    """One that works and one that stands by."""
+
+    def __init__(self, server: Server, **settings: object) -> None:
+        self.works = processor(server, **settings)
+        self.works.wait_for("Reading stream")
+        self.stands_by = processor(server, **settings)
+        self.stands_by.wait_for("standing by")
+
+    def __enter__(self) -> "Pair":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.works.close()
+        self.stands_by.close()
+
+
+def standby_line(processor: Footfall) -> str:
+    """What another says that stands by for it."""
+    holder = f"process {processor.pid} on {socket.gethostname()}"
+    return f"info: Another processor works on the stream ({holder}); standing by."
+
+
+def test_one_works_and_the_other_says_once_that_it_stands_by(server: Server, client: Any) -> None:
+    books = load_records(client)
+    with Pair(server, processor_lease_s=0.4) as pair:
+        for _ in range(5):
+            add_some(client, seeded(), 100)
+            wait_until_drained(client)
+        token = client.get(KEY)
+        over = time.monotonic() + 1
+
+        def is_kept_while_idle() -> bool:
+            assert client.get(KEY) == token
+            return time.monotonic() > over
+
+        wait_until(is_kept_while_idle, "more than two lease times have passed")
+        assert pair.works.log.count("Reading stream") == 1
+        assert pair.stands_by.log.splitlines() == [standby_line(pair.works)]
+        assert pair.stands_by.terminate() == 0
+        assert client.get(KEY) == token, "the lease is not its to give back"
+    assert_books(client, books.after(entries(client)))
+
+
+def test_a_pause_after_each_check_in_does_not_cost_it_the_lease(server: Server, client: Any) -> None:
+    load_records(client)
+    add_some(client, seeded(), 100)
+    with Pair(server, processor_lease_s=0.2, processor_delay=True) as pair:
+        wait_until(lambda: processed(client) >= 3, "some are processed")
+        assert pair.works.log.count("Processed") >= 2
+        assert pair.stands_by.log.splitlines() == [standby_line(pair.works)]
+
+
+def test_after_a_kill_9_the_other_takes_over_within_two_lease_times(server: Server, client: Any) -> None:
+    books = load_records(client)
+    lease_s = 1.0
+    with Pair(server, processor_lease_s=lease_s) as pair:
+        add(client, 1, 1, 5)
+        wait_until_drained(client)
+        pair.works.kill()
+        killed_at = time.monotonic()
+        add(client, 2, 2, 5)
+        wait_until_drained(client)
+        assert time.monotonic() - killed_at < 2 * lease_s
+        assert f"Reading stream from last ID {entries(client)[0][0].decode()}." in pair.stands_by.log
+    assert_books(client, books.after(entries(client)))
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("state", ["at work", "idle"])
+def test_one_that_is_stopped_gives_the_lease_back_so_that_the_other_takes_over_at_once(
+    server: Server, client: Any, number: signal.Signals, state: str
+) -> None:
+    books = load_records(client)
+    if state == "at work":
+        for _ in range(10):
+            add_some(client, seeded(), 1000)
+    with Pair(server, processor_lease_s=600, processor_batch=20) as pair:
+        if state == "at work":
+            pair.works.wait_for("Processed")
+        stopped_at = time.monotonic()
+        pair.works.signal(number)
+        pair.stands_by.wait_for("Reading stream")
+        assert time.monotonic() - stopped_at < 1
+        assert pair.works.wait() == 0
+        add(client, 1, 1, 5)
+        wait_until_drained(client)
+    assert_books(client, books.after(entries(client)))
+
+
+def test_the_last_one_leaves_no_lease_behind(server: Server, client: Any) -> None:
+    load_records(client)
+    with processor(server) as alone:
+        alone.wait_for("Reading stream")
+        assert client.exists(KEY)
+        assert alone.terminate() == 0
+        assert not client.exists(KEY)
+
+
+def test_one_that_was_frozen_for_longer_than_its_lease_stands_by_when_it_goes_on(server: Server, client: Any) -> None:
+    books = load_records(client)
+    with Pair(server, processor_lease_s=0.4) as pair:
+        pair.works.signal(signal.SIGSTOP)
+        pair.stands_by.wait_for("Reading stream")
+        add_some(client, seeded(), 100)
+        wait_until_drained(client)
+        pair.works.signal(signal.SIGCONT)
+        pair.works.wait_for(standby_line(pair.stands_by))
+        add_some(client, seeded(), 100)
+        wait_until_drained(client)
+        assert pair.works.log.count("Processed") == 0
+        assert pair.stands_by.terminate() == 0
+        wait_until(lambda: pair.works.log.count("Reading stream") == 2, "it works again")
+        add_some(client, seeded(), 100)
+        wait_until_drained(client)
+    assert_books(client, books.after(entries(client)))
+
+
+def test_one_whose_lease_another_has_got_stands_by_until_that_ends(server: Server, client: Any) -> None:
+    load_records(client)
+    with processor(server, processor_lease_s=0.4) as alone:
+        alone.wait_for("Reading stream")
+        client.set(KEY, "a rebuild", px=800)
+        alone.wait_for("info: Another processor works on the stream (a rebuild); standing by.")
+        add(client, 1, 1, 5)
+        assert processed(client) == 0
+        wait_until_drained(client)
+        assert not client.set(KEY, "another", nx=True)
+
+
+def test_a_lease_that_was_deleted_is_taken_anew(server: Server, client: Any) -> None:
+    load_records(client)
+    with Pair(server, processor_lease_s=0.4) as pair:
+        pair.stands_by.signal(signal.SIGSTOP)
+        client.delete(KEY)
+        wait_until(lambda: client.exists(KEY), "it is there again")
+        pair.stands_by.signal(signal.SIGCONT)
+        add(client, 1, 1, 5)
+        wait_until_drained(client)
+        assert pair.works.log.count("Reading stream") == 1
+        assert pair.stands_by.log.count("standing by") == 1
+
+
+@pytest.mark.parametrize("kind", NO_LEASE)
+def test_a_key_that_is_no_lease_stops_the_work_with_a_clear_error_until_it_is_deleted(
+    server: Server, client: Any, kind: str
+) -> None:
+    books = load_records(client)
+    make, what = NO_LEASE[kind]
+    with processor(server, processor_lease_s=0.4) as alone:
+        alone.wait_for("Reading stream")
+        client.delete(KEY)
+        make(client)
+        error = f"error: Nothing is processed: {LEASE}: {what}; delete it. Trying until it is mended."
+        alone.wait_for(error)
+        add(client, 1, 1, 5)
+        client.delete(KEY)
+        wait_until_drained(client)
+        alone.wait_for("info: Processing goes on.")
+        assert alone.log.count("error:") == 1
+    assert_books(client, books.after(entries(client)))
+
+
+def test_with_once_one_that_stands_by_ends_when_the_stream_is_drained(server: Server, client: Any) -> None:
+    books = load_records(client)
+    add(client, 1, 1, 5)
+    client.set(KEY, "another", px=600_000)
+    with processor(server, "--once") as once:
+        once.wait_for("standing by")
+        client.mset({Keys("ncc").checkpoint: entries(client)[0][0], Keys("ncc").processed: 1})
+        assert once.wait() == 0
+        assert [line.split("(")[0] for line in once.log.splitlines()] == [
+            "info: Another processor works on the stream ",
+            "info: The processor has stopped.",
+        ]
+    assert client.get(KEY) == b"another"
+    books.processed, books.checkpoint = 1, entries(client)[0][0]
+    assert_books(client, books)
+
+
+def test_with_once_one_that_stands_by_drains_the_stream_when_the_other_is_gone(server: Server, client: Any) -> None:
+    books = load_records(client)
+    add_some(client, seeded(), 100)
+    client.set(KEY, "another", px=600_000)
+    with processor(server, "--once") as once:
+        once.wait_for("standing by")
+        client.pexpire(KEY, 100)
+        assert once.wait() == 0
+    assert not client.exists(KEY)
+    assert_books(client, books.after(entries(client)))
+
+
+def test_without_a_lease_everybody_works_and_none_is_written(server: Server, client: Any) -> None:
+    load_records(client)
+    client.sadd(KEY, "of no concern")
+    with processor(server, processor_lease_s=0) as one, processor(server, "--lease-s", "0") as other:
+        for each in (one, other):
+            each.wait_for("Reading stream")
+        add_some(client, seeded(), 100)
+        wait_until_drained(client)
+    assert client.smembers(KEY) == {b"of no concern"}
+
+
+def test_the_lease_costs_no_call_per_batch(server: Server, client: Any) -> None:
+    load_records(client)
+    add_some(client, seeded(), 3000)
+
+    def script_calls() -> int:
+        stats = client.info("commandstats")
+        return int(stats["cmdstat_evalsha"]["calls"]) if "cmdstat_evalsha" in stats else 0
+
+    calls = []
+    for lease_s in (0, 600):
+        client.config_resetstat()
+        client.mset({Keys("ncc").checkpoint: "0", Keys("ncc").processed: 0})
+        with processor(server, "--once", processor_batch=10, processor_lease_s=lease_s) as once:
+            assert once.wait() == 0, once.log
+        calls.append(script_calls())
+    assert 300 < calls[0] < 320
+    assert calls[1] - calls[0] <= 3

@@ -1,0 +1,361 @@
+"""Rebuilding: records and indexes are again what was loaded and the stream adds; or it is refused."""
+
+import random
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from audit_scene import (
+    FIRST_MS,
+    assert_sound,
+    found,
+    prepare,
+    process,
+    rebuilt,
+    settle_dead_letters,
+    verified,
+)
+from chaos.replay import Replay, assert_books, entries, raw_client
+from chaos.scene import LOCATIONS, USERS, add, load_rows, location_row, seeded, user_row
+from footfall import config
+from footfall.audit import rebuild as module
+from footfall.audit.look import Look
+from footfall.audit.rebuild import Rebuilt, rebuild
+from footfall.errors import BrokenKeyError, ExitCode, FootfallError, LoadingError, RefusedError, UnavailableError
+from footfall.store.scripts import DROP_INDEX_ENTRIES, REBUILD_PAGE, Script
+from processes import Footfall
+from servers import Server
+from test_verify import DAMAGES, Events, damage, small_pages
+
+
+@pytest.fixture
+def client(server: Server) -> Iterator[Any]:
+    client = raw_client(server.port)
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def scene(server: Server, client: Any) -> Any:
+    """A client of a small system."""
+    prepare(server, client)
+    return client
+
+
+def digest(client: Any) -> bytes:
+    """Stands for all that the server holds."""
+    value: bytes = client.execute_command("DEBUG", "DIGEST")
+    return value
+
+
+def wreck(client: Any, rng: random.Random) -> None:
+    """Break every counter and every index, each in some way."""
+    pipeline = client.pipeline(transaction=True)
+    for user in range(1, USERS + 1):
+        names = rng.sample(["id", "numCheckins", "lastCheckin", "lastSeenAt"], 2)
+        pipeline.hset(f"ncc:users:{user}", names[0], rng.choice(["x", "1", "99999999999999"]))
+        pipeline.hdel(f"ncc:users:{user}", names[1])
+    for location in range(1, LOCATIONS + 1):
+        for name in ("numCheckins", "numStars", "averageStars"):
+            pipeline.hset(f"ncc:locations:{location}", name, rng.choice(["", "7", "-1", "9007199254740991"]))
+    for key in ("users:bycheckins", "users:recent", "users:lastseen", "users:email", "locations:bycheckins",
+                "locations:geo", "locations:category:cafe"):  # fmt: skip
+        match rng.choice(["deleted", "another type", "wrong"]):
+            case "deleted":
+                pipeline.delete(f"ncc:{key}")
+            case "another type":
+                pipeline.delete(f"ncc:{key}")
+                pipeline.rpush(f"ncc:{key}", "x")
+            case _ if key == "users:email":
+                pipeline.hset("ncc:users:email", mapping={"x": 5, "user5@example.com": 6})
+            case _:
+                pipeline.zadd(f"ncc:{key}", {"x": 1, "5": rng.randint(0, 9), "77": 1, f"{1:016d}:{2:013d}:5": 0})
+    pipeline.zadd("ncc:locations:category:bar", {"5": 5})
+    pipeline.set("ncc:locations:category:gym", "x")
+    pipeline.execute()
+
+
+# ---------------------------------------------------------------- what it makes right
+
+
+def test_a_sound_system_is_left_as_it_is(scene: Any) -> None:
+    before = digest(scene)
+    assert rebuilt(scene) == Rebuilt(entries=5)
+    assert digest(scene) == before
+
+
+#: damage that it cannot mend, and says so: it is the operator's to mend, or the loader's
+OTHERS = {
+    "processed", "a user's baseline", "a user's missing baseline", "an unreadable baseline", "a deleted dead letter",
+    "a location's unreadable baseline", "a user of another type", "a location of another type",
+    "a location that is no place",
+    "details of another type", "details of no location", "a key that ends with no id", "a user nobody has loaded",
+    "a deleted user", "a deleted location",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", sorted(DAMAGES.keys() - OTHERS))
+def test_damage_is_mended(scene: Any, name: str) -> None:
+    before = scene.execute_command("DEBUG", "DIGEST")
+    damage(scene, DAMAGES[name][0])
+    assert rebuilt(scene) != Rebuilt(entries=5)
+    assert_sound(scene)
+    assert digest(scene) == before
+
+
+def test_everything_can_be_made_anew(server: Server, scene: Any) -> None:
+    rng = seeded()
+    before = digest(scene)
+    for _ in range(20):
+        wreck(scene, rng)
+        rebuilt(scene)
+        assert_sound(scene)
+        assert digest(scene) == before
+        assert rebuilt(scene) == Rebuilt(entries=5)
+    process(server)
+    assert_sound(scene)
+
+
+@pytest.mark.parametrize("action", ["retry", "discard"])
+def test_settled_dead_letters_are_reckoned_with(scene: Any, action: str) -> None:
+    load_rows(scene, "users", [user_row(99)])
+    settle_dead_letters(scene, action)
+    before = digest(scene)
+    wreck(scene, seeded())
+    rebuilt(scene)
+    assert_sound(scene)
+    assert digest(scene) == before
+
+
+def test_deleted_records_get_their_counters_back_and_the_rest_when_they_are_loaded(scene: Any) -> None:
+    before = scene.hgetall("ncc:users:1"), scene.hgetall("ncc:locations:2")
+    scene.delete("ncc:users:1", "ncc:locations:2")
+    done = rebuilt(scene)
+    assert (done.users, done.locations, done.made) == (1, 1, 2)
+    assert_sound(scene)
+    load_rows(scene, "users", [user_row(1, lastCheckin=1_500_000_000_000, lastSeenAt=5)])
+    load_rows(scene, "locations", [location_row(2)])
+    assert (scene.hgetall("ncc:users:1"), scene.hgetall("ncc:locations:2")) == before
+    assert_sound(scene)
+
+
+def test_records_that_check_ins_have_created_are_made_anew(server: Server, client: Any) -> None:
+    load_rows(client, "users", [user_row(1)])
+    for number in range(5):
+        add(client, 100 + number, 200, number)
+    process(server, create=True)
+    before = digest(client)
+    client.delete(
+        *client.keys("ncc:users:1??"), "ncc:locations:200", "ncc:users:bycheckins", "ncc:locations:bycheckins"
+    )
+    client.delete("ncc:users:recent", "ncc:users:lastseen")
+    assert rebuilt(client).made == 6
+    assert digest(client) == before
+
+
+def test_a_record_that_was_loaded_back_to_an_older_last_check_in_gets_the_newer_one(scene: Any) -> None:
+    for newer in (FIRST_MS + 1000, 1_500_000_000_000):
+        load_rows(scene, "users", [user_row(1, lastCheckin=newer, lastSeenAt=5)])
+    assert {part for _, part, _, _ in found(verified(scene))} >= {"lastCheckin", "lastSeenAt"}
+    rebuilt(scene)
+    assert scene.hmget("ncc:users:1", "lastCheckin", "lastSeenAt") == [b"%d" % (FIRST_MS + 5), b"3"]
+    assert_sound(scene)
+
+
+def test_a_place_that_is_none_is_told(scene: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    damage(scene, "HSET locations:1 location x,y|DEL users:2")
+    module.render(rebuilt(scene), Console(width=200))
+    assert capsys.readouterr().out.splitlines() == [
+        "Rebuilt from 5 entries: 1 users, 0 locations and 1 index entries were changed.",
+        "1 record was missing, with counters only now; load users and locations again for the rest",
+        "location 1 is not indexed by place: its field location is not `longitude,latitude`",
+    ]
+
+
+# ---------------------------------------------------------------- what it refuses
+
+
+@pytest.mark.parametrize(
+    ("commands", "error", "message"),
+    [
+        ("XTRIM checkins MINID 1600000000002", RefusedError, "1 entries are no longer in it; nothing was changed"),
+        ("XDEL checkins 1600000000002-0", RefusedError, "does not reach back to what was loaded"),
+        ("DEL checkins|XADD checkins 1600000000009-0 a b|HSET meta loaded 5", RefusedError, "5 entries were loaded"),
+        ("HSET meta takenOver 5", RefusedError, "taken over from another program, which had processed 5 entries"),
+        ("HSET meta state loading", LoadingError, "being loaded"),
+        ("DEL checkinprocessor:lastid", BrokenKeyError, "checkinprocessor:lastid: it is missing"),
+        ("DEL users:1|SET users:1 x|DEL locations:2|SADD locations:2 x", BrokenKeyError,
+         "ncc:users:1 is a string, not a hash; ncc:locations:2 is a set, not a hash; delete them"),
+        ("DEL users:baseline", BrokenKeyError, "ncc:users:1 has no baseline .*, and 30 more; load these"),
+        ("DEL users:baseline|SET users:baseline x", BrokenKeyError, "ncc:users:baseline is a string"),
+        ("DEL checkins:discarded|SET checkins:discarded x", BrokenKeyError, "ncc:checkins:discarded is a string"),
+        ("HSET users:baseline 1 x", BrokenKeyError, "ncc:users:baseline does not hold what it must"),
+        ("HSET users:baseline 1 {}", BrokenKeyError, "ncc:users:baseline does not hold what it must"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_made_anew_is_refused(
+    scene: Any, commands: str, error: type[FootfallError], message: str
+) -> None:
+    damage(scene, commands)
+    before = digest(scene)
+    with pytest.raises(error, match=message):
+        rebuilt(scene)
+    assert digest(scene) == before
+
+
+def test_many_records_of_another_type_are_not_all_named(scene: Any) -> None:
+    for user in range(1, 21):
+        damage(scene, f"DEL users:{user}|SET users:{user} x")
+    with pytest.raises(BrokenKeyError, match=r"users:10 is a string, not a hash, and 10 more; delete them"):
+        rebuilt(scene)
+
+
+def test_it_is_not_done_without_a_confirmation(scene: Any) -> None:
+    damage(scene, "HSET users:1 numCheckins 9")
+    before = digest(scene)
+    prompts: list[str] = []
+
+    def no(prompt: str) -> bool:
+        prompts.append(prompt)
+        return False
+
+    with pytest.raises(RefusedError, match="not confirmed"):
+        rebuild(scene, config.load(), confirm=no, progress=None)
+    assert digest(scene) == before
+    assert "40 users and 12 locations" in prompts[0]
+    assert "6 entries of the stream" in prompts[0]
+    rebuild(scene, config.load(), confirm=lambda _prompt: True, progress=None)
+    assert_sound(scene)
+
+
+# ---------------------------------------------------------------- while things happen
+
+
+def test_what_happens_while_it_writes_is_counted_once(
+    server: Server, scene: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = seeded()
+    events = Events(server, scene, rng, dead_letters=True)
+    with_head, run_sync = Look.with_head, Script.run_sync
+
+    def eventful(self: Look, *command: Any) -> Any:
+        events.happen()
+        return with_head(self, *command)
+
+    def eventful_script(self: Script, *arguments: Any) -> Any:
+        if self in (REBUILD_PAGE, DROP_INDEX_ENTRIES):
+            events.happen()
+        return run_sync(self, *arguments)
+
+    for _ in range(3):
+        # without what would keep the processor from going on
+        for user in rng.sample(range(1, USERS), 10):
+            damage(
+                scene, f"HSET users:{user} numCheckins 3 lastCheckin 99999999 lastSeenAt 1|ZADD users:recent 1 {user}"
+            )
+        damage(scene, f"DEL users:bycheckins|ZADD users:lastseen 0 {1:016d}:{1:013d}:9|HSET locations:2 numCheckins 0")
+        with monkeypatch.context() as patches:
+            small_pages(patches, rng)
+            patches.setattr(module, "_PAGE", rng.randint(1, 12))
+            patches.setattr(module, "_BETWEEN", rng.randint(30, 100))
+            patches.setattr(Look, "with_head", eventful)
+            patches.setattr(Script, "run_sync", eventful_script)
+            rebuilt(scene)
+        assert_sound(scene)
+    assert events.count > 50
+
+
+def test_check_ins_that_come_between_reading_and_writing_are_counted_once(
+    server: Server, client: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = seeded()
+    load_rows(client, "users", [user_row(user) for user in range(1, USERS + 1)])
+    load_rows(client, "locations", [location_row(location) for location in range(1, LOCATIONS + 1)])
+    books = Replay.of_loaded(client)
+    run_sync = Script.run_sync
+
+    def eventful(self: Script, *arguments: Any) -> Any:
+        if self is REBUILD_PAGE:
+            for _ in range(5):  # two of them become dead letters
+                add(client, rng.randint(1, USERS + 2), rng.randint(1, LOCATIONS + 1), rng.randint(0, 5))
+            client.xadd("ncc:checkins", {"more": "1", "starRating": "3", "locationId": "2", "userId": "1"})
+            process(server)
+        return run_sync(self, *arguments)
+
+    monkeypatch.setattr(Script, "run_sync", eventful)
+    monkeypatch.setattr(module, "_PAGE", 3)
+    damage(client, "HSET users:1 numCheckins 77|HSET locations:1 numStars 77")
+    rebuilt(client)
+    assert client.xlen("ncc:checkins") > 100
+    assert_books(client, books.after(entries(client)))
+
+
+def test_more_entries_between_than_a_call_folds_are_read_first(
+    server: Server, scene: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_sync = Script.run_sync
+    replies: list[bytes] = []
+
+    def eventful(self: Script, *arguments: Any) -> Any:
+        if self is REBUILD_PAGE and not replies:
+            process(server)
+            for _ in range(3):
+                add(scene, 1, 1, 1)
+            process(server)
+        reply = run_sync(self, *arguments)
+        if self is REBUILD_PAGE:
+            replies.append(reply[0])
+        return reply
+
+    monkeypatch.setattr(Script, "run_sync", eventful)
+    monkeypatch.setattr(module, "_BETWEEN", 3)
+    rebuilt(scene)
+    assert replies[:2] == [b"BEHIND", b"OK"]
+    assert_sound(scene)
+
+
+@pytest.mark.parametrize(
+    ("commands", "error", "message"),
+    [
+        ("HSET meta state loading", LoadingError, "run the rebuild again"),
+        ("DEL users:recent|SET users:recent x", BrokenKeyError, "ncc:users:recent does not hold what it must"),
+        ("HINCRBY meta generation 1", UnavailableError, "the stream was replaced; run it again"),
+        ("XTRIM checkins MAXLEN 0", UnavailableError, "run the rebuild again"),
+        ("SET checkinprocessor:lastid 5-0", UnavailableError, "has lost its newest entries; run it again"),
+    ],
+)
+def test_what_breaks_meanwhile_ends_it(
+    scene: Any, monkeypatch: pytest.MonkeyPatch, commands: str, error: type[FootfallError], message: str
+) -> None:
+    run_sync = Script.run_sync
+    done = 0
+
+    def eventful(self: Script, *arguments: Any) -> Any:
+        nonlocal done
+        if self is REBUILD_PAGE:
+            done += 1
+            if done == 2:
+                damage(scene, commands)
+        return run_sync(self, *arguments)
+
+    monkeypatch.setattr(Script, "run_sync", eventful)
+    monkeypatch.setattr(module, "_PAGE", 10)
+    monkeypatch.setattr(module, "_TRIES", 10)
+    with pytest.raises(error, match=message):
+        rebuilt(scene)
+
+
+# ---------------------------------------------------------------- the command
+
+
+def test_the_command_asks_and_says_what_it_has_changed(server: Server, scene: Any) -> None:
+    damage(scene, "HSET users:1 numCheckins 9|ZADD users:lastseen 0 x")
+    settings = {"redis_url": server.url}
+    with Footfall("rebuild", settings=settings) as unsure, Footfall("rebuild", "--yes", settings=settings) as sure:
+        assert unsure.wait() == ExitCode.REFUSED
+        assert "not confirmed" in unsure.log
+        assert sure.wait() == ExitCode.OK, sure.log
+        assert sure.log == "Rebuilt from 5 entries: 1 users, 0 locations and 1 index entries were changed.\n"
+    assert_sound(scene)

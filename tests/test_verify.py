@@ -1,0 +1,438 @@
+"""Verifying: each kind of damage is named, and a sound system has none, whatever happens while it is read."""
+
+import json
+import random
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from audit_scene import E1, E3, E5, FIRST_MS, KEYS, assert_sound, found, prepare, process, settle_dead_letters, verified
+from chaos.replay import raw_client
+from chaos.scene import LOCATIONS, USERS, add, load_rows, location_row, seeded, user_row
+from footfall.audit import fold, letters, look, records, verify
+from footfall.audit.differences import SHOWN
+from footfall.audit.look import Look
+from footfall.errors import BrokenKeyError, ExitCode, LoadingError, UnavailableError
+from footfall.store.scripts import COUNT_LOST
+from processes import Footfall
+from servers import Server
+
+MEMBER_1 = f"{3:016d}:{FIRST_MS + 5:013d}:1"
+
+
+@pytest.fixture
+def client(server: Server) -> Iterator[Any]:
+    client = raw_client(server.port)
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def scene(server: Server, client: Any) -> Any:
+    """A client of a small system."""
+    prepare(server, client)
+    return client
+
+
+# ---------------------------------------------------------------- sound
+
+
+def test_a_sound_system_has_no_differences(scene: Any) -> None:
+    report = assert_sound(scene)
+    assert (report.users, report.locations, report.entries, report.checkpoint) == (USERS, LOCATIONS, 5, E5)
+
+
+def test_nothing_is_written(scene: Any) -> None:
+    before = scene.execute_command("DEBUG", "DIGEST")
+    verified(scene)
+    assert scene.execute_command("DEBUG", "DIGEST") == before
+
+
+def test_what_was_loaded_and_not_processed_is_sound(client: Any) -> None:
+    load_rows(client, "users", [user_row(1)])
+    assert_sound(client)
+    load_rows(client, "users", [user_row(2, lastCheckin=5, lastSeenAt=7, email="Ärger@Example.com")])
+    load_rows(
+        client,
+        "locations",
+        [location_row(1), location_row(2, numCheckins=0, numStars=0) | {"location": "-179.99999,-85.05"}],
+    )
+    assert_sound(client)
+
+
+def test_records_that_check_ins_have_created_are_sound(server: Server, client: Any) -> None:
+    load_rows(client, "users", [user_row(1)])
+    for number in range(5):
+        add(client, 100 + number, 200, number)
+    process(server, create=True)
+    assert assert_sound(client).users == 6
+
+
+def test_records_loaded_again_are_sound(server: Server, scene: Any) -> None:
+    load_rows(scene, "users", [user_row(user, numCheckins=user) for user in range(1, USERS + 10)])
+    load_rows(scene, "locations", [location_row(2, numStars=0) | {"category": "bar", "location": "3,4"}])
+    process(server)
+    assert_sound(scene)
+
+
+@pytest.mark.parametrize("trimmed", [False, True])
+@pytest.mark.parametrize("action", ["retry", "discard", "discard, then load", "load, then retry"])
+def test_settled_dead_letters_are_sound(server: Server, scene: Any, action: str, *, trimmed: bool) -> None:
+    if "load, then" in action:
+        load_rows(scene, "users", [user_row(99)])
+    settle_dead_letters(scene, "discard" if "discard" in action else "retry")
+    if "then load" in action:
+        load_rows(scene, "users", [user_row(99)])
+    process(server)
+    if trimmed:
+        scene.xtrim("ncc:checkins", minid=E5, approximate=False)
+    assert_sound(scene, "sums" if trimmed else "records")
+
+
+# ---------------------------------------------------------------- damage
+
+ZSETS = ["users:bycheckins", "users:recent", "users:lastseen", "locations:bycheckins", "locations:category:cafe"]
+ZSETS_AND_GEO = [*ZSETS, "locations:geo"]
+
+#: what is done to the server, and the differences: key, part, what is there, what must be
+DAMAGES: dict[str, tuple[str, list[tuple[str, str | None, str | None, str | None]]]] = {
+    "a user's counter": ("HINCRBY users:1 numCheckins 2", [("users:1", "numCheckins", "7", "5")]),
+    "a user's counter that is no number": ("HSET users:1 numCheckins x", [("users:1", "numCheckins", "x", "5")]),
+    "a user's counter that is missing": ("HDEL users:1 numCheckins", [("users:1", "numCheckins", None, "5")]),
+    "an unprocessed entry counted": ("HINCRBY users:3 numCheckins 1", [("users:3", "numCheckins", "10", "9")]),
+    "lastCheckin": ("HSET users:1 lastCheckin 5", [("users:1", "lastCheckin", "5", f"{FIRST_MS + 5}")]),
+    "lastSeenAt": ("HSET users:1 lastSeenAt 5", [("users:1", "lastSeenAt", "5", "3")]),
+    "a last check-in of nobody": ("HSET users:4 lastCheckin 5", [("users:4", "lastCheckin", "5", None)]),
+    "a user's id": ("HSET users:1 id 2", [("users:1", "id", "2", "1")]),
+    "a location's counter": ("HINCRBY locations:2 numCheckins -1", [("locations:2", "numCheckins", "5", "6")]),
+    "numStars": ("HSET locations:2 numStars 23", [("locations:2", "numStars", "23", "22")]),
+    "averageStars": ("HSET locations:2 averageStars 5", [("locations:2", "averageStars", "5", "4")]),
+    "a location that is no place": (
+        "HSET locations:1 location x,y", [("locations:1", "location", "x,y", "longitude,latitude")],
+    ),
+    "processed": ("SET checkinprocessor:processed 4", [("checkinprocessor:processed", None, "4", "5")]),
+    "a user's baseline": (
+        'HSET users:baseline 2 {"numCheckins":1}',
+        [("users:2", "numCheckins", "7", "2"), ("users:bycheckins", "2", "7", "2")],
+    ),
+    "a user's missing baseline": (
+        "HDEL users:baseline 4",
+        [("users:baseline", "4", None, "JSON of counters"), ("users:4", "numCheckins", "12", "0"),
+         ("users:bycheckins", "4", "12", "0")],
+    ),
+    "an unreadable baseline": ("HSET users:baseline 4 4", [("users:baseline", "4", "4", "JSON of counters")]),
+    "a location's unreadable baseline": (
+        "HSET locations:baseline 4 []", [("locations:baseline", "4", "[]", "JSON of counters")],
+    ),
+    "a deleted user": ("DEL users:1", [("users:1", None, None, "a user with numCheckins 5")]),
+    "a deleted location": ("DEL locations:3", [("locations:3", None, None, "a location with numCheckins 7")]),
+    "a user of another type": ("DEL users:1|SET users:1 x", [("users:1", None, "a string", "a hash")]),
+    "a location of another type": ("DEL locations:1|SET locations:1 x", [("locations:1", None, "a string", "a hash")]),
+    "details of another type": ("SADD locationdetails:1 x", [("locationdetails:1", None, "a set", "a string")]),
+    "details of no location": ("SET locationdetails:77 {}", [("locationdetails:77", None, "there", None)]),
+    "a key that ends with no id": (
+        "SET users:007 x|SET locations:x x", [("users:007", None, "there", None), ("locations:x", None, "there", None)],
+    ),
+    "a user nobody has loaded": (
+        "HSET users:77 id 77 numCheckins 3",
+        [("users:77", "numCheckins", "3", "0"), ("users:bycheckins", "77", None, "0")],
+    ),
+    **{
+        f"{key} of another type": (f"DEL {key}|SET {key} x", [(key, None, "a string", "a zset")])
+        for key in ZSETS_AND_GEO
+    },
+    "emails of another type": ("DEL users:email|SET users:email x", [("users:email", None, "a string", "a hash")]),
+    # a member that is missing
+    "no user by check-ins": ("ZREM users:bycheckins 1", [("users:bycheckins", "1", None, "5")]),
+    "no recent user": ("ZREM users:recent 1", [("users:recent", "1", None, f"{FIRST_MS + 5}")]),
+    "no user last seen": (f"ZREM users:lastseen {MEMBER_1}", [("users:lastseen", MEMBER_1, None, "0")]),
+    "no email": ("HDEL users:email user1@example.com", [("users:email", "user1@example.com", None, "1")]),
+    "no location by check-ins": ("ZREM locations:bycheckins 2", [("locations:bycheckins", "2", None, "6")]),
+    "no place": ("ZREM locations:geo 2", [("locations:geo", "2", None, "1.5,2.5")]),
+    "no category": ("ZREM locations:category:cafe 2", [("locations:category:cafe", "2", None, "2")]),
+    # a score that is another
+    "a user by check-ins": ("ZADD users:bycheckins 6 1", [("users:bycheckins", "1", "6", "5")]),
+    "a recent user": ("ZADD users:recent 6 1", [("users:recent", "1", "6", f"{FIRST_MS + 5}")]),
+    "a user last seen": (f"ZADD users:lastseen 1 {MEMBER_1}", [("users:lastseen", MEMBER_1, "1", "0")]),
+    "an email": ("HSET users:email user1@example.com 2", [("users:email", "user1@example.com", "2", "1")]),
+    "a location by check-ins": ("ZADD locations:bycheckins 6.5 2", [("locations:bycheckins", "2", "6.5", "6")]),
+    "a category": ("ZADD locations:category:cafe 6 2", [("locations:category:cafe", "2", "6", "2")]),
+    # a member too many
+    "an unknown user by check-ins": ("ZADD users:bycheckins 6 77", [("users:bycheckins", "77", "6", None)]),
+    "an unknown recent user": ("ZADD users:recent 6 77", [("users:recent", "77", "6", None)]),
+    "a recent user without a check-in": ("ZADD users:recent 6 4", [("users:recent", "4", "6", None)]),
+    "a user last seen twice": (
+        f"ZADD users:lastseen 0 {5:016d}:{6:013d}:1", [("users:lastseen", f"{5:016d}:{6:013d}:1", "there", None)],
+    ),
+    "an unknown user last seen": (
+        f"ZADD users:lastseen 0 {5:016d}:{6:013d}:77", [("users:lastseen", f"{5:016d}:{6:013d}:77", "there", None)],
+    ),
+    "an email of nobody": ("HSET users:email a@b 2", [("users:email", "a@b", "2", None)]),
+    "an email of an unknown user": ("HSET users:email a@b 77", [("users:email", "a@b", "77", None)]),
+    "an unknown location by check-ins": ("ZADD locations:bycheckins 6 77", [("locations:bycheckins", "77", "6", None)]),
+    "an unknown place": ("GEOADD locations:geo 1 2 77", [("locations:geo", "77", "there", None)]),
+    "another category": ("ZADD locations:category:bar 1 1", [("locations:category:bar", "1", "there", None)]),
+    **{
+        f"a member of {key} that is no id": (f"ZADD {key} 0 x", [(key, "x", "there", None)]) for key in ZSETS_AND_GEO
+    },
+    "a baseline that is of no id": ("HSET users:baseline x {}", [("users:baseline", "x", "there", None)]),
+    "a deleted dead letter": (
+        "DEL checkins:dead", [("checkins:dead", None, "0 dead letters and 0 discarded", "1 together"),
+                              ("users:99", None, None, "a user with numCheckins 1"),
+                              ("locations:2", "numCheckins", "6", "7"), ("locations:2", "numStars", "22", "23"),
+                              ("locations:2", "averageStars", "4", "3"), ("locations:bycheckins", "2", "6", "7")],
+    ),
+}  # fmt: skip
+
+
+def damage(client: Any, commands: str) -> None:
+    """Do what an operator should not: commands, the keys without their prefix."""
+    for command in commands.split("|"):
+        name, key, *words = command.split()
+        client.execute_command(name, f"ncc:{key}", *words)
+
+
+@pytest.mark.parametrize("name", DAMAGES)
+def test_damage_is_named(scene: Any, name: str) -> None:
+    commands, expected = DAMAGES[name]
+    damage(scene, commands)
+    report = verified(scene)
+    assert found(report) == {(f"ncc:{key}", *rest) for key, *rest in expected}
+    assert report.differences == len(expected)
+
+
+def test_a_place_that_is_another_is_named(scene: Any) -> None:
+    damage(scene, "GEOADD locations:geo 1.50001 2.5 2")
+    assert [(one.key, one.part, one.wanted) for one in verified(scene).shown] == [("ncc:locations:geo", "2", "1.5,2.5")]
+
+
+def test_of_many_differences_the_first_are_shown_and_all_are_counted(scene: Any) -> None:
+    damage(scene, "DEL users:bycheckins|DEL users:recent|DEL users:lastseen|DEL users:email")
+    report = verified(scene)
+    assert report.differences == 2 * USERS + 2 * 21
+    assert len(report.shown) == SHOWN
+
+
+@pytest.mark.parametrize(
+    ("commands", "error"),
+    [
+        ("DEL checkinprocessor:lastid", BrokenKeyError),
+        ("DEL checkins:dead|SET checkins:dead x", BrokenKeyError),
+        ("DEL meta|SET meta x", BrokenKeyError),
+        ("HSET meta state loading", LoadingError),
+    ],
+)
+def test_without_books_nothing_is_said_of_them(scene: Any, commands: str, error: type[Exception]) -> None:
+    damage(scene, commands)
+    with pytest.raises(error):
+        verified(scene)
+
+
+# ---------------------------------------------------------------- when the stream does not tell all
+
+
+@pytest.fixture
+def trimmed(scene: Any) -> Any:
+    """A client of a system whose stream has lost its first entries."""
+    scene.xtrim("ncc:checkins", minid=E3, approximate=False)
+    return scene
+
+
+def test_a_trimmed_stream_is_verified_by_its_sums(server: Server, trimmed: Any) -> None:
+    assert "2 entries are no longer in it" in assert_sound(trimmed, "sums").reason
+    process(server)
+    assert_sound(trimmed, "sums")
+
+
+@pytest.mark.parametrize(
+    ("commands", "expected"),
+    [
+        ("HINCRBY users:1 numCheckins 1|ZADD users:bycheckins 6 1",
+         {("users:baseline", "4 check-ins that the users have beyond it")}),
+        ("HINCRBY locations:9 numCheckins 1|ZADD locations:bycheckins 19 9|HSET locations:9 averageStars 3",
+         {("locations:baseline", "4 check-ins that the locations have beyond it")}),
+        ("SET checkinprocessor:processed 7", {("checkinprocessor:processed", "7")}),
+        ("ZREM users:recent 1", {("users:recent", None)}),
+        ("HDEL users:1 lastSeenAt", {("users:1", None)}),
+        ("HSET users:1 lastCheckin x", {("users:1", "x"), ("users:recent", f"{FIRST_MS + 5}")}),
+        ("DEL users:1", {("users:1", None)}),
+        ("DEL locations:2", {("locations:2", None)}),
+    ],
+)  # fmt: skip
+def test_sums_and_indexes_show_damage_without_the_whole_stream(
+    trimmed: Any, commands: str, expected: set[tuple[str, str | None]]
+) -> None:
+    damage(trimmed, commands)
+    assert {(key, there) for key, _, there, _ in found(verified(trimmed))} == {(f"ncc:{k}", t) for k, t in expected}
+
+
+def test_entries_that_others_removed_before_they_were_processed_are_no_difference(server: Server, scene: Any) -> None:
+    for number in range(10):
+        add(scene, 1, 1, number % 6)
+    scene.xtrim("ncc:checkins", maxlen=4, approximate=False)
+    process(server)
+    last = scene.get("ncc:checkinprocessor:lastid")
+    lost = COUNT_LOST.run_sync(
+        scene, [KEYS.stream, KEYS.checkpoint, KEYS.processed, KEYS.meta], [last, scene.hget("ncc:meta", "generation")]
+    )
+    assert lost == 7
+    assert_sound(scene, "sums")
+
+
+def test_of_a_stream_taken_over_only_indexes_are_verified(server: Server, client: Any) -> None:
+    add(client, 1, 1, 5, E1)
+    client.set("ncc:checkinprocessor:lastid", E1)
+    process(server)
+    load_rows(client, "users", [user_row(1)])
+    assert "had processed 1 entries" in assert_sound(client, "indexes").reason
+    damage(client, "HINCRBY users:1 numCheckins 1")
+    assert found(verified(client)) == {("ncc:users:bycheckins", "1", "3", "4")}
+
+
+def test_loading_check_ins_makes_a_stream_taken_over_ones_own(server: Server, client: Any) -> None:
+    client.hset("ncc:users:1", mapping={"id": 1, "email": "a@b", "numCheckins": 9})
+    client.hset(
+        "ncc:locations:1", mapping={"id": 1, "name": "There", "numCheckins": 9, "numStars": 9, "averageStars": 1}
+    )
+    client.hset("ncc:users:email", "a@b", 1)
+    client.zadd("ncc:users:bycheckins", {"1": 9})
+    client.zadd("ncc:locations:bycheckins", {"1": 9})
+    add(client, 1, 1, 5, E1)
+    client.set("ncc:checkinprocessor:lastid", E1)
+    process(server)
+    rows: list[dict[str, object]] = [{"id": E3, "userId": 1, "locationId": 1, "starRating": 4}]
+    load_rows(client, "checkins", rows, load_reset=True, load_yes=True)
+    process(server)
+    assert_sound(client)
+
+
+# ---------------------------------------------------------------- while things happen
+
+
+def small_pages(monkeypatch: pytest.MonkeyPatch, rng: random.Random) -> None:
+    """Read little at once, so that much happens in between."""
+    monkeypatch.setattr(verify, "_PAGE", rng.randint(1, 12))
+    monkeypatch.setattr(fold, "_PAGE", rng.randint(2, 40))
+    monkeypatch.setattr(letters, "_PAGE", rng.randint(1, 5))
+    monkeypatch.setattr(look, "_SCANNED", rng.randint(1, 30))
+    monkeypatch.setattr(fold, "_PAUSE_S", 0)
+
+
+class Events:
+    """What happens on a busy system, at random, whenever the server is looked at."""
+
+    def __init__(self, server: Server, client: Any, rng: random.Random, *, dead_letters: bool) -> None:
+        self._server, self._client, self._rng = server, client, rng
+        self.count = 0
+        self._new = 100
+        self._kinds = ["add"] * 6 + ["process"] * 4 + ["reload"] + (["unknown", "retry", "discard"] * dead_letters)
+        self._is_busy = False
+
+    def happen(self) -> None:
+        """Perhaps let something happen."""
+        if self._is_busy or self._rng.random() < 0.5:
+            return
+        self._is_busy = True
+        self.count += 1
+        client, rng = self._client, self._rng
+        match rng.choice(self._kinds):
+            case "add":
+                for _ in range(rng.randint(1, 30)):
+                    add(client, rng.randint(1, USERS), rng.randint(1, LOCATIONS), rng.randint(0, 5))
+            case "process":
+                process(self._server, most=rng.randint(1, 40))
+            case "reload":
+                user = rng.choice((self._new, rng.randint(1, USERS)))
+                self._new += user == self._new
+                load_rows(client, "users", [user_row(user, numCheckins=rng.randint(0, 9), email=f"{rng.random()}@x")])
+                location = rng.randint(1, LOCATIONS)
+                place = {"category": rng.choice(("bar", "gym")), "location": f"{rng.uniform(-9, 9):.5f},5"}
+                load_rows(client, "locations", [location_row(location, numStars=rng.randint(0, location)) | place])
+            case "unknown":
+                add(client, self._new, 1, 1)
+            case action:
+                settle_dead_letters(client, action)
+        self._is_busy = False
+
+
+@pytest.mark.parametrize("proof", ["records", "sums"])
+def test_what_happens_between_two_reads_is_no_difference(
+    server: Server, scene: Any, monkeypatch: pytest.MonkeyPatch, proof: str
+) -> None:
+    rng = seeded()
+    events = Events(server, scene, rng, dead_letters=True)
+    if proof == "sums":
+        scene.xtrim("ncc:checkins", minid=E3, approximate=False)
+    with_head = Look.with_head
+
+    def eventful(self: Look, *command: Any) -> Any:
+        events.happen()
+        return with_head(self, *command)
+
+    for _ in range(3):
+        with monkeypatch.context() as patches:
+            small_pages(patches, rng)
+            patches.setattr(Look, "with_head", eventful)
+            assert_sound(scene, proof)
+    assert events.count > 30
+
+
+def test_a_stream_that_is_replaced_meanwhile_is_verified_anew(scene: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    replaced: list[bool] = []
+    read_users = records.read_users
+
+    def replace(looked: Look, ids: list[int]) -> Any:
+        if not replaced:
+            replaced.append(True)
+            rows: list[dict[str, object]] = [{"id": E1, "userId": 1, "locationId": 1, "starRating": 4}]
+            load_rows(scene, "checkins", rows, load_reset=True, load_yes=True)
+        return read_users(looked, ids)
+
+    monkeypatch.setattr(verify, "read_users", replace)
+    assert assert_sound(scene).checkpoint == "0"
+    assert replaced
+
+
+def test_a_stream_that_is_trimmed_faster_than_it_can_be_read_is_said_to_be(
+    server: Server, scene: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read_users = records.read_users
+
+    def trim(looked: Look, ids: list[int]) -> Any:
+        for _ in range(3):
+            add(scene, 1, 1, 1)
+        process(server)
+        scene.xtrim("ncc:checkins", maxlen=1, approximate=False)
+        return read_users(looked, ids)
+
+    monkeypatch.setattr(verify, "read_users", trim)
+    with pytest.raises(UnavailableError, match="removed from the stream before they were read"):
+        verified(scene)
+
+
+# ---------------------------------------------------------------- the command
+
+
+def test_the_command_names_differences_and_ends_with_1(server: Server, scene: Any) -> None:
+    settings = {"redis_url": server.url}
+    with Footfall("verify", settings=settings) as sound, Footfall("verify", "--json", settings=settings) as as_json:
+        assert (sound.wait(), as_json.wait()) == (ExitCode.OK, ExitCode.OK), sound.log + as_json.log
+        assert sound.log.splitlines()[-1] == "No differences."
+        assert json.loads(as_json.log)["differences"] == 0
+        damage(scene, "HSET users:1 numCheckins 6")
+        sound.start()
+        assert sound.wait() == ExitCode.FAILURE
+        assert "ncc:users:1 numCheckins: it is 6, must be 5 (3 loaded, 2 counted)" in sound.log
+
+
+def test_a_person_is_told_how_much_was_proven(trimmed: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    damage(trimmed, "DEL users:email|DEL users:bycheckins|DEL users:recent|DEL users:lastseen")
+    verify.render(verified(trimmed), Console(width=200))
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[SHOWN] == "... and 22 more"
+    assert lines[-2].startswith(
+        "Sums and indexes are compared, single counters are not: the stream does not reach back"
+    )
+    assert lines[-1] == "122 differences."
