@@ -39,11 +39,12 @@ def test_a_service_warns_once_of_each_setting_with_the_fix(own_server: Callable[
 
 def test_the_fix_that_it_names_ends_the_warnings(own_server: Callable[..., Server]) -> None:
     server = own_server(config={"maxmemory-policy": "allkeys-lru"})
+    client: Any = server.client()
     with start("processor", server.url) as processor:
         processor.terminate()
         for warning in warnings(processor.log):
             command = warning.partition("(")[2].partition(",")[0]
-            server.client().execute_command(command)
+            client.execute_command(command)
         told = len(processor.log)
         processor.start()
         processor.wait_until(lambda: "Reading stream" in processor.log[told:], "it works")
@@ -70,7 +71,7 @@ def test_for_machines_it_is_a_warning_like_any_other(own_server: Callable[..., S
     assert [line["level"] for line in lines if NO_FILE in line["message"]] == ["warning"]
 
 
-def start(command: str, url: str, **settings: object) -> Footfall:
+def start(command: str, url: str, **settings: Any) -> Footfall:
     """A running receiver, or a processor that works."""
     if command == "receiver":
         return Receiver(url, **settings)

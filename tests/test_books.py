@@ -208,7 +208,8 @@ def test_a_missing_meta_is_refused_and_its_repair_is_a_generation_that_no_batch_
     with pytest.raises(BrokenKeyError, match=f"^ncc:meta: it is missing although {PROCESSED} is there") as caught:
         open_books(client)
     assert digest(client) == before
-    client.execute_command(*re.search(r"HSET ncc:meta .*", str(caught.value))[0].split())
+    [command] = re.findall(r"this repairs it: (HSET ncc:meta .*)", str(caught.value))
+    client.execute_command(*command.split())
     position = open_books(client)
     assert position.checkpoint == (ids[done - 1] if done else b"0")
     assert int(position.generation) == (int(ids[done - 1].partition(b"-")[0]) if done else 1)

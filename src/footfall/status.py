@@ -97,6 +97,9 @@ class _Snapshot:
     stream: dict[str, Any]
     users: int
     locations: int
+    #: how many of each were loaded
+    loaded_users: int
+    loaded_locations: int
     #: the lease's token
     lease: bytes | None
     #: negative: without an end
@@ -119,7 +122,7 @@ def collect(client: Redis, settings: Settings) -> Status:
     keys = Keys(settings.prefix)
     server = _server(client)
     now = _snapshot(client, keys)
-    problems = _wrong_types(now, keys)
+    problems = _wrong_types(now, keys) + _short_indexes(now, keys)
     state = _state(client, keys, now, problems)
     oldest = _oldest_unprocessed(client, keys, now, problems) if state == "ready" else None
     last_entry = now.stream.get("last-entry")
@@ -177,6 +180,8 @@ def _snapshot(client: Redis, keys: Keys) -> _Snapshot:
         transaction.xinfo_stream(keys.stream)
         transaction.zcard(keys.users_by_checkins)
         transaction.zcard(keys.locations_by_checkins)
+        transaction.hlen(keys.users_baseline)
+        transaction.hlen(keys.locations_baseline)
         transaction.get(keys.processor_lease)
         transaction.pttl(keys.processor_lease)
         transaction.time()
@@ -184,7 +189,7 @@ def _snapshot(client: Redis, keys: Keys) -> _Snapshot:
     types = {key: reply.decode() for key, reply in zip(kinds, replies, strict=False)}
     # a command on a key of another type, or on a stream that is not there
     values: list[Any] = [None if isinstance(reply, ResponseError) else reply for reply in replies[len(kinds) :]]
-    meta, checkpoint, processed, stream, users, locations, lease, lease_ttl_ms, time = values
+    meta, checkpoint, processed, stream, users, locations, *loaded, lease, lease_ttl_ms, time = values
     return _Snapshot(
         types=types,
         meta=meta or {},
@@ -193,6 +198,8 @@ def _snapshot(client: Redis, keys: Keys) -> _Snapshot:
         stream=stream or {},
         users=users or 0,
         locations=locations or 0,
+        loaded_users=loaded[0] or 0,
+        loaded_locations=loaded[1] or 0,
         lease=lease,
         lease_ttl_ms=lease_ttl_ms,
         now_ms=time[0] * 1000 + time[1] // 1000,
@@ -204,11 +211,25 @@ def _wrong_types(now: _Snapshot, keys: Keys) -> list[str]:
     for key, kind in _kinds(keys).items():
         if now.types[key] not in (kind, "none"):
             repair = "restore it from a backup, or load the data again (`footfall load all --reset`)"
+            if kind == "zset":
+                repair = "`footfall rebuild` makes it anew"
             what = f"it is a {now.types[key]}, not a {kind}"
             problems.append(f"{key.decode()}: {what}; {'delete it' if key == lease else repair}")
     if now.lease is not None and now.lease_ttl_ms < 0:
         problems.append(f"{lease.decode()}: it does not expire; delete it")
     return problems
+
+
+def _short_indexes(now: _Snapshot, keys: Keys) -> list[str]:
+    """Whoever was loaded is in these two: where somebody is missing, the index was deleted, at least in part."""
+    return [
+        f"{key.decode()}: of {loaded:,} that were loaded it has only {there:,}; `footfall rebuild` makes it anew"
+        for key, there, loaded in (
+            (keys.users_by_checkins, now.users, now.loaded_users),
+            (keys.locations_by_checkins, now.locations, now.loaded_locations),
+        )
+        if there < loaded and now.types[key] in ("zset", "none")
+    ]
 
 
 def _lease(now: _Snapshot) -> LeaseStatus:

@@ -21,6 +21,8 @@ SEED_VARIABLE = "TEST_SEED"
 FULL_VARIABLE = "TEST_FULL"
 
 USERS, LOCATIONS = 40, 12
+#: of users who were seen before
+SEEN = {"lastCheckin": 1_500_000_000_000, "lastSeenAt": 5}
 #: bcrypt of "secret": hashing takes time
 _HASH = "$2b$04$NFfLk/9a/dTNmGLZCgbyzuEH/5m8K52mvNWKfXy3Y3z6F6hhVS2Km"
 
@@ -62,8 +64,7 @@ def load_rows(client: Any, what: What, rows: list[Row], **settings: object) -> N
 
 def load_records(client: Any, *, create: bool = False) -> Replay:
     """Load users 1 to 40, every second one seen before, and locations 1 to 12; the books begin with them."""
-    seen = {"lastCheckin": 1_500_000_000_000, "lastSeenAt": 5}
-    load_rows(client, "users", [user_row(user, **(seen if user % 2 else {})) for user in range(1, USERS + 1)])
+    load_rows(client, "users", [user_row(user, **(SEEN if user % 2 else {})) for user in range(1, USERS + 1)])
     load_rows(client, "locations", [location_row(location) for location in range(1, LOCATIONS + 1)])
     # so that a processor's first call of it does not take two: tests hold back what belongs to one call
     client.script_load(PROCESS.source)

@@ -19,7 +19,7 @@ from chaos.scene import (
 from processes import Api, Footfall, Receiver
 from servers import Server, wait_until
 
-ROUNDS = full(4, 60)
+ROUNDS = full(3, 60)
 
 
 def test_a_server_without_memory_takes_and_applies_nothing_in_part_and_goes_on_when_it_has_some(
@@ -35,14 +35,11 @@ def test_a_server_without_memory_takes_and_applies_nothing_in_part_and_goes_on_w
         with Poster(receiver, random_check_ins(rng, USERS, LOCATIONS)) as poster:
             for _ in range(ROUNDS):
                 poster.wait_for_accepted(100)
-                refused, told = poster.refused[503], len(processor.log)
+                told = len(processor.log)
                 # so much is left that it ends amid the load; how much is taken depends on connections, too
-                client.config_set("maxmemory", client.info("memory")["used_memory"] + rng.randrange(100_000))
-                wait_until(lambda before=refused: poster.refused[503] > before, "check-ins are refused", 60)
+                use_up_memory(client, poster, rng.randrange(100_000))
                 client.config_set("maxmemory", 1)
-                processor.wait_until(
-                    lambda before=told: "Nothing is processed: OOM" in processor.log[before:], "the processor waits"
-                )
+                wait_for_more(processor, told, "Nothing is processed: OOM")
                 assert_stands_still(client)
                 assert_books(client, books.after(entries(client)[: processed(client)]))
                 client.config_set("maxmemory", 0)
@@ -74,14 +71,24 @@ def test_a_key_sent_again_after_the_server_was_full_is_counted_once(
         with Poster(receiver, random_check_ins(rng, USERS, LOCATIONS), keyed=True) as poster:
             for _ in range(ROUNDS):
                 poster.wait_for_accepted(100)
-                before = poster.refused[503]
-                client.config_set("maxmemory", client.info("memory")["used_memory"] + rng.randrange(50_000))
-                wait_until(lambda before=before: poster.refused[503] > before, "check-ins are refused", 60)
+                use_up_memory(client, poster, rng.randrange(50_000))
                 client.config_set("maxmemory", 0)
             poster.wait_for_accepted(100)
         wait_until_drained(client)
     assert check_ins(client) == poster.accepted
     assert_books(client, books.after(entries(client)))
+
+
+def use_up_memory(client: Any, poster: Poster, left: int) -> None:
+    """Let the server have so many bytes more than it uses; return when it has refused a check-in."""
+    refused = poster.refused[503]
+    client.config_set("maxmemory", client.info("memory")["used_memory"] + left)
+    wait_until(lambda: poster.refused[503] > refused, "check-ins are refused", 60)
+
+
+def wait_for_more(process: Footfall, told: int, text: str) -> None:
+    """Wait until it has written `text` after the first `told` characters."""
+    process.wait_until(lambda: text in process.log[told:], text)
 
 
 def assert_stands_still(client: Any) -> None:

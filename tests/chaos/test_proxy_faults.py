@@ -16,7 +16,7 @@ from servers import Server, wait_until
 FAULTS = full(40, 1000)
 #: The parts wait 0.5 s for the server: a connection that stalls costs that. Batches are small, so that many calls are
 #: under way.
-PARTS = {"server_timeout": 0.5, "processor_lease_s": 0.5, "processor_batch": 20}
+PARTS: dict[str, Any] = {"server_timeout": 0.5, "processor_lease_s": 0.5, "processor_batch": 20}
 
 
 class Plan:

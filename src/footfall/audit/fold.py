@@ -1,6 +1,5 @@
 """The stream, folded to what its entries add up to: read once, from one checkpoint to the next."""
 
-import time
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -14,8 +13,8 @@ T = TypeVar("T")
 
 #: entries read at once
 _PAGE = 2000
-#: how often something is read again because dead letters were retried or discarded meanwhile, and seconds between
-_TRIES, _PAUSE_S = 300, 0.05
+#: how often something is read again because dead letters were settled meanwhile
+_TRIES = 300
 
 Advance = Callable[[int], None]
 
@@ -51,8 +50,6 @@ class Fold:
             for entry_id, fields in self.letters.reload():
                 if as_tuple(entry_id) <= as_tuple(self.position):
                     self._add(entry_id, fields)
-            if self._look.head().settled != self.letters.settled:
-                time.sleep(_PAUSE_S)
         raise UnavailableError("dead letters are being retried or discarded; wait for the end of that")
 
     def _advance(self, head: Head, advance: Advance) -> bool:

@@ -1,12 +1,17 @@
 """Which entries do not count although they are processed: dead letters, and those that were discarded."""
 
 import re
+import time
 from typing import Any
 
 from footfall.audit.look import Head, Look, MovedError
 from footfall.entries import Fields, read
+from footfall.errors import UnavailableError
 
+#: dead letters read at once
 _PAGE = 1000
+#: how often they are read again because others were settled meanwhile, and seconds between
+_TRIES, _PAUSE_S = 600, 0.05
 _is_entry_id = re.compile(rb"[0-9]{1,20}-[0-9]{1,20}").fullmatch
 
 
@@ -32,14 +37,20 @@ class Letters:
     def reload(self) -> list[tuple[bytes, Fields]]:
         """Read all of them anew. Returns those that were dead letters and have been applied since.
 
-        When others go on meanwhile, `settled` is not that of the next head: read once more then.
+        Raises UnavailableError while others go on settling them without an end.
         """
-        before, self._dead, self.last = self._dead, {}, b"0-0"
-        self._discarded = {name for page in self._look.scan("HSCAN", self._look.keys.discarded) for name in page[::2]}
-        head = self._look.head()
-        self._read(head)
-        self.settled = head.settled
-        return [(entry_id, fields) for entry_id, fields in before.items() if fields and entry_id not in self]
+        before = self._dead
+        for _ in range(_TRIES):
+            first = self._look.head()
+            discarded = self._look.scan("HSCAN", self._look.keys.discarded)
+            self._discarded = {entry_id for page in discarded for entry_id in page[::2]}
+            self._dead, self.last = {}, b"0-0"
+            self._read(first)
+            if self._look.head().settled == first.settled:
+                self.settled = first.settled
+                return [(entry_id, fields) for entry_id, fields in before.items() if fields and entry_id not in self]
+            time.sleep(_PAUSE_S)
+        raise UnavailableError("dead letters are being retried or discarded; wait for the end of that")
 
     def follow(self, head: Head) -> bool:
         """Read those that were added up to `head`; False when some were settled since the last reload."""

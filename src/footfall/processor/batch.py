@@ -158,11 +158,17 @@ class Batch:
         if word == b"LOADING":
             raise LoadingError("data is being loaded")
         if word == b"BROKEN":
-            raise BrokenKeyError(f"{reply[1].decode()} is missing or does not hold what it must")
+            raise self._broken(reply[1])
         self._correct(reply[1:])
         return None
 
     # --- private
+
+    def _broken(self, key: bytes) -> BrokenKeyError:
+        keys = self._keys
+        indexes = (keys.users_by_checkins, keys.users_recent, keys.users_last_seen, keys.locations_by_checkins)
+        repair = "`footfall rebuild` makes it anew" if key in indexes else "`footfall verify` tells what"
+        return BrokenKeyError(f"{key.decode()} is missing or does not hold what it must; {repair}")
 
     def _correct(self, key_indexes: list[int]) -> None:
         """Take what was taken for there as missing, and the other way round; process.lua has looked."""

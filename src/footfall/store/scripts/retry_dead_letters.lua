@@ -135,7 +135,7 @@ local function is_newest(user, entry_id)
     return not (user.place and last_is_after(user, entry_id))
 end
 
-local outcomes, applied, removed, changed = {'OK'}, 0, {}, {}
+local outcomes, removed, changed = {'OK'}, {}, {}
 local key = 9
 for arg = 3, #ARGV, ARGS_EACH do
     if looked_at > ENOUGH then break end
@@ -160,7 +160,7 @@ for arg = 3, #ARGV, ARGS_EACH do
         end
         location.count, location.added = location.count + 1, location.added + 1
         location.stars = location.stars + tonumber(ARGV[arg + 5])
-        applied, removed[#removed + 1] = applied + 1, id
+        removed[#removed + 1] = id
         outcomes[#outcomes + 1] = 'APPLIED'
     else
         if letter[2][4] ~= reason then
@@ -213,6 +213,9 @@ for record_key, location in pairs(locations) do
         call('ZADD', locations_by_checkins, fmt('%.0f', count), location.id)
     end
 end
-if #removed > 0 then call('XDEL', dead_letters, unpack(removed)) end
-if applied > 0 then call('HSET', meta, 'settled', fmt('%.0f', settled + 1)) end
+if #removed > 0 then
+    call('XDEL', dead_letters, unpack(removed))
+    -- also for those that only moved: whoever reads dead letters page by page must notice
+    call('HSET', meta, 'settled', fmt('%.0f', settled + 1))
+end
 return outcomes
