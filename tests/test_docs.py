@@ -323,7 +323,7 @@ class Scene:
 def scene() -> Iterator[Scene]:
     with ExitStack() as stack:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        server = stack.enter_context(Server())
+        server = stack.enter_context(Server(appendonly=True, appendfsync="no"))
         first_five = directory / "first.json"
         first_five.write_bytes(msgspec.json.encode(sample.check_ins()[:5]))
         load(server, 1, "all")

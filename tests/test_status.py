@@ -224,6 +224,7 @@ def test_a_lease_that_is_none_is_named_with_the_repair(loaded: redis.Redis) -> N
 
 REPAIR = "if you know nothing better, this repairs it: SET "
 RELOAD = "footfall load all --reset"
+REBUILD = "`footfall rebuild` makes it anew"
 
 
 @pytest.mark.parametrize(
@@ -253,19 +254,19 @@ def test_broken_books_are_named_with_the_repair(
 
 @pytest.mark.parametrize("command", [["SET", "text"], ["HSET", "field", "text"], ["RPUSH", "text"]])
 @pytest.mark.parametrize(
-    ("key", "kind", "state"),
+    ("key", "kind", "state", "repair"),
     [
-        (KEYS.meta, "hash", "broken"),
-        (KEYS.checkpoint, "string", "broken"),
-        (KEYS.processed, "string", "broken"),
-        (KEYS.stream, "stream", "broken"),
-        (KEYS.dead_letters, "stream", "ready"),
-        (KEYS.users_by_checkins, "zset", "ready"),
-        (KEYS.locations_by_checkins, "zset", "ready"),
+        (KEYS.meta, "hash", "broken", RELOAD),
+        (KEYS.checkpoint, "string", "broken", RELOAD),
+        (KEYS.processed, "string", "broken", RELOAD),
+        (KEYS.stream, "stream", "broken", RELOAD),
+        (KEYS.dead_letters, "stream", "ready", RELOAD),
+        (KEYS.users_by_checkins, "zset", "ready", REBUILD),
+        (KEYS.locations_by_checkins, "zset", "ready", REBUILD),
     ],
 )
 def test_keys_of_another_type_are_named(
-    loaded: redis.Redis, command: list[str], key: bytes, kind: str, state: str
+    loaded: redis.Redis, command: list[str], key: bytes, kind: str, state: str, repair: str
 ) -> None:
     found = {"SET": "string", "HSET": "hash", "RPUSH": "list"}[command[0]]
     if found == kind:
@@ -276,8 +277,27 @@ def test_keys_of_another_type_are_named(
     assert status.state == state
     (problem,) = status.problems
     assert problem.startswith(f"{key.decode()}: it is a {found}, not a {kind}; ")
-    assert RELOAD in problem
+    assert repair in problem
     shown(status)
+
+
+@pytest.mark.parametrize(
+    ("key", "baseline"),
+    [(KEYS.users_by_checkins, KEYS.users_baseline), (KEYS.locations_by_checkins, KEYS.locations_baseline)],
+)
+def test_an_index_that_lacks_loaded_records_is_a_problem_with_its_repair(
+    loaded: redis.Redis, key: bytes, baseline: bytes
+) -> None:
+    loaded.delete(key)
+    loaded.zadd(key, {"1": 5, "2": 6})
+    loaded.hset(baseline.decode(), mapping={"1": "{}", "2": "{}"})
+    assert look(loaded).problems == []
+    loaded.zrem(key, "2")
+    [part_is_gone] = look(loaded).problems
+    assert part_is_gone == f"{key.decode()}: of 2 that were loaded it has only 1; {REBUILD}"
+    loaded.delete(key)
+    [all_is_gone] = look(loaded).problems
+    assert all_is_gone == f"{key.decode()}: of 2 that were loaded it has only 0; {REBUILD}"
 
 
 def test_several_problems_are_all_told(loaded: redis.Redis) -> None:

@@ -15,7 +15,7 @@ from footfall.errors import ExitCode
 from footfall.keys import Keys
 from footfall.store import embedded
 from footfall.store.client import connect
-from servers import Server
+from servers import Server, wait_until
 from up_process import Up, interrupt_group, processes, stored
 
 KEYS = Keys("ncc")
@@ -129,7 +129,8 @@ def test_a_server_of_ones_own_is_used_as_it_is(server: Server, tmp_path: Path) -
     url = server.url.replace("//", "//default:s3cret@")  # any password will do
     with Up(tmp_path, redis_url=url, log_format="json") as up:
         keys = (KEYS.checkpoint, KEYS.processor_lease, KEYS.processed, KEYS.meta)
-        assert sorted(server.client().keys()) == [key.decode() for key in keys]
+        found = server.client().keys
+        wait_until(lambda: sorted(found()) == [key.decode() for key in keys], "the processor works as well")
         assert not any("valkey" in command for command in processes(tmp_path).values())
         assert not list(tmp_path.iterdir())
         assert up.terminate() == 0
