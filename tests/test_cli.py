@@ -34,7 +34,19 @@ from processes import Footfall, environment
 from servers import Server, free_port, wait_until
 
 KEYS = Keys("ncc")
-COMMANDS = ["up", "receiver", "processor", "api", "load", "generate", "status", "dead-letters", "redis"]
+COMMANDS = [
+    "up",
+    "receiver",
+    "processor",
+    "api",
+    "load",
+    "generate",
+    "status",
+    "dead-letters",
+    "verify",
+    "rebuild",
+    "redis",
+]
 CHECK_INS = "id,userId,locationId,starRating\n1609602085397-0,1,2,5\n1609602085398-0,1,2,4\n"
 
 #: `footfall` with its standard input as the terminal whose Ctrl-C it gets

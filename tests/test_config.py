@@ -55,6 +55,8 @@ OTHERS: dict[str, Any] = {
     "dead_letters_reason": Reason.UNKNOWN_USER,
     "dead_letters_json": True,
     "dead_letters_yes": True,
+    "verify_json": True,
+    "rebuild_yes": True,
     "log_level": "debug",
     "log_format": "json",
 }

@@ -278,8 +278,10 @@ def test_check_ins_that_come_between_reading_and_writing_are_counted_once(
 
     def eventful(self: Script, *arguments: Any) -> Any:
         if self is REBUILD_PAGE:
-            for _ in range(5):  # two of them become dead letters
+            for _ in range(5):
                 add(client, rng.randint(1, USERS + 2), rng.randint(1, LOCATIONS + 1), rng.randint(0, 5))
+            for location in range(1, LOCATIONS + 1):
+                add(client, USERS + 1, location, 5)
             client.xadd("ncc:checkins", {"more": "1", "starRating": "3", "locationId": "2", "userId": "1"})
             process(server)
         return run_sync(self, *arguments)
@@ -313,6 +315,78 @@ def test_more_entries_between_than_a_call_folds_are_read_first(
     monkeypatch.setattr(module, "_BETWEEN", 3)
     rebuilt(scene)
     assert replies[:2] == [b"BEHIND", b"OK"]
+    assert_sound(scene)
+
+
+def test_a_dead_letter_that_is_retried_between_reading_and_writing_is_counted_once(
+    scene: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_sync = Script.run_sync
+    replies: list[bytes] = []
+    load_rows(scene, "users", [user_row(99)])
+
+    def eventful(self: Script, *arguments: Any) -> Any:
+        if self is REBUILD_PAGE and not replies:
+            settle_dead_letters(scene, "retry")
+        reply = run_sync(self, *arguments)
+        if self is REBUILD_PAGE:
+            replies.append(reply[0])
+        return reply
+
+    monkeypatch.setattr(Script, "run_sync", eventful)
+    rebuilt(scene)
+    assert replies == [b"FENCED", b"OK", b"OK"]
+    assert_sound(scene)
+
+
+def test_an_index_entry_that_has_become_right_stays(scene: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    run_sync = Script.run_sync
+    damage(scene, "ZADD locations:category:bar 2 2|ZADD locations:category:bar 3 3")
+
+    def eventful(self: Script, *arguments: Any) -> Any:
+        if self is DROP_INDEX_ENTRIES:
+            load_rows(scene, "locations", [location_row(2) | {"category": "bar"}])
+        return run_sync(self, *arguments)
+
+    monkeypatch.setattr(Script, "run_sync", eventful)
+    rebuilt(scene)
+    assert scene.zrange("ncc:locations:category:bar", 0, -1) == [b"2"]
+    assert_sound(scene)
+
+
+def test_a_check_in_at_the_loaded_time_is_the_later_one(server: Server, client: Any) -> None:
+    load_rows(client, "users", [user_row(1, lastCheckin=FIRST_MS + 1, lastSeenAt=7)])
+    load_rows(client, "locations", [location_row(2)])
+    add(client, 1, 2, 5, f"{FIRST_MS + 1}-0")
+    process(server)
+    before = digest(client)
+    client.hset("ncc:users:1", "lastSeenAt", 7)
+    rebuilt(client)
+    assert digest(client) == before
+
+
+def test_what_is_loaded_between_reading_and_writing_is_indexed(scene: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    run_sync = Script.run_sync
+    replies: list[bytes] = []
+    damage(scene, "DEL users:email|DEL locations:category:cafe|DEL locations:geo")
+
+    def eventful(self: Script, *arguments: Any) -> Any:
+        if self is not REBUILD_PAGE:
+            return run_sync(self, *arguments)
+        if not replies:
+            load_rows(scene, "users", [user_row(1, email="another@example.com", numCheckins=50)])
+        elif len(replies) == 2:
+            load_rows(scene, "locations", [location_row(2) | {"category": "bar"}])
+        elif len(replies) == 3:
+            load_rows(scene, "locations", [location_row(3) | {"location": "7,8"}])
+        reply = run_sync(self, *arguments)
+        replies.append(reply[0])
+        return reply
+
+    monkeypatch.setattr(Script, "run_sync", eventful)
+    rebuilt(scene)
+    assert replies == [b"RETRY", b"OK", b"RETRY", b"RETRY", b"OK"]
+    assert scene.hget("ncc:users:email", "user1@example.com") is None
     assert_sound(scene)
 
 

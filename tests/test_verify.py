@@ -314,7 +314,8 @@ def test_loading_check_ins_makes_a_stream_taken_over_ones_own(server: Server, cl
 def small_pages(monkeypatch: pytest.MonkeyPatch, rng: random.Random) -> None:
     """Read little at once, so that much happens in between."""
     monkeypatch.setattr(verify, "_PAGE", rng.randint(1, 12))
-    monkeypatch.setattr(fold, "_PAGE", rng.randint(2, 40))
+    # more than is added meanwhile, or there would be no end
+    monkeypatch.setattr(fold, "_PAGE", rng.randint(20, 60))
     monkeypatch.setattr(letters, "_PAGE", rng.randint(1, 5))
     monkeypatch.setattr(look, "_SCANNED", rng.randint(1, 30))
     monkeypatch.setattr(letters, "_PAUSE_S", 0)
@@ -377,6 +378,60 @@ def test_what_happens_between_two_reads_is_no_difference(
             patches.setattr(Look, "with_head", eventful)
             assert_sound(scene, proof)
     assert events.count > 15
+
+
+@pytest.mark.parametrize("action", ["retry", "discard"])
+@pytest.mark.parametrize("proof", ["records", "sums"])
+def test_a_dead_letter_that_is_settled_between_two_pages_is_no_difference(
+    scene: Any, monkeypatch: pytest.MonkeyPatch, proof: str, action: str
+) -> None:
+    if proof == "sums":
+        scene.xtrim("ncc:checkins", minid=E3, approximate=False)
+    pages: list[int] = []
+    read_users = records.read_users
+
+    def settle(looked: Look, ids: list[int]) -> Any:
+        pages.append(ids[0])
+        if len(pages) == 2:
+            load_rows(scene, "users", [user_row(99)])
+            settle_dead_letters(scene, action)
+        return read_users(looked, ids)
+
+    monkeypatch.setattr(verify, "read_users", settle)
+    monkeypatch.setattr(verify, "_PAGE", 10)
+    assert_sound(scene, proof)
+    assert pages[:3] == [1, 11, 11], "the page is read again"
+
+
+def test_an_email_or_category_that_changes_between_two_reads_is_no_difference(
+    scene: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    changed: list[str] = []
+    fields = Look.fields
+
+    def change(self: Look, keys: Any, *names: str) -> Any:
+        read = fields(self, keys, *names)
+        if names[0] not in changed:
+            changed.append(names[0])
+            load_rows(scene, "users", [user_row(1, email="another@example.com")])
+            load_rows(scene, "locations", [location_row(2) | {"category": "bar"}])
+        return read
+
+    monkeypatch.setattr(Look, "fields", change)
+    assert_sound(scene)
+    assert changed == ["email", "category"]
+    changed.clear()
+    load_rows(scene, "locations", [location_row(2)])
+    assert_sound(scene)
+
+
+def test_a_check_in_at_the_loaded_time_is_the_later_one(server: Server, client: Any) -> None:
+    load_rows(client, "users", [user_row(1, lastCheckin=FIRST_MS + 1, lastSeenAt=7)])
+    load_rows(client, "locations", [location_row(2)])
+    add(client, 1, 2, 5, E1)
+    process(server)
+    assert client.hget("ncc:users:1", "lastSeenAt") == b"2"
+    assert_sound(client)
 
 
 def test_a_stream_that_is_replaced_meanwhile_is_verified_anew(scene: Any, monkeypatch: pytest.MonkeyPatch) -> None:
