@@ -413,16 +413,15 @@ def test_an_email_or_category_that_changes_between_two_reads_is_no_difference(
         read = fields(self, keys, *names)
         if names[0] not in changed:
             changed.append(names[0])
-            load_rows(scene, "users", [user_row(1, email="another@example.com")])
-            load_rows(scene, "locations", [location_row(2) | {"category": "bar"}])
+            if names[0] == "email":
+                load_rows(scene, "users", [user_row(1, email="another@example.com")])
+            else:
+                load_rows(scene, "locations", [location_row(2) | {"category": "bar"}])
         return read
 
     monkeypatch.setattr(Look, "fields", change)
     assert_sound(scene)
     assert changed == ["email", "category"]
-    changed.clear()
-    load_rows(scene, "locations", [location_row(2)])
-    assert_sound(scene)
 
 
 def test_a_check_in_at_the_loaded_time_is_the_later_one(server: Server, client: Any) -> None:

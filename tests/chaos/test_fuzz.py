@@ -166,7 +166,7 @@ def memory_kib(receiver: Receiver) -> int:
 def test_damaged_requests_leave_the_receiver_and_the_stream_in_order(
     own_server: Callable[..., Server], client_of: Callable[[Server], Any], rng: random.Random
 ) -> None:
-    server = own_server()
+    server = own_server(appendonly=True, appendfsync="no")  # nothing to warn of
     with Receiver(server.url, unknown_ids="create", request_timeout=1) as receiver:
         sizes: list[int] = []
 
