@@ -24,10 +24,10 @@ from servers import Server, free_port, process_exists, wait_until
 
 #: starts (or finds) the embedded server, tells of it on standard output, and stays until its input ends
 OWNER = """
-import json, signal, sys
+import json, os, signal, sys
 from pathlib import Path
 from footfall.store import embedded
-signal.signal(signal.SIGINT, lambda *_: print("interrupted", flush=True))
+signal.signal(signal.SIGINT, lambda *_: os.write(1, b"interrupted\\n"))  # it may come in the midst of a print
 server = embedded.start(Path(sys.argv[1]), first_port=int(sys.argv[2]))
 print(json.dumps({"url": server.url, "pid": server.pid, "owned": server.owned}), flush=True)
 sys.stdin.read()
