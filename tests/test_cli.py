@@ -175,7 +175,7 @@ def test_what_is_no_command_is_a_usage_error(run: Run, words: list[str]) -> None
     [
         (["receiver", "--port", "0"], "receiver_port"),
         (["api", "--workers", "0"], "api_workers"),
-        (["processor", "--batch", "2001"], "processor_batch"),
+        (["processor", "--batch", "10001"], "processor_batch"),
         (["up", "--unknown-ids", "maybe"], "unknown_ids"),
         (["status", "--log-level", "loud"], "log_level"),
         (["status", "--prefix", "a b"], "prefix"),

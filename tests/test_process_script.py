@@ -315,6 +315,14 @@ async def test_a_number_that_is_none_is_named_and_nothing_is_changed(
     await _assert_refused(bench, key, damage)
 
 
+@pytest.mark.parametrize("value", ["1e3", "0x1f", " 7", "7.0", "0" * 16 + "7"])
+@pytest.mark.parametrize("field", ["lastCheckin", "lastSeenAt"])
+async def test_a_number_that_is_not_written_as_the_last_seen_index_has_it_is_named(
+    bench: Bench, field: str, value: str
+) -> None:
+    await _assert_refused(bench, "users:3", lambda: bench.client.hset("ncc:users:3", field, value))
+
+
 @pytest.mark.parametrize(("field", "value"), [("state", "?"), ("state", None), ("generation", None)])
 async def test_a_meta_without_its_fields_is_named_and_nothing_is_changed(
     bench: Bench, field: str, value: str | None

@@ -83,7 +83,7 @@ class Settings(BaseSettings):
     api_reload: bool = Field(False, description="Restart the API server when its code changes (for development).")
 
     # --- the processor
-    processor_batch: int = Field(1000, ge=1, le=2000, description="Most entries applied in one call of the script.")
+    processor_batch: int = Field(4000, ge=1, le=10000, description="Most entries applied in one call of the script.")
     processor_delay: bool = Field(
         False, description="Pause at random after each check-in and log it, so that a person can watch."
     )

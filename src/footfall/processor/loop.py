@@ -31,6 +31,9 @@ _BLOCK_S = 0.25
 #: A script call holds the server for its whole length, so the size of batches adapts to keep it this short.
 _LONGEST_CALL_S = 0.010
 _FIRST_BATCH, _SMALLEST_BATCH = 250, 50
+#: Entries whose reply the server sends in one go: 64 KB. The rest of a longer one waits until it has executed what came
+#: behind the read.
+_SENT_AT_ONCE = 640
 #: weight of one call in what an entry is reckoned to take: one disturbed call does not change much
 _SMOOTHING = 0.1
 #: seconds before another try when the server is there but the batch cannot be applied
@@ -151,6 +154,8 @@ class Processor:
                 # The read goes before the call, so its reply does not wait for it: while the server applies this batch,
                 # the next is folded here.
                 reading = self._read(connection, batch.last_id)
+                if self._batch_size > _SENT_AT_ONCE:
+                    await reading
                 calls.send(batch)
                 connection.flush()
                 if self._watched:

@@ -18,7 +18,7 @@ from footfall.processor.gaps import Gaps
 from footfall.processor.trim import Trim
 
 disable_created_metrics()  # type: ignore[no-untyped-call]
-_ENTRIES = (1, 10, 50, 100, 250, 500, 1000, 2000)
+_ENTRIES = (1, 10, 50, 100, 250, 500, 1000, 2000, 5000, 10000)
 _SECONDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2)
 
 

@@ -29,7 +29,8 @@
 --         {'LOADING'}         data is being loaded
 --         {'BROKEN', key}     a key is missing or does not hold what it must
 --         {'RECORDS', i, ...} KEYS[i]: it is there although taken for missing, or the other way round
-local call, pcall, fmt = redis.call, redis.pcall, string.format
+local call, pcall, fmt, find = redis.call, redis.pcall, string.format, string.find
+local KEYS, ARGV = KEYS, ARGV -- locals are read faster than globals
 local stream, checkpoint_key, processed_key, meta, dead_letters = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local by_checkins, recent, last_seen, locations_by_checkins = KEYS[6], KEYS[7], KEYS[8], KEYS[9]
 local FIRST_USER, MAX_UNPACK = 10, 2000
@@ -48,6 +49,21 @@ local function number_of(text)
     if not text then return 0 end
     local number = tonumber(text)
     return number and number >= 0 and number <= 9007199254740991 and number % 1 == 0 and number or nil
+end
+
+-- Whether a hash field is a whole number written in the one way that has its place in the last-seen index, or absent.
+local function is_number_text(text)
+    return not text or #text <= 16 and not find(text, '%D') and number_of(text) ~= nil
+end
+
+-- ZEROS[n] fills a number of n digits up to 16, as text. Half of what string.format costs, and it is called twice per
+-- check-in.
+local ZEROS = {}
+for digits = 1, 16 do ZEROS[digits] = ('0'):rep(16 - digits) end
+
+-- A member of the last-seen index: location with 16 digits, time with 13 (or more, after the year 2286), user.
+local function seen_member(location, ms, user)
+    return ZEROS[#location] .. location .. ':' .. (#ms < 13 and ('0'):rep(13 - #ms) or '') .. ms .. ':' .. user
 end
 
 -- ---------------------------------------------------------------- read and check
@@ -83,22 +99,15 @@ local first_user_arg = 10 + values
 local first_location_arg = first_user_arg + 4 * users
 local first_dead_arg = first_location_arg + 3 * locations
 
--- Notes a record whose existence is not what the caller took it for.
-local function check_existence(key_index, exists, count)
-    if not create and exists == (count == '-1') then
-        mistaken[#mistaken + 1] = key_index
-    end
-end
-
 local user_records, location_records = {}, {}
 for i = 1, users do
     local key_index, arg = FIRST_USER + i - 1, first_user_arg + 4 * (i - 1)
     local record = pcall('HMGET', KEYS[key_index], 'id', 'numCheckins', 'lastCheckin', 'lastSeenAt')
     if record.err then return {'BROKEN', KEYS[key_index]} end
-    local count, at = number_of(record[2]), number_of(record[3])
-    if not count or not at or not number_of(record[4]) then return {'BROKEN', KEYS[key_index]} end
-    check_existence(key_index, record[1] and true or false, ARGV[arg + 1])
-    record[2], record[3] = count, at
+    local count, at, seen = number_of(record[2]), record[3], record[4]
+    if not count or not is_number_text(at) or not is_number_text(seen) then return {'BROKEN', KEYS[key_index]} end
+    if not create and not record[1] ~= (ARGV[arg + 1] == '-1') then mistaken[#mistaken + 1] = key_index end
+    record[2] = count
     user_records[i] = record
 end
 for i = 1, locations do
@@ -107,7 +116,7 @@ for i = 1, locations do
     if record.err then return {'BROKEN', KEYS[key_index]} end
     local count, stars = number_of(record[2]), number_of(record[3])
     if not count or not stars then return {'BROKEN', KEYS[key_index]} end
-    check_existence(key_index, record[1] and true or false, ARGV[arg + 1])
+    if not create and not record[1] ~= (ARGV[arg + 1] == '-1') then mistaken[#mistaken + 1] = key_index end
     record[2], record[3] = count, stars
     location_records[i] = record
 end
@@ -134,28 +143,28 @@ local function in_chunks(command, key, arguments)
 end
 
 local to_by_checkins, to_recent, from_last_seen, to_last_seen = {}, {}, {}, {}
+local counted, moved, left = 0, 0, 0
 for i = 1, users do
     arg = first_user_arg + 4 * (i - 1)
     local count = tonumber(ARGV[arg + 1])
     if count > 0 then
         local key, record, id = KEYS[FIRST_USER + i - 1], user_records[i], ARGV[arg]
-        local total, n = whole(record[2] + count), #to_by_checkins
-        local ms, location = ARGV[arg + 2], ARGV[arg + 3]
-        to_by_checkins[n + 1], to_by_checkins[n + 2] = total, id
-        if tonumber(ms) >= record[3] then
+        local total, ms, location = whole(record[2] + count), ARGV[arg + 2], ARGV[arg + 3]
+        to_by_checkins[counted + 1], to_by_checkins[counted + 2] = total, id
+        counted = counted + 2
+        if tonumber(ms) >= (tonumber(record[3]) or 0) then
             if record[1] then
                 call('HSET', key, 'numCheckins', total, 'lastCheckin', ms, 'lastSeenAt', location)
             else
                 call('HSET', key, 'id', id, 'numCheckins', total, 'lastCheckin', ms, 'lastSeenAt', location)
             end
-            n = #to_recent
-            to_recent[n + 1], to_recent[n + 2] = ms, id
             if record[4] then
-                from_last_seen[#from_last_seen + 1] = fmt('%016d:%013d:%s', record[4], record[3], id)
+                left = left + 1
+                from_last_seen[left] = seen_member(record[4], record[3] or '0', id)
             end
-            n = #to_last_seen
-            to_last_seen[n + 1] = '0'
-            to_last_seen[n + 2] = fmt('%016d:%013d:%s', location, ms, id)
+            to_recent[moved + 1], to_recent[moved + 2] = ms, id
+            to_last_seen[moved + 1], to_last_seen[moved + 2] = '0', seen_member(location, ms, id)
+            moved = moved + 2
         else
             call('HSET', key, 'numCheckins', total)
         end
@@ -166,13 +175,13 @@ in_chunks('ZADD', recent, to_recent)
 in_chunks('ZREM', last_seen, from_last_seen)
 in_chunks('ZADD', last_seen, to_last_seen)
 
-to_by_checkins = {}
+to_by_checkins, counted = {}, 0
 for i = 1, locations do
     arg = first_location_arg + 3 * (i - 1)
     local count = tonumber(ARGV[arg + 1])
     if count > 0 then
         local key, record, id = KEYS[FIRST_USER + users + i - 1], location_records[i], ARGV[arg]
-        local total, stars, n = record[2] + count, record[3] + tonumber(ARGV[arg + 2]), #to_by_checkins
+        local total, stars = record[2] + count, record[3] + tonumber(ARGV[arg + 2])
         -- rounded half up, in whole numbers: (2 * stars + total) div (2 * total)
         local doubled = 2 * stars + total
         local average = whole((doubled - doubled % (2 * total)) / (2 * total))
@@ -182,7 +191,8 @@ for i = 1, locations do
         else
             call('HSET', key, 'id', id, 'numCheckins', total, 'numStars', whole(stars), 'averageStars', average)
         end
-        to_by_checkins[n + 1], to_by_checkins[n + 2] = total, id
+        to_by_checkins[counted + 1], to_by_checkins[counted + 2] = total, id
+        counted = counted + 2
     end
 end
 in_chunks('ZADD', locations_by_checkins, to_by_checkins)
