@@ -376,7 +376,7 @@ def test_a_command_without_a_server_starts_the_embedded_one_for_the_while(run: R
 
 
 def test_with_reload_the_api_server_restarts_when_its_code_changes(server: Server, tmp_path: Path) -> None:
-    copy = shutil.copytree(Path(cli.__file__).parent, tmp_path / "footfall")
+    copy = shutil.copytree(Path(cli.__file__).parent.parent, tmp_path / "footfall")
     settings = {"redis_url": server.url, "api_port": free_port()}
     url = f"http://127.0.0.1:{settings['api_port']}/schema/openapi.json"
 

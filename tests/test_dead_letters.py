@@ -459,7 +459,7 @@ async def test_of_discarded_entries_only_those_are_remembered_that_the_stream_st
     await bench.process()
     bench.discard()
     assert set(bench.client.hkeys(KEYS.discarded)) == {*ids[20:], entries(bench.client)[-1][0]}
-    assert bench.client.hget(KEYS.meta, "discarded") == b"31"
+    assert bench.client.hmget(KEYS.meta, "discarded", "forgotten") == [b"31", b"20"]
 
 
 async def test_each_retry_and_each_discard_that_changes_something_is_noted(bench: Bench) -> None:

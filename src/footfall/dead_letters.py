@@ -103,13 +103,13 @@ def discard(client: Redis, settings: Settings, progress: Progress, confirm: Call
     prompt = _prompt(count(client, settings, last=last), settings)
     if prompt and not settings.dead_letters_yes and not confirm(prompt):
         raise RefusedError("not confirmed; nothing was discarded")
+    _forget(client, keys)
     for letters, generation in _work(client, settings, progress, "discarding", last):
         arguments: list[Argument] = [generation]
         for letter in letters:
             arguments += (letter.id, letter.entry_id, letter.reason)
         reply = DISCARD_DEAD_LETTERS.run_sync(client, [keys.dead_letters, keys.discarded, keys.meta], arguments)
         discarded += _checked(reply)[0]
-    _forget(client, keys)
     return Result(discarded, {})
 
 
@@ -212,10 +212,13 @@ def _checked(reply: Reply) -> Any:
 
 
 def _forget(client: Redis, keys: Keys) -> None:
-    """Keep what is remembered of discarded entries no longer than the stream keeps the entries."""
+    """Keep what is remembered of discarded entries no longer than the stream keeps the entries.
+
+    Not of those just discarded: whoever reads the books meanwhile must see what became of them.
+    """
     ids = (entry_id for entry_id, _ in client.hscan_iter(keys.discarded.decode(), count=_IDS))
     while chunk := list(islice(ids, _IDS)):
-        FORGET_DISCARDED.run_sync(client, [keys.discarded, keys.stream], chunk)
+        FORGET_DISCARDED.run_sync(client, [keys.discarded, keys.stream, keys.meta], chunk)
 
 
 def _prompt(reasons: dict[str, int], settings: Settings) -> str:

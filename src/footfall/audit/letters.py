@@ -21,6 +21,7 @@ class Letters:
     def __init__(self, look: Look) -> None:
         self._look = look
         self.settled = b""
+        self._forgotten = 0
         #: id of the newest dead letter that is known, among the dead letters
         self.last = b"0-0"
         #: entry id -> its check-in, None when it is malformed
@@ -37,7 +38,8 @@ class Letters:
     def reload(self) -> list[tuple[bytes, Fields]]:
         """Read all of them anew. Returns those that were dead letters and have been applied since.
 
-        Raises UnavailableError while others go on settling them without an end.
+        Raises UnavailableError while others go on settling them without an end; MovedError when one was discarded and
+        forgotten since: it would look like one that was applied.
         """
         before = self._dead
         for _ in range(_TRIES):
@@ -47,8 +49,11 @@ class Letters:
             self._dead, self.last = {}, b"0-0"
             self._read(first)
             if self._look.head().settled == first.settled:
-                self.settled = first.settled
-                return [(entry_id, fields) for entry_id, fields in before.items() if fields and entry_id not in self]
+                gone = [(entry_id, fields) for entry_id, fields in before.items() if fields and entry_id not in self]
+                if gone and first.forgotten != self._forgotten:
+                    raise MovedError("dead letters were discarded, and forgotten at once")
+                self.settled, self._forgotten = first.settled, first.forgotten
+                return gone
             time.sleep(_PAUSE_S)
         raise UnavailableError("dead letters are being retried or discarded; wait for the end of that")
 

@@ -34,6 +34,8 @@ class Head(NamedTuple):
     settled: bytes
     #: entries of which the dead letters were discarded
     discarded: int
+    #: those of them that are no longer remembered one by one, because the stream has lost them too
+    forgotten: int
     #: entries that were removed before they were processed
     lost: int
     #: entries that another program had processed when its stream was taken over; None when it was not
@@ -133,13 +135,14 @@ def _head(reply: Reply) -> Head:
         raise LoadingError("data is being loaded; wait for its end")
     if reply[0] == b"BROKEN":
         raise BrokenKeyError(f"{reply[1].decode()} is missing or does not hold what it must; see `footfall status`")
-    (generation, checkpoint, processed, settled, discarded, lost, taken_over, loaded, *stream) = reply[1:]
+    (generation, checkpoint, processed, settled, discarded, forgotten, lost, taken_over, loaded, *stream) = reply[1:]
     return Head(
         generation,
         checkpoint,
         int(processed),
         settled,
         int(discarded),
+        int(forgotten),
         int(lost),
         int(taken_over) if taken_over else None,
         int(loaded),

@@ -3,10 +3,11 @@
 --
 -- KEYS  1 discarded  HDEL
 --       2 stream     read: its first entry
+--       3 meta       forgotten + number of these
 -- ARGV  entry ids
 --
 -- Result  how many were forgotten; none when a key does not hold what it must
-local discarded, stream = KEYS[1], KEYS[2]
+local discarded, stream, meta = KEYS[1], KEYS[2], KEYS[3]
 
 local first = redis.pcall('XRANGE', stream, '-', '+', 'COUNT', 1)
 if first.err or not first[1] or type(redis.pcall('HLEN', discarded)) ~= 'number' then return 0 end
@@ -21,4 +22,6 @@ local bound, forgotten = digits(first[1][1]), {}
 for _, id in ipairs(ARGV) do
     if digits(id) < bound then forgotten[#forgotten + 1] = id end
 end
-return #forgotten > 0 and redis.call('HDEL', discarded, unpack(forgotten)) or 0
+if #forgotten == 0 then return 0 end
+if type(redis.pcall('HINCRBY', meta, 'forgotten', #forgotten)) ~= 'number' then return 0 end
+return redis.call('HDEL', discarded, unpack(forgotten))

@@ -1,0 +1,41 @@
+"""The `footfall` command itself; each module beside it adds its subcommands."""
+
+import sys
+from typing import Annotated, NoReturn
+
+import typer
+
+from footfall import __version__, logs
+from footfall.errors import ExitCode, FootfallError
+
+_EPILOG = "Exit codes: " + ", ".join(f"{code.value} {code.name.lower().replace('_', ' ')}" for code in ExitCode)
+
+app = typer.Typer(
+    name="footfall",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="markdown",
+    epilog=_EPILOG,
+    help="Check-ins captured over HTTP, buffered in a Redis Stream, and counted exactly once.\n\n"
+    "**footfall up** runs all of it on this machine. Every option can be set in the environment instead, "
+    "as the variable that its help names. Without --redis-url, commands use the embedded Valkey of the data "
+    "directory, and start it for as long as they run when no other command has.",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+@app.callback(invoke_without_command=True)
+def _footfall(version: Annotated[bool, typer.Option("--version", help="Show the version.")] = False) -> None:
+    if version:
+        print(__version__)
+        raise typer.Exit
+
+
+def main() -> NoReturn:
+    """Run the command that the command line names; errors become one line and an exit code."""
+    try:
+        app(standalone_mode=True)
+    except FootfallError as error:
+        logs.complain(str(error))
+        sys.exit(error.exit_code)
+    sys.exit(ExitCode.OK)

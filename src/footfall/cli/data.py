@@ -1,0 +1,163 @@
+"""The commands that do one thing to the data, and end."""
+
+from typing import Annotated, Literal
+
+import typer
+from redis.exceptions import ResponseError
+from rich.console import Console
+
+from footfall.cli.app import app
+from footfall.cli.options import LOGS, SERVER, command
+from footfall.cli.shared import client_of, confirmed, server
+from footfall.errors import ExitCode, reply_error
+from footfall.terminal import progress
+
+# ruff: noqa: PLC0415 - as in services.py
+
+_PANEL = "Data"
+
+
+@command(app, "load", "load_from", "load_reset", "load_yes", "bcrypt_cost", *SERVER, *LOGS, panel=_PANEL)
+def load(
+    context: typer.Context,
+    what: Annotated[Literal["users", "locations", "checkins", "all"], typer.Argument(help="What to load.")],
+) -> None:
+    """Load the sample, or users, locations or check-ins from a file.
+
+    Users and locations may be loaded while everything runs; loading one again moves its counters by the difference,
+    so that no counted check-in is lost. Check-ins replace the stream and are then unprocessed; that is refused when
+    it holds check-ins from a receiver, unless --reset is given and confirmed. Bad rows are listed, and nothing is
+    loaded then. A load that was killed is finished by running it again.
+    """
+    from footfall import loader
+
+    with server(context) as settings, client_of(settings) as client, progress() as bars:
+        loaded = loader.load(what, settings, client, confirm=confirmed(bars, "reset"), progress=bars)
+    print(f"Loaded {loaded.users:,} users, {loaded.locations:,} locations and {loaded.checkins:,} check-ins.")
+
+
+@command(
+    app, "generate", "generate_rate", "generate_count", "generate_seed", "generate_url", *SERVER, *LOGS, panel=_PANEL
+)
+def generate(context: typer.Context) -> None:
+    """Post random check-ins of existing users to the receiver, the way real load looks, until Ctrl-C or --count.
+
+    Popular places get more, arrivals are random at the given rate and do not wait for slow answers. The summary
+    tells what was accepted and refused, and how long answers took from the moment they were due.
+    """
+    from footfall.generate import run
+
+    with server(context) as settings, client_of(settings) as client:
+        if not run(settings, client, Console()):
+            raise typer.Exit(ExitCode.FAILURE)
+
+
+@command(app, "status", "status_json", "status_watch", *SERVER, *LOGS, panel=_PANEL)
+def status(context: typer.Context) -> None:
+    """Show the stream, the checkpoint, the backlog, dead letters, users, locations and the server.
+
+    With --watch again every second until Ctrl-C, with rates; with --json, too, one object per line.
+    """
+    from footfall import watch
+
+    with server(context) as settings, client_of(settings) as client:
+        show = watch.watch if settings.status_watch else watch.show
+        show(client, settings, Console())
+
+
+@command(
+    app,
+    "dead-letters",
+    "dead_letters_reason",
+    "dead_letters_json",
+    "dead_letters_yes",
+    "unknown_ids",
+    *SERVER,
+    *LOGS,
+    panel=_PANEL,
+)
+def dead_letters(
+    context: typer.Context,
+    action: Annotated[Literal["list", "retry", "discard"], typer.Argument(help="What to do with them.")],
+) -> None:
+    """List, retry or discard dead letters: entries that could not be applied.
+
+    retry applies each exactly once, also when it is killed half way and run again, beside running processors; what
+    still cannot be applied stays, and the exit code is 1 then. discard removes them for good, when confirmed.
+    """
+    from footfall import dead_letters as work
+
+    with server(context) as settings, client_of(settings) as client:
+        if action == "list":
+            for line in work.listed(client, settings):
+                print(line)
+            return
+        with progress() as bars:
+            if action == "retry":
+                result = work.retry(client, settings, bars)
+            else:
+                result = work.discard(client, settings, bars, confirmed(bars, "discard"))
+        print(work.as_json(result) if settings.dead_letters_json else work.as_text(action, result))
+        if result.remaining:
+            raise typer.Exit(ExitCode.FAILURE)
+
+
+@command(app, "verify", "verify_json", *SERVER, *LOGS, panel=_PANEL)
+def verify(context: typer.Context) -> None:
+    """Prove that counters, indexes, loaded numbers and the stream agree; name each difference.
+
+    Only reads, also beside running services. The exit code is 1 when there is a difference. It says whether each
+    counter was compared with the stream, or, when that was trimmed, only the sums.
+    """
+    from footfall.audit import verify as audit
+
+    with server(context) as settings, client_of(settings) as client:
+        with progress() as bars:
+            report = audit.verify(client, settings, bars)
+        if settings.verify_json:
+            print(audit.as_json(report))
+        else:
+            audit.render(report, Console())
+        if report.differences:
+            raise typer.Exit(ExitCode.FAILURE)
+
+
+@command(app, "rebuild", "rebuild_yes", *SERVER, *LOGS, panel=_PANEL)
+def rebuild(context: typer.Context) -> None:
+    """Make counters and indexes anew from what was loaded and the stream, when confirmed.
+
+    Everything may run meanwhile. It is refused when the stream was trimmed since the load. A rebuild that was killed
+    is finished by running it again.
+    """
+    from footfall.audit import rebuild as audit
+
+    with server(context) as settings, client_of(settings) as client:
+        with progress() as bars:
+            done = audit.rebuild(client, settings, confirm=confirmed(bars, "rebuild"), progress=bars)
+        audit.render(done, Console())
+
+
+@command(
+    app,
+    "redis",
+    "redis_url",
+    "data_dir",
+    panel=_PANEL,
+    flags={"redis_url": "--redis-url"},
+    context_settings={"ignore_unknown_options": True},
+)
+def redis(
+    context: typer.Context,
+    words: Annotated[list[str], typer.Argument(metavar="COMMAND [ARGUMENT]...", help="As redis-cli takes it.")],
+) -> None:
+    """Send one command to the server and print the reply: `footfall redis HGETALL ncc:users:180`."""
+    from footfall.replies import printed
+
+    with server(context) as settings, client_of(settings) as client:
+        client.response_callbacks.clear()  # the reply as it is
+        client.connection_pool.connection_kwargs["protocol"] = 2  # as redis-cli speaks
+        try:
+            print(printed(client.execute_command(*words)))  # type: ignore[no-untyped-call]
+        except ResponseError as error:
+            code = getattr(error, "status_code", None)  # redis-py cuts the codes that it knows off the message
+            raise reply_error(f"{code} {error}" if code else str(error)) from error

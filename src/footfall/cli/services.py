@@ -1,0 +1,144 @@
+"""The commands that run until they are stopped: all of Footfall, or one of its services."""
+
+import typer
+
+from footfall import logs
+from footfall.cli.app import app
+from footfall.cli.options import LOGS, SERVER, command
+from footfall.cli.shared import configured, server
+
+# A service starts in half the time when it does not import what only others need, so commands import their work.
+# ruff: noqa: PLC0415
+
+_PANEL = "Services"
+
+
+@command(
+    app,
+    "up",
+    "receiver_port",
+    "receiver_workers",
+    "api_port",
+    "api_workers",
+    "processor_port",
+    "processor_delay",
+    "host",
+    "unknown_ids",
+    "max_backlog",
+    "durability",
+    "retain",
+    *SERVER,
+    *LOGS,
+    panel=_PANEL,
+    flags={"processor_delay": "--delay"},
+)
+def up(context: typer.Context) -> None:
+    """Run everything on this machine: server, receiver, processor and API server.
+
+    Starts the embedded Valkey unless --redis-url names a server, and loads the sample when its data directory is
+    empty. Ctrl-C stops all parts, the server last. When one part dies, the others stop too.
+    """
+    from footfall import supervisor
+
+    settings = configured(context, service=True)
+    supervisor.run(settings)
+
+
+@command(
+    app,
+    "receiver",
+    "receiver_port",
+    "receiver_workers",
+    "host",
+    "unknown_ids",
+    "max_backlog",
+    "max_batch",
+    "max_pending",
+    "durability",
+    "idempotency_ttl_s",
+    "duplicate_window_s",
+    "request_timeout",
+    "max_connections",
+    "server_timeout",
+    *SERVER,
+    *LOGS,
+    panel=_PANEL,
+)
+def receiver(context: typer.Context) -> None:
+    """Take check-ins over HTTP (POST /api/checkin, or many at once: POST /api/checkins).
+
+    A 202 is sent when the server has confirmed the write, never before. While the server is away, or the backlog
+    is full, the answer is 503 with Retry-After.
+    """
+    from footfall.receiver.durability import check_durability_at_start
+    from footfall.receiver.fastpath import FastPath
+    from footfall.serve import Service, run
+    from footfall.store.advice import warn_at_start
+    from footfall.store.books import check_at_start
+
+    with server(context, service=True) as settings:
+        check_at_start(settings.server_url, settings)
+        check_durability_at_start(settings)
+        warn_at_start(settings)
+        factory, workers = "footfall.receiver.app:create", settings.receiver_workers
+        run(Service("receiver", factory, "receiver_port", workers, protocol=FastPath), settings)
+
+
+@command(
+    app,
+    "processor",
+    "processor_delay",
+    "processor_once",
+    "processor_batch",
+    "processor_lease_s",
+    "processor_port",
+    "host",
+    "unknown_ids",
+    "retain",
+    "retain_for_groups",
+    "server_timeout",
+    *SERVER,
+    *LOGS,
+    panel=_PANEL,
+)
+def processor(context: typer.Context) -> None:
+    """Apply the stream's entries to users and locations, each exactly once.
+
+    Any number may run on one stream: one works, the others stand by and take over. Any may be killed at any moment.
+    Ctrl-C finishes the batches under way. With --once, one that stands by ends, too, when the stream is drained.
+    """
+    from footfall.processor.service import run
+    from footfall.store.advice import warn_at_start
+    from footfall.store.books import check_at_start
+
+    with server(context, service=True) as settings:
+        if settings.processor_delay:
+            logs.show_check_ins()
+        check_at_start(settings.server_url, settings)
+        warn_at_start(settings)
+        run(settings)
+
+
+@command(
+    app,
+    "api",
+    "api_port",
+    "api_workers",
+    "api_reload",
+    "host",
+    "request_timeout",
+    "max_connections",
+    "server_timeout",
+    *SERVER,
+    *LOGS,
+    panel=_PANEL,
+)
+def api(context: typer.Context) -> None:
+    """Serve check-ins, users and locations as JSON; /docs describes the routes."""
+    from footfall.serve import Service, run
+    from footfall.store.books import check_at_start
+
+    with server(context, service=True) as settings:
+        check_at_start(settings.server_url, settings)
+        factory, workers = "footfall.api.app:create", settings.api_workers
+        run(Service("API server", factory, "api_port", workers, settings.api_reload), settings)

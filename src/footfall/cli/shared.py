@@ -1,0 +1,62 @@
+"""What commands share: settings and log, a server, a client, a question to whoever typed the command."""
+
+import contextlib
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import typer
+from redis import Redis
+from redis.exceptions import RedisError
+from rich.progress import Progress
+
+from footfall import logs
+from footfall.cli.options import settings_from
+from footfall.config import Settings
+from footfall.errors import UnavailableError
+from footfall.store.address import parse
+from footfall.store.client import connect
+from footfall.store.embedded import server_url
+
+
+def configured(context: typer.Context, *, service: bool) -> Settings:
+    """The settings; the log goes to standard output for services and to standard error for the others."""
+    settings = settings_from(context)
+    logs.configure(settings.log_level, settings.log_format, sys.stdout if service else sys.stderr)
+    return settings
+
+
+@contextmanager
+def server(context: typer.Context, *, service: bool = False) -> Iterator[Settings]:
+    """The settings with the server's URL settled; the embedded server runs meanwhile when it is needed."""
+    settings = configured(context, service=service)
+    with server_url(settings) as url:
+        yield settings.with_server(url)
+
+
+@contextmanager
+def client_of(settings: Settings) -> Iterator[Redis]:
+    """A client for one command. A server that is away becomes an UnavailableError."""
+    with contextlib.closing(connect(settings.server_url, settings)) as client:
+        try:
+            yield client
+        except RedisError as error:
+            address = parse(settings.server_url)
+            raise UnavailableError(f"the server at {address} cannot be used: {error}") from error
+
+
+def confirmed(bars: Progress, word: str) -> Callable[[str], bool]:
+    """Asks for the word to be typed; no without a terminal."""
+
+    def confirm(prompt: str) -> bool:
+        if not sys.stdin.isatty():
+            return False
+        bars.stop()
+        try:
+            answer = input(f"{prompt} Type `{word}` to go on: ")
+        except EOFError:  # Ctrl-D
+            return False
+        bars.start()
+        return answer.strip() == word
+
+    return confirm
