@@ -115,6 +115,19 @@ async def test_a_batch_of_more_records_than_luas_stack_holds(bench: Bench) -> No
     bench.assert_books()
 
 
+async def test_create_makes_no_record_for_those_that_were_removed(bench: Bench) -> None:
+    bench.client.delete("ncc:users:7", "ncc:locations:8")
+    bench.client.hset("ncc:users:removed", "7", "{}")
+    bench.client.hset("ncc:locations:removed", "8", "{}")
+    for user, location in ((7, 1), (1, 8), (1, 1), (10**6, 10**6)):
+        add(bench.client, user, location, 5)
+    assert await bench.apply_new(create=True) == Applied(checkins=2, dead_letters=2, processed=4)
+    assert not bench.client.exists("ncc:users:7", "ncc:locations:8")
+    letters = bench.client.xrange("ncc:checkins:dead")
+    assert [values[3] for _, values in letters] == [b"unknown-user", b"unknown-location"]
+    assert bench.client.hget("ncc:users:1000000", "numCheckins") == b"1"
+
+
 # --- fenced
 
 
@@ -240,7 +253,7 @@ async def test_a_record_that_is_gone_after_a_batch_was_read_makes_its_check_ins_
 INDEXES = ["users:bycheckins", "users:recent", "users:lastseen", "locations:bycheckins"]
 TYPED = [
     *("checkins", "checkins:dead", "checkinprocessor:lastid", "checkinprocessor:processed", "meta"),
-    *(*INDEXES, "users:3", "locations:3"),
+    *(*INDEXES, "users:3", "locations:3", "users:removed", "locations:removed"),
 ]
 
 

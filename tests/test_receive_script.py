@@ -32,7 +32,7 @@ def client(server: Server) -> Iterator[Any]:
 
 def receive(client: Any, *check_ins: CheckIn, max_backlog: int = 1000, unknown_ids: str = "reject") -> Any:
     """What the script answers to these check-ins: the outcome of each, or one word for all."""
-    keys = [KEYS.stream, KEYS.meta, KEYS.processed]
+    keys = [KEYS.stream, KEYS.meta, KEYS.processed, KEYS.users_removed, KEYS.locations_removed]
     arguments = list[Argument]((max_backlog, unknown_ids, 1000, 0, len(check_ins), ""))
     for user, location, stars in check_ins:
         keys += (KEYS.user(user), KEYS.location(location))
@@ -123,6 +123,20 @@ def test_create_takes_check_ins_of_unknown_users_and_locations_and_leaves_record
     assert [entry_id for entry_id, _ in entries(client)] == answers
     assert entries(client)[0][1] == fields(unknown)
     assert not client.exists("ncc:users:9007199254740991", "ncc:locations:9007199254740990")
+
+
+def test_create_refuses_those_that_were_removed(client: Any) -> None:
+    client.hset("ncc:users:removed", "7", "{}")
+    client.hset("ncc:locations:removed", "8", "{}")
+    taken, *refused = receive(client, (8, 7, 5), (7, 7, 5), (8, 8, 5), unknown_ids="create")
+    assert refused == [b"UNKNOWN_USER", b"UNKNOWN_LOCATION"]
+    assert [entry_id for entry_id, _ in entries(client)] == [taken]
+
+
+@pytest.mark.parametrize("key", [b"ncc:users:removed", b"ncc:locations:removed"])
+def test_create_without_knowing_who_was_removed_takes_nothing(client: Any, key: bytes) -> None:
+    client.set(key, "not ours")
+    assert receive(client, (1, 1, 5), unknown_ids="create") == b"BROKEN " + key
 
 
 def test_many_unknown_ones_are_each_refused(client: Any) -> None:

@@ -24,7 +24,7 @@ PER_CALL, UNDER_WAY, DIFFERENT = 500, 4, 20
 
 def call(keys: Keys, draw: random.Random) -> bytes:
     """One call, encoded."""
-    names: list[bytes] = [keys.stream, keys.meta, keys.processed]
+    names: list[bytes] = [keys.stream, keys.meta, keys.processed, keys.users_removed, keys.locations_removed]
     arguments: list[int | str] = [10**9, "reject", 1000, 0, PER_CALL, ""]
     for _ in range(PER_CALL):
         user, location = draw.randint(1, USERS), draw.randint(1, LOCATIONS)

@@ -38,8 +38,12 @@ class Keys:
         self.users_last_seen = root + b":users:lastseen"
         #: hash: e-mail (lower case) -> user id
         self.users_email = root + b":users:email"
+        #: hash: id of a user that was removed for good -> JSON of what had been counted for it
+        self.users_removed = root + b":users:removed"
         #: hash: location id -> JSON of the counters the location was loaded with
         self.locations_baseline = root + b":locations:baseline"
+        #: hash: id of a location that was removed for good -> JSON of what had been counted for it
+        self.locations_removed = root + b":locations:removed"
         #: zset: location id by numCheckins
         self.locations_by_checkins = root + b":locations:bycheckins"
         #: geo: location id

@@ -33,7 +33,7 @@ def create(settings: Settings | None = None) -> Litestar:
     return create_app(
         title="Footfall API",
         description="What is known about check-ins, users and locations.",
-        handlers=[checkins.between, checkins.latest, users.user, locations.location],
+        handlers=[*checkins.routes, *users.routes, *locations.routes],
         lifespan=lifespan,
         provide=("reader",),
         plugins=[Parameters()],

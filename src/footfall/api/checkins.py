@@ -114,3 +114,6 @@ async def latest(reader: NamedDependency[Reader]) -> Entry:
             raise NotFoundError("there are no check-ins")
         end = f"({page[-1][0].decode()}"
     raise NotFoundError(f"none of the newest {sum(_STEPS_BACK)} entries is a check-in")
+
+
+routes = [between, latest]

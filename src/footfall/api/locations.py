@@ -70,3 +70,6 @@ async def location(
         num_stars=record.count("numStars"),
         average_stars=record.count("averageStars"),
     )
+
+
+routes = [location]

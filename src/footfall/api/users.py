@@ -67,3 +67,6 @@ async def user(
         last_checkin=record.number("lastCheckin"),
         last_seen_at=record.number("lastSeenAt"),
     )
+
+
+routes = [user]

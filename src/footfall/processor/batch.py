@@ -14,7 +14,7 @@ from footfall.store.scripts import PROCESS
 #: writes six.
 _MAX_DEAD_VALUES = 2000
 #: index in KEYS of the first user's hash (Lua counts from 1)
-_FIRST_USER = 10
+_FIRST_USER = 12
 #: number of check-ins that tells process.lua: this record was taken for missing
 _MISSING = -1
 
@@ -118,6 +118,8 @@ class Batch:
             keys.users_recent,
             keys.users_last_seen,
             keys.locations_by_checkins,
+            keys.users_removed,
+            keys.locations_removed,
             *map(keys.user, self._users),
             *map(keys.location, self._locations),
         ]

@@ -80,7 +80,7 @@ class Caller:
 
     def __init__(self, keys: Keys, settings: Settings) -> None:
         self._keys = keys
-        self._first_keys = [keys.stream, keys.meta, keys.processed]
+        self._first_keys = [keys.stream, keys.meta, keys.processed, keys.users_removed, keys.locations_removed]
         self._has_window = settings.duplicate_window_s > 0
         self._first_arguments: list[Argument] = [
             settings.max_backlog,

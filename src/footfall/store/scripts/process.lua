@@ -14,6 +14,8 @@
 --       7 users recent           ZADD
 --       8 users last seen        ZREM old, ZADD new
 --       9 locations by check-ins ZADD
+--      10 users removed          read: with `create`, who is in it gets no record
+--      11 locations removed      read, the same
 --       then a hash per user, then a hash per location: numCheckins and so on
 -- ARGV  1 checkpoint  2 generation that the batch was read under
 --       3 number of entries  4 number of users  5 number of locations  6 number of dead letters
@@ -33,7 +35,8 @@ local call, pcall, fmt, find = redis.call, redis.pcall, string.format, string.fi
 local KEYS, ARGV = KEYS, ARGV -- locals are read faster than globals
 local stream, checkpoint_key, processed_key, meta, dead_letters = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local by_checkins, recent, last_seen, locations_by_checkins = KEYS[6], KEYS[7], KEYS[8], KEYS[9]
-local FIRST_USER, MAX_UNPACK = 10, 2000
+local users_removed, locations_removed = KEYS[10], KEYS[11]
+local FIRST_USER, MAX_UNPACK = 12, 2000
 local entries, users, locations, dead = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
 local create = ARGV[7] == 'create'
 
@@ -93,11 +96,19 @@ if type(pcall('XLEN', dead_letters)) ~= 'number' then return {'BROKEN', dead_let
 for i = 6, 9 do
     if type(pcall('ZCARD', KEYS[i])) ~= 'number' then return {'BROKEN', KEYS[i]} end
 end
+for i = 10, 11 do
+    if type(pcall('HLEN', KEYS[i])) ~= 'number' then return {'BROKEN', KEYS[i]} end
+end
 
 local mistaken = {'RECORDS'}
 local first_user_arg = 10 + values
 local first_location_arg = first_user_arg + 4 * users
 local first_dead_arg = first_location_arg + 3 * locations
+
+-- Whether what has no record may not get one either.
+local function is_missing(removed, id)
+    return not create or pcall('HEXISTS', removed, id) ~= 0
+end
 
 local user_records, location_records = {}, {}
 for i = 1, users do
@@ -106,7 +117,8 @@ for i = 1, users do
     if record.err then return {'BROKEN', KEYS[key_index]} end
     local count, at, seen = number_of(record[2]), record[3], record[4]
     if not count or not is_number_text(at) or not is_number_text(seen) then return {'BROKEN', KEYS[key_index]} end
-    if not create and not record[1] ~= (ARGV[arg + 1] == '-1') then mistaken[#mistaken + 1] = key_index end
+    local missing = not record[1] and is_missing(users_removed, ARGV[arg])
+    if missing ~= (ARGV[arg + 1] == '-1') then mistaken[#mistaken + 1] = key_index end
     record[2] = count
     user_records[i] = record
 end
@@ -116,7 +128,8 @@ for i = 1, locations do
     if record.err then return {'BROKEN', KEYS[key_index]} end
     local count, stars = number_of(record[2]), number_of(record[3])
     if not count or not stars then return {'BROKEN', KEYS[key_index]} end
-    if not create and not record[1] ~= (ARGV[arg + 1] == '-1') then mistaken[#mistaken + 1] = key_index end
+    local missing = not record[1] and is_missing(locations_removed, ARGV[arg])
+    if missing ~= (ARGV[arg + 1] == '-1') then mistaken[#mistaken + 1] = key_index end
     record[2], record[3] = count, stars
     location_records[i] = record
 end

@@ -8,6 +8,7 @@
 -- KEYS  1 stream     XADD
 --       2 meta       read: state
 --       3 processed  read: how many entries the checkpoint has passed
+--       4 users removed, 5 locations removed  read, with `create`: who is in it is refused as unknown
 --       then per group: its idempotency record when it has one (GET, SET or PEXPIRE)
 --         then per check-in: the user's key, the location's key (read: is there a record?), and with a duplicate
 --         window its duplicate record (GET, SET: id of the entry)
@@ -26,6 +27,7 @@
 local stream, meta, processed_key = KEYS[1], KEYS[2], KEYS[3]
 local call, pcall, sub = redis.call, redis.pcall, string.sub
 local create, record_ms, window_ms = ARGV[2] == 'create', ARGV[3], tonumber(ARGV[4])
+local users_removed, locations_removed = KEYS[4], KEYS[5]
 local KEYS_EACH = window_ms > 0 and 3 or 2
 
 -- ---------------------------------------------------------------- the books
@@ -53,6 +55,15 @@ else
 end
 local full = added - processed >= tonumber(ARGV[1])
 
+local some_removed = false
+if create then
+    for i = 4, 5 do
+        local count = pcall('HLEN', KEYS[i])
+        if type(count) ~= 'number' then return 'BROKEN ' .. KEYS[i] end
+        some_removed = some_removed or count > 0
+    end
+end
+
 -- ---------------------------------------------------------------- one check-in
 
 -- nil when the record is there, else why the check-in is refused
@@ -63,9 +74,15 @@ local function missing(key, unknown)
     return 'BROKEN ' .. key
 end
 
--- why the check-in whose keys begin at KEYS[key] is refused; nil when it is not
-local function refusal(key)
-    local why = not create and (missing(KEYS[key], 'UNKNOWN_USER') or missing(KEYS[key + 1], 'UNKNOWN_LOCATION')) or nil
+-- why the check-in whose keys begin at KEYS[key], and whose values at ARGV[arg], is refused; nil when it is not
+local function refusal(key, arg)
+    local why
+    if not create then
+        why = missing(KEYS[key], 'UNKNOWN_USER') or missing(KEYS[key + 1], 'UNKNOWN_LOCATION')
+    elseif some_removed then
+        why = call('HEXISTS', users_removed, ARGV[arg]) == 1 and 'UNKNOWN_USER'
+              or call('HEXISTS', locations_removed, ARGV[arg + 1]) == 1 and 'UNKNOWN_LOCATION' or nil
+    end
     if why or window_ms == 0 then return why end
     local first = pcall('GET', KEYS[key + 2])
     if type(first) == 'string' then return 'DUPLICATE ' .. first end
@@ -89,16 +106,16 @@ local function replayed(record, fingerprint)
     return results
 end
 
--- Whether a check-in of the group at KEYS[key] cannot be judged: then the whole group is left, to be tried again.
-local function broken(key, count)
+-- Whether a check-in of the group at KEYS[key] and ARGV[arg] cannot be judged: then the whole group is left, to be tried again.
+local function broken(key, arg, count)
     for i = 0, count - 1 do
-        local why = refusal(key + KEYS_EACH * i)
+        local why = refusal(key + KEYS_EACH * i, arg + 3 * i)
         if why and sub(why, 1, 7) == 'BROKEN ' then return {why} end
     end
 end
 
 local results = {}
-local key, arg = 4, 5
+local key, arg = 6, 5
 while arg <= #ARGV do
     local count, fingerprint, record = tonumber(ARGV[arg]), ARGV[arg + 1], nil
     arg = arg + 2
@@ -107,7 +124,7 @@ while arg <= #ARGV do
         record = KEYS[key]
         key = key + 1
         result = replayed(record, fingerprint)
-        if not result and not full then result = broken(key, count) end
+        if not result and not full then result = broken(key, arg, count) end
     end
     if not result and full then result = {'FULL'} end
     if result then
@@ -116,7 +133,7 @@ while arg <= #ARGV do
         result = {}
         local accepted = 0
         for i = 2, count + 1 do
-            local outcome = refusal(key)
+            local outcome = refusal(key, arg)
             if not outcome then
                 outcome = pcall('XADD', stream, '*', 'locationId', ARGV[arg + 1], 'userId', ARGV[arg],
                                 'starRating', ARGV[arg + 2])
