@@ -157,7 +157,7 @@ async def test_after_the_server_has_named_records_the_fold_is_the_naive_one_with
 
 async def test_the_rows_of_missing_records_say_that_they_were_taken_for_missing() -> None:
     entries = [(b"1-0", [b"locationId", b"7", b"userId", b"8", b"starRating", b"5"])]
-    applied, calls = await apply(entries, [b"RECORDS", 10, 11], [b"OK", b"1"])
+    applied, calls = await apply(entries, [b"RECORDS", 12, 13], [b"OK", b"1"])
     assert applied == Applied(checkins=0, dead_letters=1, processed=1)
     assert calls[1].users == {b"8": (-1, b"0", b"0")}
     assert calls[1].locations == {b"7": (-1, 0)}
@@ -170,7 +170,7 @@ async def test_only_what_can_be_applied_counts_as_a_check_in() -> None:
     ]
     batch = Batch(entries, Keys("ncc"), create=False)
     assert [entry_id for entry_id, _ in batch.checkins] == [b"1-0", b"2-0"]
-    calls = Calls(Recorder([b"RECORDS", 11], [b"OK", b"3"]), POSITION)
+    calls = Calls(Recorder([b"RECORDS", 13], [b"OK", b"3"]), POSITION)
     calls.send(batch)
     await calls.finish_oldest()
     assert [entry_id for entry_id, _ in batch.checkins] == [b"1-0"]

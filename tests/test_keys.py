@@ -24,11 +24,13 @@ KEYS = {
     "processor_lease": b"ncc:checkinprocessor:lease",
     "loader_lease": b"ncc:loader:lease",
     "users_baseline": b"ncc:users:baseline",
+    "users_removed": b"ncc:users:removed",
     "users_by_checkins": b"ncc:users:bycheckins",
     "users_recent": b"ncc:users:recent",
     "users_last_seen": b"ncc:users:lastseen",
     "users_email": b"ncc:users:email",
     "locations_baseline": b"ncc:locations:baseline",
+    "locations_removed": b"ncc:locations:removed",
     "locations_by_checkins": b"ncc:locations:bycheckins",
     "locations_geo": b"ncc:locations:geo",
 }
