@@ -1,23 +1,39 @@
-"""How long a check-in takes on an idle system: from the request to its effect on the user's record.
+"""How long a check-in takes on an idle system, and how long the API takes on a busy one.
 
-Run     .venv/bin/python benchmarks/latency.py [--check-ins 300] [--quick]       (Linux; half a minute)
+Run     .venv/bin/python benchmarks/latency.py [--check-ins 300] [--quick]       (Linux; a minute)
 Load    one check-in after another through a real receiver, with a pause between; one processor, which waits for them.
+        Then a backlog of entries of 200,000 users at 20,000 locations, which keeps the server busy all the time, and
+        meanwhile one GET of a user after another.
 Prints  median and 99th percentile, from before the request is sent until it is answered, and until the user's record
-        has it (asked for every 100 µs).
-Expect  a median below 10 ms until it is applied.
-Doesn't show: a system under load, where a check-in waits for those before it.
+        has it (asked for every 100 µs); of the GETs, next to the same without a backlog.
+Expect  a median below 10 ms until it is applied. One call of process.lua holds the server for about 10 ms, so a GET
+        waits for as long at most, or for two: below 25 ms for 99 %.
+Doesn't show: a check-in under load, which waits for those before it.
 """
 
 import argparse
 import http.client
 import json
+import random
 import time
+from collections.abc import Callable
 from statistics import median, quantiles
+from urllib.request import urlopen
 
 from redis import Redis
 
-from data import KEYS, Amount, load_records
-from measure import child, end_in_order, footfall, print_goal, print_machine, print_table, server
+from data import KEYS, Amount, add_entries, load_records
+from measure import (
+    child,
+    end_in_order,
+    footfall,
+    free_port,
+    print_goal,
+    print_machine,
+    print_table,
+    server,
+    wait_until,
+)
 from receiver import Target, listening, receiver
 
 _PAUSE_S, _POLL_S = 0.05, 0.0001
@@ -46,6 +62,53 @@ def main() -> None:
     ]
     print_table("ms from the request on an idle system", ("until it is", "median", "99 %"), rows)
     print_goal("until it is applied", [median(applied)], 10, at_most=True, unit="ms")
+    if options.quick:
+        reads(Amount(users=2_000, locations=300), 20_000)
+    else:
+        reads(Amount(users=200_000, locations=20_000), 400_000)
+
+
+def reads(amount: Amount, entries: int) -> None:
+    """Ask the API for users: without a backlog, and while one is processed."""
+    with server() as running, Redis(port=running.port) as client:
+        load_records(client, amount)
+        port = free_port()
+        with child(footfall("api", "--port", port, "--redis-url", running.url)):
+            wait_until(lambda: answers(port), "the API server answers")
+            idle_until = time.monotonic() + 1
+            idle = asked(port, amount, lambda: time.monotonic() < idle_until)
+            add_entries(client, amount, range(entries))
+            with child(footfall("processor", "--redis-url", running.url)):
+                while not int(client.get(KEYS.processed) or 0):
+                    time.sleep(_POLL_S)
+                busy = asked(port, amount, lambda: int(client.get(KEYS.processed) or 0) < entries)
+    rows = [(name, median(found), quantiles(found, n=100)[98]) for name, found in (("idle", idle), ("busy", busy))]
+    print_table("ms that the API takes for a user", ("the server is", "median", "99 %"), rows)
+    print_goal("99 % of the API's answers under load", [rows[1][2]], 25, at_most=True, unit="ms")
+
+
+def asked(port: int, amount: Amount, goes_on: Callable[[], bool]) -> list[float]:
+    """ms of each GET of a user, one after the other, as long as it goes on."""
+    connection, draw, found = http.client.HTTPConnection("127.0.0.1", port), random.Random(1), []
+    while goes_on():
+        start = time.perf_counter()
+        connection.request("GET", f"/api/user/{draw.randint(1, amount.users)}")
+        answer = connection.getresponse()
+        answer.read()
+        found.append((time.perf_counter() - start) * 1000)
+        if answer.status != 200:
+            raise RuntimeError(f"the API answered {answer.status}")
+    connection.close()
+    return found
+
+
+def answers(port: int) -> bool:
+    """Whether the API server is there."""
+    try:
+        with urlopen(f"http://127.0.0.1:{port}/api/user/1", timeout=5) as answer:
+            return bool(answer.status == 200)
+    except OSError:
+        return False
 
 
 def measured(client: Redis, port: int) -> tuple[float, float]:
