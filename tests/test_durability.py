@@ -267,6 +267,17 @@ def test_a_replay_is_only_confirmed_when_the_first_is(pair: Pair, kind: type[Rec
         assert [entry_id for entry_id, _ in promoted.xrange(STREAM)] == ids
 
 
+def test_it_is_ready_while_enough_replicas_are_connected(pair: Pair) -> None:
+    with Receiver(pair.primary.url, durability="replicas:1") as receiver:
+        readyz = request(method="GET", path="/readyz")
+        assert ask(receiver, readyz).status == 200
+        pair.replica.kill()
+        wait_until(lambda: ask(receiver, readyz).status == 503, "it says that the replica is gone")
+        assert assert_problem(ask(receiver, readyz), 503)["detail"] == (
+            "0 of 1 replicas are there to confirm check-ins"
+        )
+
+
 def test_one_replica_is_not_two(pair: Pair) -> None:
     with Receiver(pair.primary.url, durability="replicas:2", server_timeout=0.3) as receiver:
         document = assert_problem(post(receiver), 503)

@@ -126,7 +126,7 @@ def create(settings: Settings | None = None) -> Litestar:
         health = open_pipeline(settings.server_url, settings, check=check, is_quiet=True)
         state.metrics = metrics
         state.intake = Intake(pipeline, keys, settings, metrics)
-        state.readiness = Readiness(health, keys, settings.max_backlog, state.shared)
+        state.readiness = Readiness(health, settings, state.shared)
         state.shared.update(limits(settings), intake=state.intake, metrics=metrics)
         pipeline.start()
         health.start()

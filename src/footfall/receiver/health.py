@@ -7,6 +7,7 @@ import msgspec
 from litestar import Request, Response, get
 from litestar.di import NamedDependency
 
+from footfall.config import Settings
 from footfall.errors import BacklogFullError, BrokenKeyError, LoadingError, ReplyError, UnavailableError
 from footfall.keys import Keys
 from footfall.receiver.intake import Intake
@@ -29,10 +30,11 @@ class Ready(msgspec.Struct):
 class Readiness:
     """Looks at the server over a connection of its own: the intake's may be waiting for replicas."""
 
-    def __init__(self, pipeline: Pipeline, keys: Keys, max_backlog: int, shared: dict[str, Any]) -> None:
+    def __init__(self, pipeline: Pipeline, settings: Settings, shared: dict[str, Any]) -> None:
         self._pipeline = pipeline
-        self._keys = keys
-        self._max_backlog = max_backlog
+        self._keys = Keys(settings.prefix)
+        self._max_backlog = settings.max_backlog
+        self._replicas = settings.replicas
         self._shared = shared
 
     async def backlog(self) -> int:
@@ -56,7 +58,13 @@ class Readiness:
             raise BrokenKeyError(_BROKEN)
         if backlog >= self._max_backlog:
             raise BacklogFullError(f"the backlog is full: {backlog} entries are not processed")
+        if self._replicas and (online := await self._online_replicas()) < self._replicas:
+            raise UnavailableError(f"{online} of {self._replicas} replicas are there to confirm check-ins")
         return backlog
+
+    async def _online_replicas(self) -> int:
+        info: bytes = await self._pipeline.call("INFO", "replication")
+        return info.count(b",state=online,")
 
     async def _added(self) -> int:
         try:
@@ -70,7 +78,9 @@ class Readiness:
 
 @get("/readyz", summary="Whether check-ins are taken", responses=problems(503), tags=["running it"])
 async def readyz(readiness: NamedDependency[Readiness]) -> Ready:
-    """503 when the server does not answer, data is being loaded, the backlog is full, or the receiver stops."""
+    """503 when the server does not answer, data is being loaded, the backlog is full, too few replicas are there for
+    `durability`, or the receiver stops.
+    """
     return Ready(await readiness.backlog())
 
 
