@@ -83,8 +83,10 @@ def load_records(client: Redis, amount: Amount) -> None:
         _invent_locations(client, amount)
 
 
-def add_entries(client: Redis, amount: Amount, numbers: range) -> None:
-    """Add unprocessed entries, one per ms, of users and locations that are drawn by their popularity."""
+def add_entries(
+    client: Redis, amount: Amount, numbers: range, ms_of: Callable[[int], int] = lambda number: FIRST_MS + number
+) -> None:
+    """Add unprocessed entries of users and locations that are drawn by their popularity: one per ms, or as `ms_of`."""
     draw = random.Random(numbers.start)
     users, locations = _ids(draw, amount.users, amount.zipf), _ids(draw, amount.locations, amount.zipf)
     for start in range(numbers.start, numbers.stop, _PAGE):
@@ -95,7 +97,7 @@ def add_entries(client: Redis, amount: Amount, numbers: range) -> None:
                 "userId": next(users),
                 "starRating": draw.randint(0, 5),
             }
-            pipeline.xadd(KEYS.stream, check_in, id=f"{FIRST_MS + number}-0")
+            pipeline.xadd(KEYS.stream, check_in, id=f"{ms_of(number)}-0")
         pipeline.execute()
 
 

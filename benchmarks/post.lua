@@ -1,6 +1,7 @@
 -- wrk's part of receiver.py: posts check-ins of the sample's users, made once, in turn; prints what came of it as JSON.
 --
 -- arguments (after wrk's `--`)  1 bare | phone | traced: which headers  2 path  3 check-ins per request
+--                               4 none | one | many: whose sessions' cookies; with `one` all check-ins are user 1's
 local SAMPLE_USERS, SAMPLE_LOCATIONS, REQUESTS = 1000, 215, 997
 
 -- what a phone app or a browser sends besides: the same with each request
@@ -17,8 +18,8 @@ local PHONE = {
     ['X-App-Version'] = '4.12.0',
 }
 
-local function headers_of(set, number)
-    local headers = {['Content-Type'] = 'application/json'}
+local function headers_of(set, number, cookie)
+    local headers = {['Content-Type'] = 'application/json', ['Cookie'] = cookie}
     if set == 'bare' then return headers end
     for name, value in pairs(PHONE) do headers[name] = value end
     if set == 'traced' then
@@ -31,22 +32,23 @@ end
 
 local requests, at = {}, 0
 
-local function check_in()
-    return string.format('{"userId":%d,"locationId":%d,"starRating":%d}',
-                         math.random(SAMPLE_USERS), math.random(SAMPLE_LOCATIONS), math.random(0, 5))
+local function check_in(user)
+    return string.format('{"userId":%d,"locationId":%d,"starRating":%d}', user, math.random(SAMPLE_LOCATIONS), math.random(0, 5))
 end
 
 function init(arguments)
     math.randomseed(1)
-    local per_request = tonumber(arguments[3])
+    local per_request, sessions = tonumber(arguments[3]), arguments[4]
     for i = 1, per_request == 1 and REQUESTS or 19 do
-        local body = check_in()
+        local user = sessions == 'one' and 1 or math.random(SAMPLE_USERS)
+        local cookie = sessions ~= 'none' and string.format('footfall_session=%043d', user) or nil
+        local body = check_in(user)
         if per_request > 1 then
             local all = {}
-            for n = 1, per_request do all[n] = check_in() end
+            for n = 1, per_request do all[n] = check_in(math.random(SAMPLE_USERS)) end
             body = '[' .. table.concat(all, ',') .. ']'
         end
-        requests[i] = wrk.format('POST', arguments[2], headers_of(arguments[1], i), body)
+        requests[i] = wrk.format('POST', arguments[2], headers_of(arguments[1], i, cookie), body)
     end
 end
 

@@ -1,7 +1,7 @@
 """What capturing one check-in costs the receiver, next to other ways to answer the same requests.
 
 Run     .venv/bin/python benchmarks/receiver.py [--seconds 4] [--rounds 5] [--only NAME ...] [--quick]
-        (Linux; eight minutes; needs wrk, and nginx-light and redis-tools for their rows: Debian packages)
+        (Linux; eleven minutes; needs wrk, and nginx-light and redis-tools for their rows: Debian packages)
 Load    wrk, one thread, 64 keep-alive connections, check-ins of the sample's users at its locations: with wrk's bare
         headers; with the ten that a phone app or a browser sends besides; and with two more that differ in each
         request, as tracing has them. One process answers. Valkey runs on the same machine, append-only file on (fsync
@@ -10,7 +10,9 @@ Prints  CPU µs per check-in (user + system of the process that answers), check-
         memory; medians over the rounds, and the goals, as ratios of what was measured in the same round. Then how many
         check-ins/s receive.lua alone and pipelined XADDs alone reach on the server.
 Expect  fast path: at most 0.6 times the CPU of an empty ASGI app with bare headers and 0.7 times with ten, a 15th of
-        FastAPI + redis-py's, p99 below 3 times the empty app's; batches: at most 3 µs, 0.6 times receive.lua's rate.
+        FastAPI + redis-py's, p99 below 3 times the empty app's; batches: at most 3 µs, 0.6 times receive.lua's rate;
+        with sign-in on, at most 3 µs more: with a session of one user on each connection, and with 1,000 users mixed
+        on all of them when heads differ anyway.
 Doesn't show: a network; what the server's CPU costs; more connections than 64. With two cores wrk, the receiver and
         Valkey share them, so check-ins/s say less than CPU does.
 """
@@ -24,6 +26,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from statistics import median
 from urllib.request import Request, urlopen
@@ -31,7 +34,9 @@ from urllib.request import Request, urlopen
 from redis import Redis
 
 import wrk
-from data import Amount, load_records
+from data import KEYS, SAMPLE_USERS, Amount, load_records
+from footfall.auth.credentials import COOKIE, digest
+from footfall.config import Settings
 from measure import (
     child,
     console,
@@ -49,6 +54,7 @@ from measure import (
 _REST_S = 1.0
 _PEERS = Path(__file__).parent / "peers"
 _FAST, _BATCHES, _EMPTY = "fast path", "batches of 1,000", "empty ASGI app"
+_SESSION, _SESSIONS = "fast path, a session", "fast path, 1,000 sessions"
 _FASTAPI, _NGINX = "FastAPI + redis-py", "nginx 202"
 _HEADERS = {
     "bare": "wrk's bare headers",
@@ -84,6 +90,7 @@ class Target:
     command: Callable[[int], list[str]]
     path: str = "/api/checkin"
     per_request: int = 1
+    sessions: wrk.Sessions = "none"
 
 
 def main() -> None:
@@ -101,6 +108,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="footfall-bench-") as directory, server() as running:
         with Redis(port=running.port) as client:
             load_records(client, Amount())
+            begin_sessions(client)
             print_machine(client)
         targets = [
             target
@@ -109,6 +117,7 @@ def main() -> None:
         ]
         for headers in ("bare", "phone", "traced"):
             loads = compare(targets, headers, options.seconds, options.rounds)
+            print_auth_goals(loads, headers)
             if headers != "traced":
                 print_goals(loads, headers)
             if headers == "bare":
@@ -120,6 +129,8 @@ def all_targets(redis_url: str, directory: Path) -> list[Target]:
     """What is compared: Footfall's first, then the yardsticks."""
     targets = [
         Target(_FAST, lambda port: receiver(redis_url, port)),
+        Target(_SESSION, lambda port: receiver(redis_url, port, "--auth"), sessions="one"),
+        Target(_SESSIONS, lambda port: receiver(redis_url, port, "--auth"), sessions="many"),
         # a query is enough for a request not to be plain
         Target("ASGI path", lambda port: receiver(redis_url, port), path="/api/checkin?"),
         Target(_BATCHES, lambda port: receiver(redis_url, port), path="/api/checkins", per_request=1000),
@@ -160,6 +171,14 @@ def print_goals(loads: Loads, headers: wrk.Headers) -> None:
     console.print()
 
 
+def print_auth_goals(loads: Loads, headers: wrk.Headers) -> None:
+    """What it costs to know who posts. When many share a connection, its heads differ, as they do with tracing."""
+    for name in (_SESSION, _SESSIONS) if headers == "traced" else (_SESSION,):
+        if {_FAST, name} <= loads.keys():
+            more = [other.cpu_us - fast.cpu_us for other, fast in zip(loads[name], loads[_FAST], strict=True)]
+            print_goal(f"{name}: CPU beyond the fast path's", more, 3, at_most=True, unit="µs")
+
+
 def print_ceilings(redis_url: str, port: int, seconds: int, batches: Sequence[wrk.Load]) -> None:
     """What the server reaches without a receiver, and how near the batches come to it."""
     script = [sys.executable, str(_PEERS / "receive_script.py"), redis_url, str(seconds)]
@@ -186,9 +205,10 @@ def output(command: Sequence[str]) -> str:
 def measured(target: Target, headers: wrk.Headers, seconds: int) -> wrk.Load:
     """The load on a fresh process, warm."""
     with listening(target) as (port, pid):
-        wrk.post(port, pid, 1, headers, path=target.path, per_request=target.per_request)
+        load = partial(wrk.post, path=target.path, per_request=target.per_request, sessions=target.sessions)
+        load(port, pid, 1, headers)
         time.sleep(_REST_S)
-        return wrk.post(port, pid, seconds, headers, path=target.path, per_request=target.per_request)
+        return load(port, pid, seconds, headers)
 
 
 @contextlib.contextmanager
@@ -204,7 +224,8 @@ def takes_check_ins(port: int, path: str) -> bool:
     """Whether a check-in is answered with 202."""
     body = b'{"userId":180,"locationId":13,"starRating":4}'
     body = b"[" + body + b"]" if path.endswith("s") else body
-    request = Request(f"http://127.0.0.1:{port}{path}", body, {"Content-Type": "application/json"})
+    headers = {"Content-Type": "application/json", "Cookie": f"{COOKIE}={wrk.session_id(180)}"}
+    request = Request(f"http://127.0.0.1:{port}{path}", body, headers)
     try:
         with urlopen(request, timeout=5) as answer:
             return bool(answer.status == 202)
@@ -212,9 +233,16 @@ def takes_check_ins(port: int, path: str) -> bool:
         return False
 
 
-def receiver(redis_url: str, port: int) -> list[str]:
+def receiver(redis_url: str, port: int, *options: str) -> list[str]:
     """Footfall's receiver; the backlog may grow, since nothing processes it."""
-    return footfall("receiver", "--redis-url", redis_url, "--port", port, "--max-backlog", 10**9)
+    return footfall("receiver", "--redis-url", redis_url, "--port", port, "--max-backlog", 10**9, *options)
+
+
+def begin_sessions(client: Redis) -> None:
+    """A session for each of the sample's users."""
+    for user in range(1, SAMPLE_USERS + 1):
+        key = KEYS.session(digest(wrk.session_id(user)))
+        client.set(key, b'{"userId":%d}' % user, ex=Settings.model_fields["session_ttl_s"].default)
 
 
 def fastapi(redis_url: str, port: int) -> list[str]:

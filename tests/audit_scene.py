@@ -74,11 +74,11 @@ def rebuilt(client: Any) -> Rebuilt:
     return rebuild(client, config.load({"rebuild_yes": True}), confirm=lambda _prompt: False, progress=None)
 
 
-def settle_dead_letters(client: Any, action: str) -> None:
+def settle_dead_letters(client: Any, action: str, **options: Any) -> None:
     """Retry or discard all dead letters."""
     from rich.progress import Progress  # noqa: PLC0415
 
-    settings = config.load({"dead_letters_yes": True})
+    settings = config.load({"dead_letters_yes": True, **options})
     with Progress(disable=True) as bars:
         if action == "retry":
             dead_letters.retry(client, settings, bars)

@@ -188,11 +188,24 @@ class AsgiReceiver(Receiver):
     program = (str(Path(__file__).with_name("asgi_receiver.py")),)
 
 
+class FastReceiver(Receiver):
+    """A receiver whose other path answers check-ins with 500."""
+
+    program = (str(Path(__file__).with_name("fast_receiver.py")),)
+
+
 class Api(Service):
     """A running API server."""
 
     port_setting = "api_port"
     probe = ("GET", "/api/checkins/latest", None)
+
+
+class Auth(Service):
+    """A running auth service."""
+
+    port_setting = "auth_port"
+    probe = ("GET", "/readyz", None)
 
 
 class Processor(Service):

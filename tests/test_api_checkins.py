@@ -251,10 +251,10 @@ _NOT_ENTRY_IDS = [
 )
 def test_a_bad_parameter_is_named(url: str, parameter: str, api: httpx.Client) -> None:
     response = api.get(url)
-    assert response.status_code == 422
+    assert response.status_code == (400 if parameter == "after" else 422)
     assert response.headers["content-type"] == "application/problem+json"
     problem = response.json()
-    assert problem["status"] == 422
+    assert problem["status"] == response.status_code
     assert [error["field"] for error in problem["errors"]] == [parameter]
 
 
@@ -330,3 +330,29 @@ def test_a_stream_key_of_another_type_is_named(url: str, server: Server, api: ht
     assert response.headers["content-type"] == "application/problem+json"
     assert response.headers["retry-after"] == "10"
     assert response.json()["detail"] == "ncc:checkins holds another type than it must"
+
+
+# --- by id
+
+
+def test_a_check_in_is_found_by_its_id(server: Server, api: httpx.Client) -> None:
+    answers = _add(server, "5-0", "5-1", "6-0")
+    for answer in answers:
+        assert api.get(f"/api/checkin/{answer['id']}").json() == answer
+
+
+def test_what_the_stream_does_not_hold_is_a_404(server: Server, api: httpx.Client) -> None:
+    _add(server, "5-0", "5-1")
+    server.client().xdel(_STREAM, "5-0")
+    server.client().xadd(_STREAM, _BAD_FIELDS[0], id="7-0")
+    for entry_id in ("5-0", "6-0", "7-0", f"{2**64 - 1}-{2**64 - 1}"):
+        response = api.get(f"/api/checkin/{entry_id}")
+        assert response.status_code == 404, entry_id
+        assert response.headers["content-type"] == "application/problem+json"
+
+
+@pytest.mark.parametrize("entry_id", ["5", "x", "-", "5-", "5-0-0", "05-0", "$", "+", "%2B5-0", f"5-{2**64}", "(5-0"])
+def test_what_is_no_id_of_an_entry_is_a_422(entry_id: str, api: httpx.Client) -> None:
+    response = api.get(f"/api/checkin/{entry_id}")
+    assert response.status_code == 422
+    assert response.json()["errors"][0]["field"] == "id"

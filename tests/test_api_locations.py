@@ -1,11 +1,13 @@
-"""What the API answers about locations."""
+"""What the API answers about one location."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
 
+from api_scene import NONSENSE, assert_broken, assert_not_found, assert_refused, quoted
 from processes import Api
 from servers import Server
 
@@ -17,6 +19,16 @@ _CAFE = {
     "numCheckins": 3,
     "numStars": 13,
     "averageStars": 4,
+}
+
+
+_DETAILS: dict[str, Any] = {
+    "id": 13,
+    "hours": [{"day": day, "hours": "Closed" if day == 6 else f"{day}-19"} for day in range(7)],
+    "socials": [{"name": "instagram", "handle": "corner"}, {"name": "facebook", "handle": "corner.coffee"}],
+    "website": "https://corner.example.com",
+    "description": 'Café \U0001f600 "and" more.',
+    "phone": "(415) 555-0100",
 }
 
 
@@ -86,3 +98,58 @@ def test_a_key_of_another_type_is_named(server: Server, api: httpx.Client) -> No
     response = api.get("/api/location/13")
     assert response.status_code == 503
     assert response.json()["detail"] == "ncc:locations:13 holds another type than it must"
+
+
+# --- with details
+
+
+def _store_details(server: Server, details: Any) -> None:
+    stored = details if isinstance(details, bytes) else msgspec.json.encode(details)
+    server.client().set("ncc:locationdetails:13", stored)
+
+
+def test_details_are_there_when_asked_for(server: Server, api: httpx.Client) -> None:
+    _store(server, 13, _CAFE)
+    _store_details(server, _DETAILS)
+    assert api.get("/api/location/13?withDetails=true").json() == {**_CAFE, "details": _DETAILS}
+    plain = api.get("/api/location/13").text
+    assert api.get("/api/location/13?withDetails=false").text == plain
+    assert "details" not in plain
+
+
+def test_details_that_nobody_has_loaded_are_null(server: Server, api: httpx.Client) -> None:
+    _store(server, 13, _CAFE)
+    assert api.get("/api/location/13?withDetails=true").json() == {**_CAFE, "details": None}
+
+
+def test_details_without_a_location_are_not_found(server: Server, api: httpx.Client) -> None:
+    _store_details(server, _DETAILS)
+    assert_not_found(api.get("/api/location/13?withDetails=true"), "there is no such location")
+
+
+@pytest.mark.parametrize("text", [*NONSENSE, "True", "TRUE", "1", "yes", "truefalse"], ids=lambda text: repr(text[:20]))
+def test_what_is_neither_true_nor_false_is_named(text: str, server: Server, api: httpx.Client) -> None:
+    _store(server, 13, _CAFE)
+    assert_refused(api.get(f"/api/location/13?withDetails={quoted(text)}"), "withDetails")
+
+
+@pytest.mark.parametrize(
+    "details",
+    [b"", b"x", b"{}", b"null", b"[1]", b"\xff", b'{"id":13}', {**_DETAILS, "hours": []}, {**_DETAILS, "phone": 5}],
+    ids=lambda details: repr(details)[:20],
+)
+def test_details_that_are_none_are_named(details: Any, server: Server, api: httpx.Client) -> None:
+    _store(server, 13, _CAFE)
+    _store_details(server, details)
+    assert_broken(
+        api.get("/api/location/13?withDetails=true"), "ncc:locationdetails:13 does not hold a location's details"
+    )
+    assert api.get("/api/location/13").json() == _CAFE
+
+
+def test_details_of_another_type_are_named(server: Server, api: httpx.Client) -> None:
+    _store(server, 13, _CAFE)
+    server.client().hset("ncc:locationdetails:13", "x", "y")
+    assert_broken(
+        api.get("/api/location/13?withDetails=true"), "ncc:locationdetails:13 holds another type than it must"
+    )

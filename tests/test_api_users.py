@@ -7,6 +7,7 @@ from urllib.parse import quote
 import httpx
 import pytest
 
+from api_scene import assert_broken, assert_not_found, assert_refused, quoted, store_users, user_answer
 from footfall.model import MAX_ID
 from processes import Api
 from servers import Server
@@ -98,7 +99,6 @@ def test_an_unknown_user_is_not_found(server: Server, api: httpx.Client) -> None
         "\u0665",
         "bycheckins",
         "recent",
-        "email",
         "5\r\nGET x",
         "5\x00",
         str(MAX_ID + 1),
@@ -142,3 +142,97 @@ def test_a_key_of_another_type_is_named(server: Server, api: httpx.Client) -> No
     assert response.status_code == 503
     assert response.headers["content-type"] == "application/problem+json"
     assert response.json()["detail"] == "ncc:users:180 holds another type than it must"
+
+
+# --- full name
+
+
+def test_a_full_name_is_first_and_last_name(server: Server, api: httpx.Client) -> None:
+    _store(server, 180, _SOPHIA)
+    _store(server, 7, {"id": 7, "firstName": "Zoë", "lastName": "O'Neill \U0001f600"})
+    _store(server, 8, {"id": 8, "firstName": "Madonna"})
+    assert api.get("/api/user/180/fullname").text == '{"fullName":"Sophia Marshall"}'
+    assert api.get("/api/user/7/fullname").json() == {"fullName": "Zoë O'Neill \U0001f600"}
+    assert api.get("/api/user/8/fullname").json() == {"fullName": "Madonna"}
+
+
+def test_a_user_made_by_a_check_in_has_no_full_name(server: Server, api: httpx.Client) -> None:
+    _store(server, 5, {"id": 5, "numCheckins": 1})
+    assert api.get("/api/user/5/fullname").json() == {"fullName": None}
+
+
+def test_full_names_are_of_users_that_are_there(server: Server, api: httpx.Client) -> None:
+    assert_not_found(api.get("/api/user/5/fullname"), "there is no such user")
+    for value in ("0", "x", "5.0", "%00", "%0D%0A", str(MAX_ID + 1)):
+        assert_refused(api.get(f"/api/user/{value}/fullname"), "id")
+    _store(server, 5, {"id": 5, "lastName": b"\xff"})
+    assert_broken(api.get("/api/user/5/fullname"), "ncc:users:5: lastName is not UTF-8")
+
+
+# --- by e-mail
+
+
+@pytest.mark.parametrize(
+    "email",
+    [
+        "sophia.marshall@example.com",
+        "zoë+check.ins@exämple.com",
+        "o'neill/2@example.com",
+        "a*?[b]%41@{example}.com",
+        '"quoted"@example.com',
+        "\U0001f600" * 64 + "@" + "x" * 190,
+    ],
+    ids=lambda email: email[:20],
+)
+def test_a_user_is_found_by_e_mail_in_any_case(email: str, server: Server, api: httpx.Client) -> None:
+    user = user_answer(180, numCheckins=3, lastCheckin=5, lastSeenAt=13)
+    store_users(server.client(), [user])
+    server.client().hset("ncc:users:email", email.lower(), 180)
+    for written in (email, email.upper(), email.title()):
+        if written.lower() != email.lower():  # such as ß
+            continue
+        response = api.get(f"/api/user/email/{quoted(written)}")
+        assert response.json() == user
+        assert "example.com" not in response.text
+        assert "secret" not in response.text
+
+
+def test_an_e_mail_that_nobody_has_is_not_found_and_not_repeated(server: Server, api: httpx.Client) -> None:
+    store_users(server.client(), [user_answer(180)])
+    for email in ("nobody@example.com", "user180@example.co", "*@*", "x\x00@y", "user180@example.com@"):
+        response = api.get(f"/api/user/email/{quoted(email)}")
+        assert response.status_code == (422 if email.count("@") > 1 else 404)
+        assert email not in response.text
+    server.client().delete("ncc:users:180")
+    assert_not_found(api.get("/api/user/email/user180@example.com"), "there is no such user")
+
+
+@pytest.mark.parametrize(
+    "text", ["x", "@", "a@", "@b", "a b@c", "a@b\r\nSET x y", "a@b\n", "a" * 65 + "@b", "a@" + "b" * 191, "fullname"]
+)
+def test_what_is_no_e_mail_is_named(text: str, server: Server, api: httpx.Client) -> None:
+    response = api.get(f"/api/user/email/{quoted(text)}")
+    assert_refused(response, "email")
+    assert response.json()["detail"] == "email: must be an e-mail address"
+
+
+@pytest.mark.parametrize("value", ["x", "", "0", "-1", "bycheckins", "9" * 17, b"\xff"])
+def test_an_e_mail_index_that_leads_to_no_id_is_named(value: str | bytes, server: Server, api: httpx.Client) -> None:
+    server.client().hset("ncc:users:email", "a@b", value)
+    assert_broken(api.get("/api/user/email/a@b"), "ncc:users:email has an entry that is about no record")
+
+
+def test_an_e_mail_index_of_another_type_is_named(server: Server, api: httpx.Client) -> None:
+    server.client().set("ncc:users:email", "x")
+    assert_broken(api.get("/api/user/email/a@b"), "ncc:users:email holds another type than it must")
+
+
+def test_no_route_writes_an_e_mail_to_the_log(server: Server) -> None:
+    with Api(server.url, log_level="debug") as process:
+        store_users(server.client(), [user_answer(180)])
+        for path in ("email/user180@example.com", "email/nobody@example.com", "email/user180", "180", "180/fullname"):
+            assert process.client.get(f"/api/user/{path}").status_code in (200, 404, 422)
+        server.client().set("ncc:users:180", "x")
+        assert process.client.get("/api/user/email/user180@example.com").status_code == 503
+        assert "@" not in process.log
+        assert "user180" not in process.log

@@ -39,6 +39,7 @@ COMMANDS = [
     "receiver",
     "processor",
     "api",
+    "auth",
     "load",
     "generate",
     "status",
@@ -46,6 +47,9 @@ COMMANDS = [
     "verify",
     "rebuild",
     "redis",
+    "tokens",
+    "users",
+    "locations",
 ]
 CHECK_INS = "id,userId,locationId,starRating\n1609602085397-0,1,2,5\n1609602085398-0,1,2,4\n"
 

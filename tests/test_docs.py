@@ -15,20 +15,32 @@ from typing import Any, NamedTuple
 
 import msgspec
 import pytest
+import redis
 import typer
 
 from footfall import config, sample
 from footfall.api import app as api
+from footfall.auth import app as auth
+from footfall.auth import tokens
+from footfall.auth.metrics import Metrics as AuthMetrics
 from footfall.cli import app as cli
 from footfall.config import Settings, env_name
 from footfall.entries import Reason
-from footfall.errors import DurabilityError, ExitCode, FootfallError, NotFoundError, TemporaryReplyError
+from footfall.errors import (
+    BadCursorError,
+    ConflictError,
+    DurabilityError,
+    ExitCode,
+    FootfallError,
+    NotFoundError,
+    TemporaryReplyError,
+)
 from footfall.keys import Keys
 from footfall.processor import health as processor_health
 from footfall.processor.metrics import Metrics as ProcessorMetrics
 from footfall.receiver import app as receiver
 from footfall.receiver.metrics import Metrics as ReceiverMetrics
-from processes import Api, Footfall, Receiver
+from processes import Api, Auth, Footfall, Receiver
 from servers import Server, wait_until
 
 ROOT = Path(__file__).parent.parent
@@ -80,7 +92,12 @@ def tables(page: Path) -> Iterator[dict[str, str]]:
 
 @pytest.mark.parametrize(
     ("create", "page"),
-    [(receiver.create, "receiver.md"), (api.create, "api.md"), (processor_health.create, "processor.md")],
+    [
+        (receiver.create, "receiver.md"),
+        (api.create, "api.md"),
+        (auth.create, "auth.md"),
+        (processor_health.create, "processor.md"),
+    ],
 )
 def test_every_route_has_a_section_or_is_named_as_another_name_of_one(create: Any, page: str) -> None:
     headings = set(re.findall(r"^## (\w+ /\S+)$", docs(page), re.MULTILINE))
@@ -94,10 +111,12 @@ def test_every_route_has_a_section_or_is_named_as_another_name_of_one(create: An
 def test_every_key_is_in_the_table_of_keys() -> None:
     keys = Keys("ncc")
     names = [value.decode() for value in vars(keys).values() if isinstance(value, bytes) and value[-1:] != b":"]
+    names += [key.decode() for key in keys.trending_orders]
     for name, family in inspect.getmembers(keys, inspect.ismethod):
         if not name.startswith("_"):
             names += _family(family)
-    assert {row["key"].strip("`") for row in tables(ROOT / "docs" / "architecture.md") if "key" in row} == set(names)
+    rows = [row["key"] for row in tables(ROOT / "docs" / "architecture.md") if "key" in row]
+    assert {key.strip("`") for row in rows for key in row.split(", ")} == set(names)
 
 
 def _family(family: Any) -> Iterator[str]:
@@ -116,7 +135,11 @@ def _family(family: Any) -> Iterator[str]:
 
 @pytest.mark.parametrize(
     ("text", "page"),
-    [(ReceiverMetrics().text(), "receiver.md"), (ProcessorMetrics().text(works=True), "processor.md")],
+    [
+        (ReceiverMetrics().text(), "receiver.md"),
+        (AuthMetrics().text(), "auth.md"),
+        (ProcessorMetrics().text(works=True), "processor.md"),
+    ],
 )
 def test_every_metric_is_in_its_table(text: bytes, page: str) -> None:
     rows = {row["metric"].strip("`"): row["type"] for row in tables(ROOT / "docs" / page) if "metric" in row}
@@ -131,7 +154,7 @@ def test_every_reason_of_a_refusal_is_in_its_table_with_its_status() -> None:
                 yield from descend(kind)
 
     # those with a status of their own are answers. These are not a receiver's: it tells them as others
-    others = {NotFoundError, DurabilityError, TemporaryReplyError}
+    others = {BadCursorError, ConflictError, NotFoundError, DurabilityError, TemporaryReplyError}
     answers = {kind for kind in descend(FootfallError) if kind.status != FootfallError.status} - others
     rows = {row["reason"].strip("`"): row["status"] for row in tables(ROOT / "docs" / "receiver.md") if "reason" in row}
     assert rows == {kind.reason: str(kind.status) for kind in answers | {FootfallError}}
@@ -165,8 +188,8 @@ def test_every_command_is_in_its_table() -> None:
 
 def default_of(setting: str) -> str:
     value = Settings.model_fields[setting].default
-    if value is None or value is False:
-        return "none" if value is None else "off"
+    if value is None or isinstance(value, bool):
+        return "none" if value is None else "on" if value else "off"
     return f"`{value:g}`" if isinstance(value, float) else f"`{value}`"
 
 
@@ -267,10 +290,19 @@ class Scene:
 
     server: Server
     receiver: Receiver
+    #: the same with `--auth`
+    guarded: Receiver
     api: Api
+    auth: Auth
     #: a processor with `--delay` on database 1, which ends when that is drained
     watched: Footfall
     directory: Path
+    #: of role admin
+    admin_token: str
+    #: whether the examples are of signing in
+    is_guarded: bool = False
+    #: what is in the file of curl's cookies
+    cookies: str = ""
 
     def run(self, command: str) -> str:
         """What a line of an example prints."""
@@ -295,27 +327,43 @@ class Scene:
 
     def _curl(self, words: list[str], piped: bytes = b"") -> str:
         body: str | bytes | None = None
-        url, headers, heads = "", {}, False
+        url, headers, heads, method, shows_status = "", {}, False, None, False
         arguments = iter(words)
         for word in arguments:
             if word == "-i":
                 heads = True
             elif word == "-d":
                 body = next(arguments)
+            elif word == "-w":
+                shows_status = next(arguments) == r"%{http_code}\n"
+            elif word == "-b":
+                assert next(arguments) == "cookies"
+                headers["Cookie"] = self.cookies
+            elif word == "-c":
+                assert next(arguments) == "cookies"
+            elif word == "-X":
+                method = next(arguments)
             elif word == "--data-binary":
                 assert next(arguments) == "@-"
                 body = piped
             elif word == "-H":
                 name, _, value = next(arguments).partition(": ")
-                headers[name] = value
+                headers[name] = value.replace("$TOKEN", self.admin_token)
             else:
                 url = word
         place, _, path = url.removeprefix("http://").partition("/")
-        client = {"127.0.0.1:8082": self.receiver, "127.0.0.1:8081": self.api}[place].client
-        answer = client.request("GET" if body is None else "POST", f"/{path}", content=body, headers=headers)
+        receiver = self.guarded if self.is_guarded else self.receiver
+        services = {"127.0.0.1:8082": receiver, "127.0.0.1:8081": self.api, "127.0.0.1:8083": self.auth}
+        client = services[place].client
+        method = method or ("GET" if body is None else "POST")
+        answer = client.request(method, f"/{path}", content=body, headers=headers)
+        client.cookies.clear()
+        if "-c" in words:
+            self.cookies = answer.headers["set-cookie"].partition(";")[0]
         wait_until_drained(self.server)
         head = "".join(f"{name}: {value}\n" for name, value in answer.headers.items()) if heads else ""
-        text = re.sub(r'(?<="requestId":")[0-9a-f]{16}(?=")', REQUEST_ID, head + answer.text)
+        status = f"{answer.status_code}\n" if shows_status else ""
+        text = re.sub(r'(?<="requestId":")[0-9a-f]{16}(?=")', REQUEST_ID, head + answer.text + status)
         return re.sub(r"\b\d{13}\b", lambda ms: str(NOW) if int(ms[0]) > _SAMPLE_ENDS else ms[0], text)
 
 
@@ -332,11 +380,13 @@ def scene() -> Iterator[Scene]:
         stack.enter_context(watched)
         load(server, 0, "all")
         stack.enter_context(Footfall("processor", settings={"redis_url": server.url}))
-        services = Receiver(server.url), Api(server.url)
+        services = Receiver(server.url), Receiver(server.url, auth="true"), Api(server.url), Auth(server.url)
         for service in services:
             stack.enter_context(service)
         wait_until_drained(server)
-        yield Scene(server, *services, watched, directory)
+        with redis.Redis.from_url(server.url) as client:
+            admin_token = tokens.create(client, Keys("ncc"), "docs", "admin")
+        yield Scene(server, *services, watched, directory, admin_token)
 
 
 def wait_until_drained(server: Server) -> None:
@@ -366,13 +416,21 @@ def examples(page: Path, directory: Path) -> Iterator[tuple[str, Block]]:
 
 
 #: pages, how many examples each has at least; those that only look come first
-EXAMPLES = {"docs/api.md": 7, "docs/receiver.md": 11, "docs/configuration.md": 1, "docs/loader.md": 2, "README.md": 5}
+EXAMPLES = {
+    "docs/api.md": 7,
+    "docs/receiver.md": 11,
+    "docs/configuration.md": 1,
+    "docs/loader.md": 2,
+    "docs/records.md": 3,
+    "README.md": 5,
+    "docs/auth.md": 6,
+}
 
 
 def test_every_example_prints_what_the_page_says(scene: Scene) -> None:
     assert {page for page in PAGES if any(examples(page, scene.directory))} == {ROOT / name for name in EXAMPLES}
     for name, least in EXAMPLES.items():
-        run = 0
+        run, scene.is_guarded = 0, name == "docs/auth.md"
         for command, expected in examples(ROOT / name, scene.directory):
             printed, run = scene.run(command), run + 1
             if expected.language == "json":

@@ -57,6 +57,11 @@ def test_the_document_that_the_page_shows_is_there(api: httpx.Client, page: str)
     assert api.get(path).json()["openapi"] == "3.1.0"
 
 
+def test_the_collection_that_the_page_offers_is_there(api: httpx.Client, page: str) -> None:
+    (path,) = re.findall(r'^const COLLECTION = "(.*)";$', page, re.MULTILINE)
+    assert api.get(path).json()["item"]
+
+
 def test_nothing_is_loaded_from_elsewhere(page: str) -> None:
     for tag, attributes in _Tags(page).tags:
         for name in ("src", "href", "action", "srcset", "data", "poster"):

@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -13,7 +14,9 @@ from uvicorn.protocols.http import httptools_impl
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.server import ServerState
 
-from footfall.receiver.fastpath import _PlainParser
+from footfall.auth.credentials import Credential, digest
+from footfall.auth.tokens import MAX_RATE, Token
+from footfall.receiver.plain import PlainParser
 from processes import AsgiReceiver, Receiver
 from raw_http import RawConnection, request
 from receiver_scene import GOOD, open_books
@@ -22,7 +25,8 @@ from servers import Server
 #: what differs between two runs of the same, and whether the connection ended with the last answer: that depends on
 #: whether the client's end came before or after it
 _VARIABLE = re.compile(
-    rb'(date: [^\r]*|connection: close)\r\n|(?<="id":)"\d+-\d+"|(?<="requestId":)"[0-9a-f]{16}"|(?<=entry )\d+-\d+'
+    rb"(date: [^\r]*|connection: close|ratelimit: [^\r]*)\r\n"
+    rb'|(?<="id":)"\d+-\d+"|(?<="requestId":)"[0-9a-f]{16}"|(?<=entry )\d+-\d+'
 )
 PHONE = {
     "User-Agent": "Mozilla/5.0 (Linux; Android 14) AppleWebKit/537.36",
@@ -41,8 +45,9 @@ PHONE = {
 
 
 def plain(data: bytes) -> tuple[bytes, str | None, str | None] | None:
-    """What the fast path reads in these bytes."""
-    return _PlainParser().read(data)
+    """What the fast path reads in these bytes while sign-in is off."""
+    found = PlainParser(auth=False).read(data)
+    return found and found[:3]
 
 
 def test_what_real_clients_send_is_plain() -> None:
@@ -51,6 +56,21 @@ def test_what_real_clients_send_is_plain() -> None:
     assert plain(request(GOOD, headers={"connection": "Keep-Alive"})) == (GOOD, None, None)
     assert plain(request(GOOD, headers={"Content-Type": "Application/JSON; charset=utf-8"})) == (GOOD, None, None)
     assert plain(request(GOOD, headers={"Idempotency-Key": "k-1", "X-Request-Id": "r 1"})) == (GOOD, "k-1", "r 1")
+
+
+def test_while_sign_in_is_on_the_sender_is_read_too() -> None:
+    def sender(**headers: str) -> Credential | None:
+        found = PlainParser(auth=True).read(request(GOOD, headers={**PHONE, **headers}))
+        assert found is not None
+        assert found[:3] == (GOOD, None, None)
+        return found[3]
+
+    assert sender() is None
+    assert sender(Cookie=f"theme=dark; footfall_session={SESSION}") == Credential("session", digest(SESSION))
+    assert sender(Authorization=f"Bearer {TOKEN}") == Credential("token", digest(TOKEN))
+    twice = request(GOOD, headers={"Cookie": f"footfall_session={SESSION}", "cookie": "a=b"})
+    assert PlainParser(auth=True).read(twice) is None
+    assert plain(twice) == (GOOD, None, None)
 
 
 @pytest.mark.parametrize(
@@ -84,9 +104,9 @@ def test_what_real_clients_send_is_plain() -> None:
     ids=lambda data: repr(data[-60:]) if len(data) < 1000 else str(len(data)),
 )
 def test_everything_else_is_not(data: bytes) -> None:
-    parser = _PlainParser()
+    parser = PlainParser(auth=False)
     assert parser.read(data) is None
-    assert parser.read(request(GOOD)) == (GOOD, None, None), "and it leaves nothing behind"
+    assert parser.read(request(GOOD)) == (GOOD, None, None, None), "and it leaves nothing behind"
 
 
 def test_uvicorn_still_has_what_the_fast_path_relies_on() -> None:
@@ -119,13 +139,13 @@ class Pair:
 
     PREFIXES = ("fast", "slow")
 
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: Server, **settings: Any) -> None:
         self.client: Any = server.client()
         for prefix in self.PREFIXES:
             open_books(server, prefix)
         self.receivers = [
-            Receiver(server.url, prefix="fast", request_timeout=20),
-            AsgiReceiver(server.url, prefix="slow", request_timeout=20),
+            Receiver(server.url, prefix="fast", request_timeout=20, **settings),
+            AsgiReceiver(server.url, prefix="slow", request_timeout=20, **settings),
         ]
 
     def close(self) -> None:
@@ -161,6 +181,23 @@ def exchange(receiver: Receiver, parts: Sequence[bytes]) -> bytes:
 def pair() -> Iterator[Pair]:
     with Server() as server:
         pair = Pair(server)
+        yield pair
+        pair.close()
+
+
+#: the session of user 1, a token, and one with a rate that is never reached
+SESSION, TOKEN, LIMITED = "s" * 43, "ff_" + "t" * 43, "ff_" + "l" * 43
+
+
+@pytest.fixture(scope="module")
+def pair_with_auth() -> Iterator[Pair]:
+    with Server() as server:
+        pair = Pair(server, auth="true")
+        for prefix in Pair.PREFIXES:
+            pair.client.set(f"{prefix}:session:{digest(SESSION)}", '{"userId":1}')
+            for token, rate in ((TOKEN, 0), (LIMITED, MAX_RATE)):
+                known = msgspec.json.encode(Token(name=token[-1], role="checkin", created=0, rate=rate))
+                pair.client.hset(f"{prefix}:tokens", digest(token), known)
         yield pair
         pair.close()
 
@@ -207,6 +244,35 @@ _REQUESTS = st.one_of(
 )
 
 
+_SENDERS = st.sampled_from(
+    [
+        *[{"Cookie": f"footfall_session={SESSION}"}] * 3,
+        *[{"Authorization": f"Bearer {TOKEN}"}] * 2,
+        {"authorization": f"bearer {LIMITED}"},
+        {},
+        {"Cookie": f"a=b;footfall_session={SESSION};"},
+        {"Cookie": f"footfall_session={SESSION}", "cookie": f"footfall_session={'x' * 43}"},
+        {"cookie": f"footfall_session={'x' * 43}"},
+        {"Cookie": f"footfall_session=é{SESSION}"},
+        {"Cookie": f"footfall_session={SESSION}", "Authorization": "Basic eDp5"},
+        {"Authorization": f"Bearer {TOKEN}", "AUTHORIZATION": f"Bearer {TOKEN}"},
+        {"Authorization": f"Bearer {TOKEN[:-1]}x"},
+        {"Authorization": f"Bearer {TOKEN} "},
+        {"Authorization": ""},
+    ]
+)
+_SENT = st.one_of(
+    st.builds(lambda body, sender: request(body, headers={**PHONE, **sender}), _BODIES, _SENDERS),
+    st.builds(
+        lambda body, harmless, decisive, sender: request(body, headers={**harmless, **decisive, **sender}),
+        _BODIES,
+        _HEADERS,
+        _DECISIVE,
+        _SENDERS,
+    ),
+)
+
+
 def cut(data: bytes, places: list[float]) -> list[bytes]:
     """The data in parts, cut at these fractions of its length."""
     ends = sorted({int(place * len(data)) for place in places} | {len(data)})
@@ -225,6 +291,18 @@ def test_any_requests_are_answered_and_stored_as_on_the_other_path(
 ) -> None:
     parts = cut(b"".join(requests) + rest, places) if pipelined else [*requests, *([rest] if rest else [])]
     pair.compare(parts)
+
+
+@settings(max_examples=250, deadline=None)
+@given(
+    requests=st.lists(_SENT, min_size=1, max_size=4),
+    places=st.lists(st.floats(0, 1), max_size=3),
+    pipelined=st.booleans(),
+)
+def test_any_sender_is_answered_as_on_the_other_path(
+    pair_with_auth: Pair, requests: list[bytes], places: list[float], pipelined: bool
+) -> None:
+    pair_with_auth.compare(cut(b"".join(requests), places) if pipelined else requests)
 
 
 @pytest.mark.parametrize("second", [GOOD, GOOD.replace(b":3", b":4")], ids=["the same", "another"])

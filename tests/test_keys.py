@@ -33,11 +33,13 @@ KEYS = {
     "locations_removed": b"ncc:locations:removed",
     "locations_by_checkins": b"ncc:locations:bycheckins",
     "locations_geo": b"ncc:locations:geo",
+    "tokens": b"ncc:tokens",
+    "trending_state": b"ncc:trending:state",
 }
 
 #: what a part of a key looks like
 _KEY_PART = re.compile(
-    r"\bncc\b|(^|:)(checkins|users|locations|locationdetails|checkinprocessor|meta|loader|idempotency|duplicate|session)(:|$)"
+    r"\bncc\b|(^|:)(checkins|users|locations|locationdetails|checkinprocessor|meta|loader|idempotency|idempotency-of|duplicate|session|usersessions|loginattempts|tokenquota)(:|$)"
     r"|:(dead|discarded|staging|lastid|processed|lease|baseline|bycheckins|recent|lastseen|email|geo|category)\b"
 )
 #: command names, settings and the like that are no keys: they hold no colon
@@ -54,7 +56,18 @@ def test_every_key_has_its_documented_name() -> None:
     assert (keys.user_text, keys.location_text) == ("ncc:users:", "ncc:locations:")
     assert keys.idempotency("a:1") == b"ncc:idempotency:a:1"
     assert keys.idempotency("a", 1) == b"ncc:idempotency:a 1"
+    assert keys.idempotency("a:1", 2, "user-180") == b"ncc:idempotency-of:user-180:a:1 2"
     assert keys.duplicate(180, 13) == b"ncc:duplicate:180:13"
+    assert keys.session("5f") == b"ncc:session:5f"
+    assert keys.user_sessions(180) == b"ncc:usersessions:180"
+    assert keys.login_attempts("5f") == b"ncc:loginattempts:5f"
+    assert keys.token_quota("5f") == b"ncc:tokenquota:5f"
+    assert keys.user_history(180) == keys.user_history(b"180") == b"ncc:history:user:180"
+    assert keys.location_history(13) == keys.location_history(b"13") == b"ncc:history:location:13"
+    assert keys.location_now(13) == keys.location_now(b"13") == b"ncc:now:13"
+    assert keys.location_hours(13) == keys.location_hours(b"13") == b"ncc:hourly:13"
+    assert keys.trending_bucket(5890874) == b"ncc:trending:bucket:5890874"
+    assert keys.trending_orders == (b"ncc:trending:0", b"ncc:trending:1")
     assert keys.user(2**53 - 1) == b"ncc:users:9007199254740991"
 
 
@@ -62,6 +75,8 @@ def test_no_two_keys_are_the_same() -> None:
     keys = Keys("ncc")
     families = [keys.user(1), keys.location(1), keys.location_details(1), keys.category("geo"), keys.category("x")]
     families += [keys.idempotency("1"), keys.idempotency("1", 1), keys.idempotency("1:1"), keys.duplicate(1, 1)]
+    families += [keys.user_history(1), keys.location_history(1), keys.location_now(1), keys.location_hours(1)]
+    families += [keys.trending_bucket(1), *keys.trending_orders]
     everything = [*KEYS.values(), *families]
     assert len(set(everything)) == len(everything)
 

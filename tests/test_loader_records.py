@@ -156,6 +156,19 @@ def test_a_new_category_and_place_replace_the_old_ones(bench: Bench) -> None:
     assert_indexes_are_exact(bench.client)
 
 
+@pytest.mark.parametrize("place", ["180,-17", "180,85.05112878", "-180,85.05112878"])
+def test_a_place_at_the_ends_of_the_map_is_found_nearby(bench: Bench, place: str) -> None:
+    bench.load("locations", [location(location=place)])
+    latitude = float(place.partition(",")[2])
+    for east in (179.9999, -179.9999):
+        found = bench.client.geosearch(
+            KEYS.locations_geo, longitude=east, latitude=min(latitude, 85.05), radius=1, unit="km"
+        )
+        assert found == [b"1"]
+    assert bench.location()["location"] == place
+    assert_indexes_are_exact(bench.client)
+
+
 def test_details_stay_when_a_row_comes_without_them(bench: Bench) -> None:
     bench.load("locations", [location(details=DETAILS)])
     bench.load("locations", [location()])

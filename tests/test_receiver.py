@@ -184,7 +184,7 @@ def test_the_receiver_describes_its_route(receiver: Receiver) -> None:
     answer = ask(receiver, request(method="GET", path="/schema/openapi.json"))
     assert answer.status == 200
     operation = answer.json()["paths"]["/api/checkin"]["post"]
-    assert set(operation["responses"]) == {"202", "400", "404", "409", "413", "415", "422", "503"}
+    assert set(operation["responses"]) == {"202", "400", "401", "403", "404", "409", "413", "415", "422", "429", "503"}
     schema = operation["requestBody"]["content"]["application/json"]["schema"]
     assert set(schema["required"]) == set(schema["properties"]) == {"userId", "locationId", "starRating"}
     assert ask(receiver, request(method="GET", path="/docs")).status == 200

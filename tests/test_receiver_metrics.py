@@ -26,10 +26,10 @@ SIZES, SECONDS = "footfall_receive_call_checkins", "footfall_receive_call_second
 REASONS = {
     *("malformed", "too-large", "unsupported-type", "invalid", "key-reused", "duplicate", "unknown-user"),
     *("unknown-location", "unavailable", "connection-lost", "unconfirmed", "loading", "backlog-full", "overloaded"),
-    *("broken-key", "failed"),
+    *("broken-key", "failed", "unauthorized", "forbidden", "rate-limited"),
 }
 #: errors that end something else than a check-in
-NO_REFUSALS = {"usage", "port-taken", "refused", "not-found", "durability"}
+NO_REFUSALS = {"usage", "port-taken", "refused", "not-found", "durability", "conflict"}
 
 Values = dict[str, float]
 

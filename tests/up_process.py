@@ -56,6 +56,10 @@ class Up(Footfall):
         return f"http://127.0.0.1:{self.settings['processor_port']}"
 
     @property
+    def auth(self) -> str:
+        return f"http://127.0.0.1:{self.settings['auth_port']}"
+
+    @property
     def api(self) -> str:
         return f"http://127.0.0.1:{self.settings['api_port']}"
 
@@ -95,7 +99,7 @@ class Up(Footfall):
 
     @staticmethod
     def _ports() -> dict[str, object]:
-        return {name: free_port() for name in ("receiver_port", "api_port", "processor_port")}
+        return {name: free_port() for name in ("receiver_port", "api_port", "processor_port", "auth_port")}
 
 
 def processes(directory: Path) -> dict[int, str]:

@@ -2,10 +2,11 @@
 
 import os
 from collections.abc import Mapping
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from footfall.entries import Reason
@@ -16,6 +17,8 @@ ENV_PREFIX = "FOOTFALL_"
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 Appendfsync = Literal["everysec", "always"]
+#: what a token may do: post check-ins of any user; or that, and manage users and locations
+Role = Literal["checkin", "admin"]
 Workers = Annotated[int, Field(ge=1, le=256)]
 
 
@@ -71,14 +74,49 @@ class Settings(BaseSettings):
         description="Processed entries kept beyond `retain` while a consumer group needs them; 0: none.",
     )
 
+    # --- who may do what
+    auth: bool = Field(False, description="A check-in needs a session or a token; with `footfall up`: people sign in.")
+    session_ttl_s: int = Field(
+        604_800, ge=1, le=31_536_000, description="Seconds after which a session that is not used ends."
+    )
+    session_secure: bool = Field(False, description="Browsers send the session's cookie over HTTPS only.")
+    login_per_email: int = Field(
+        10, ge=1, le=1_000_000, description="Failed attempts to sign in with one e-mail within `login_window_s`."
+    )
+    login_per_address: int = Field(
+        100, ge=1, le=1_000_000, description="Failed attempts to sign in from one address within `login_window_s`."
+    )
+    login_window_s: int = Field(
+        900, ge=1, le=86_400, description="Seconds after its first failed attempt that a count of attempts ends."
+    )
+    trusted_proxies: str | None = Field(
+        None,
+        description="Networks of proxies, with commas between, that say in X-Forwarded-For for whom they ask.",
+    )
+    tokens_role: Role = Field("checkin", description="What the token may do: `checkin`: post check-ins; `admin`: all.")
+    tokens_rate: int = Field(
+        0, ge=0, le=1_000_000, description="Check-ins that the token may post in a second; 0: no limit."
+    )
+    tokens_json: bool = Field(False, description="Print JSON.")
+
     # --- where the services listen
     host: str = Field("127.0.0.1", description="Address to listen on.")
     receiver_port: Port = Field(8082, description="Port of the receiver.")
     receiver_workers: Workers = Field(1, description="Receiver processes.")
     api_port: Port = Field(8081, description="Port of the API server.")
     api_workers: Workers = Field(1, description="API server processes.")
+    auth_port: Port = Field(8083, description="Port of the auth service.")
+    auth_workers: Workers = Field(1, description="Auth service processes.")
     processor_port: Port | None = Field(
         None, description="Port of the processor's health and metrics. Without it: none, with `footfall up` 8084."
+    )
+    cors_origins: str | None = Field(
+        None,
+        pattern=r"^(\*|https?://[^\s/,*]+(,https?://[^\s/,*]+)*)$",
+        description="Origins of web pages that may use the services, with commas between, or `*`; without it: none.",
+    )
+    live_heartbeat_s: float = Field(
+        15.0, gt=0, le=3600, description="Seconds between signs of life in a live feed that has nothing to say."
     )
     api_reload: bool = Field(False, description="Restart the API server when its code changes (for development).")
 
@@ -95,6 +133,14 @@ class Settings(BaseSettings):
         description="Seconds after which a standby takes over from a processor that was killed; 0: none stands by.",
     )
 
+    # --- what is kept of the newest check-ins
+    history: int = Field(
+        100, ge=0, le=1000, description="Newest check-ins kept of each user and of each location; 0: none."
+    )
+    now: bool = Field(True, description="Keep who checked in at each location within the last three hours.")
+    hourly: bool = Field(True, description="Keep each location's check-ins per hour of the last week.")
+    trending: bool = Field(True, description="Keep which locations have more check-ins than an hour ago.")
+
     # --- loading and generating
     load_from: Path | None = Field(
         None,
@@ -102,10 +148,15 @@ class Settings(BaseSettings):
     )
     load_reset: bool = Field(False, description="Replace check-ins that came through a receiver.")
     load_yes: bool = Field(False, description="Do not ask for the typed confirmation.")
-    bcrypt_cost: int = Field(12, ge=4, le=16, description="bcrypt cost for passwords in a file of one's own.")
+    bcrypt_cost: int = Field(12, ge=4, le=16, description="bcrypt cost for passwords that are given in clear.")
     generate_rate: float = Field(50.0, gt=0, le=1_000_000, description="Check-ins per second, on average.")
     generate_count: int | None = Field(None, ge=1, description="Stop after this many. Without it: at Ctrl-C.")
     generate_url: str | None = Field(None, description="Receiver to post to. Without it: the one on this machine.")
+    generate_token: str | None = Field(
+        None,
+        pattern=r"^ff_[A-Za-z0-9_-]{43}$",
+        description="Token to post with. Without it: for this machine, the one in the data directory, if there is one.",
+    )
     generate_seed: int | None = Field(None, description="Seed of the random numbers, to repeat a run.")
     status_json: bool = Field(False, description="Print JSON.")
     status_watch: bool = Field(False, description="Show it again every second, with rates, until Ctrl-C.")
@@ -122,6 +173,18 @@ class Settings(BaseSettings):
     # --- logs
     log_level: LogLevel = Field("info", description="Least level to log.")
     log_format: LogFormat = Field("text", description="`text` for a person, `json` for a machine.")
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _networks(cls, value: str | None) -> str | None:
+        for network in (value or "").split(",") if value is not None else ():
+            ip_network(network.strip())
+        return value
+
+    @property
+    def proxies(self) -> list[IPv4Network | IPv6Network]:
+        """The networks in `trusted_proxies`."""
+        return [ip_network(network.strip()) for network in (self.trusted_proxies or "").split(",") if network.strip()]
 
     @property
     def appendfsync(self) -> Appendfsync:

@@ -18,6 +18,7 @@ from rich.progress import Progress
 from footfall.config import Settings
 from footfall.entries import Fields, read
 from footfall.errors import BrokenKeyError, FootfallError, LoadingError, RefusedError
+from footfall.kept import BUCKET_MS, Kept
 from footfall.keys import Keys
 from footfall.model import MAX_TIME_MS
 from footfall.replies import escaped
@@ -187,13 +188,22 @@ def _send_retry(client: Redis, settings: Settings, letters: list[DeadLetter], ge
         keys.users_recent,
         keys.users_last_seen,
         keys.locations_by_checkins,
+        keys.users_removed,
+        keys.locations_removed,
+        keys.trending_state,
+        *keys.trending_orders,
     ]
-    arguments: list[Argument] = [generation, settings.unknown_ids]
+    kept = map(int, Kept.by(settings))
+    arguments: list[Argument] = [generation, settings.unknown_ids, *kept]
     for letter in letters:
         found = read(letter.entry_id, letter.fields)
         if isinstance(found, Fields):
-            script_keys += (keys.user(found.user_id), keys.location(found.location_id))
-            arguments += (letter.id, letter.entry_id, b"", found.user_id, found.location_id, found.star_rating)
+            user, location = found.user_id, found.location_id
+            bucket = int(letter.entry_id.partition(b"-")[0]) // BUCKET_MS
+            script_keys += (keys.user(user), keys.location(location))
+            script_keys += (keys.user_history(user), keys.location_history(location))
+            script_keys += (keys.location_now(location), keys.location_hours(location), keys.trending_bucket(bucket))
+            arguments += (letter.id, letter.entry_id, b"", user, location, found.star_rating)
         else:
             arguments += (letter.id, letter.entry_id, found.value, b"", b"", b"")
     return RETRY_DEAD_LETTERS.run_sync(client, script_keys, arguments)

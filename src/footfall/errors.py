@@ -1,6 +1,7 @@
 """Every error, with the HTTP status it is answered with, and every exit code."""
 
 import re
+from collections.abc import Mapping
 from enum import IntEnum
 from typing import ClassVar
 
@@ -32,6 +33,8 @@ class FootfallError(Exception):
     exit_code: ClassVar[ExitCode] = ExitCode.FAILURE
     #: seconds after which another try makes sense (the Retry-After header); None when it does not
     retry_after: ClassVar[int | None] = None
+    #: other headers of the answer
+    headers: ClassVar[Mapping[str, str]] = {}
     #: what metrics call it: `backlog-full` for a BacklogFullError
     reason: ClassVar[str] = "failed"
 
@@ -126,6 +129,29 @@ class MalformedError(FootfallError):
     status = 400
 
 
+class UnauthorizedError(FootfallError):
+    """The request does not say who sends it, or what it says is not known (any more)."""
+
+    status = 401
+    headers: ClassVar[Mapping[str, str]] = {"www-authenticate": "Bearer"}
+
+
+class ForbiddenError(FootfallError):
+    """Who sends the request may not do this."""
+
+    status = 403
+
+
+class RateLimitedError(FootfallError):
+    """Too many in too short a time; after `retry_after` seconds there may be more."""
+
+    status = 429
+
+    def __init__(self, message: str, retry_after: int) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after  # type: ignore[misc]
+
+
 class TooLargeError(FootfallError):
     """The body is larger than the route takes."""
 
@@ -148,6 +174,12 @@ class InvalidError(FootfallError):
         self.errors = errors
 
 
+class BadCursorError(InvalidError):
+    """A page is asked for with a cursor that no link has."""
+
+    status = 400
+
+
 class KeyReusedError(FootfallError):
     """The Idempotency-Key belongs to a request with another body."""
 
@@ -156,6 +188,12 @@ class KeyReusedError(FootfallError):
 
 class DuplicateError(FootfallError):
     """The same user has checked in at the same location within `duplicate_window_s`."""
+
+    status = 409
+
+
+class ConflictError(FootfallError):
+    """What is to be added is there already, or was removed for good; or what is to be unique is another one's."""
 
     status = 409
 

@@ -1,6 +1,7 @@
 """uvicorn's HTTP/1.1 protocol, mended where it would mislead a client or wait for one without end."""
 
 import asyncio
+from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any, cast
 
@@ -9,7 +10,7 @@ from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from footfall.config import Settings
-from footfall.problems import MEDIA_TYPE, Problem, request_id, title
+from footfall.problems import MEDIA_TYPE, Answer, Problem, request_id, title
 
 #: bytes that a request's first line and headers may take, roughly (they are counted by network reads)
 _MAX_HEAD = 64 * 1024
@@ -17,7 +18,18 @@ _MAX_HEAD = 64 * 1024
 
 def limits(settings: Settings) -> dict[str, Any]:
     """What the protocol looks for in the state that an app shares with it."""
-    return {"request_timeout": settings.request_timeout, "max_connections": settings.max_connections}
+    return {
+        "request_timeout": settings.request_timeout,
+        "max_connections": settings.max_connections,
+        "cors": settings.cors_origins is not None,
+    }
+
+
+def written(headers: Sequence[tuple[bytes, bytes]], answer: Answer, *, is_last: bool) -> bytes:
+    """The bytes of an answer as uvicorn writes it, after these headers of the server."""
+    own = {**answer.headers, "content-length": str(len(answer.body)), **({"connection": "close"} if is_last else {})}
+    lines = [*headers, *((name.encode(), value.encode()) for name, value in own.items())]
+    return STATUS_LINE[answer.status] + b"".join(b"%b: %b\r\n" % line for line in lines) + b"\r\n" + answer.body
 
 
 class HttpProtocol(HttpToolsProtocol):
@@ -55,6 +67,11 @@ class HttpProtocol(HttpToolsProtocol):
             self._answering.disconnected = True
         self._unset_deadline()
 
+    def shutdown(self) -> None:
+        super().shutdown()
+        if stop_streams := self.app_state.get("stop_streams"):  # answers that would never end
+            stop_streams()
+
     def data_received(self, data: bytes) -> None:
         if self._refusal is not None:
             return
@@ -80,10 +97,13 @@ class HttpProtocol(HttpToolsProtocol):
             self._refuse(400, "the request ends too early")
         elif cycle is not None:
             cycle.keep_alive = False
+            if cycle.scope["state"].get("is_endless"):  # nobody waits for the end of it
+                return False
         return cycle is not None  # whether to keep the connection open until the answer is written
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
+        self.scope["state"]["abort"] = self.transport.abort
         self._head_size = 0
         self._in_message = True
         self._set_deadline()
@@ -166,11 +186,9 @@ class HttpProtocol(HttpToolsProtocol):
             # of the request that cannot be read on, as far as its headers were read
             sent = dict(self.headers).get(b"x-request-id", b"").decode("latin-1") if self._in_message else None
             problem = Problem(title=title(status), status=status, detail=detail, request_id=request_id(sent))
-            body = msgspec.json.encode(problem)
-            headers = {"content-type": MEDIA_TYPE, "content-length": str(len(body)), "connection": "close"}
+            headers = {"content-type": MEDIA_TYPE}
             if status == HTTPStatus.SERVICE_UNAVAILABLE:
                 headers["retry-after"] = "1"
-            lines = [*self.server_state.default_headers, *((k.encode(), v.encode()) for k, v in headers.items())]
-            head = STATUS_LINE[status] + b"".join(b"%s: %s\r\n" % line for line in lines)
-            self.transport.write(head + b"\r\n" + body)
+            answer = Answer(status, headers, msgspec.json.encode(problem))
+            self.transport.write(written(self.server_state.default_headers, answer, is_last=True))
             self.transport.close()

@@ -48,6 +48,14 @@ class Keys:
         self.locations_by_checkins = root + b":locations:bycheckins"
         #: geo: location id
         self.locations_geo = root + b":locations:geo"
+        #: hash: `window order building`: which window of time the order of trending locations stands for
+        self.trending_state = root + b":trending:state"
+        #: zsets, expiring: location id (16 digits) by check-ins of the hour before - those of the last hour; one holds
+        #: while the other is made for the next window. Who takes a location out of both also removes the state's field
+        #: `building`.
+        self.trending_orders = (root + b":trending:0", root + b":trending:1")
+        #: hash: SHA-256 of a token -> JSON `name role created rate`
+        self.tokens = root + b":tokens"
 
         #: what the keys of users and of locations begin with, as text: an id is added to it for each check-in
         self.user_text = f"{prefix}:users:"
@@ -59,6 +67,11 @@ class Keys:
         self._location = root + b":locations:"
         self._details = root + b":locationdetails:"
         self._category = root + b":locations:category:"
+        self._user_history = root + b":history:user:"
+        self._location_history = root + b":history:location:"
+        self._location_now = root + b":now:"
+        self._location_hours = root + b":hourly:"
+        self._trending_bucket = root + b":trending:bucket:"
 
     def user(self, user_id: int | bytes) -> bytes:
         """Hash: `id firstName lastName email password numCheckins lastCheckin lastSeenAt`."""
@@ -72,13 +85,59 @@ class Keys:
         """String (JSON): `id hours socials website description phone`."""
         return self._details + b"%d" % location_id
 
-    def idempotency(self, key: str, part: int = 0) -> bytes:
-        """String, expiring: fingerprint and outcomes of a request, or of one part of it. No key has a space in it."""
-        return b"%b:idempotency:%b%b" % (self.prefix.encode(), key.encode(), b" %d" % part if part else b"")
+    def idempotency(self, key: str, part: int = 0, owner: str = "") -> bytes:
+        """String, expiring: fingerprint and outcomes of a request, or of one part of it. No key has a space in it.
+
+        `owner`: whose key it is while sign-in is on, without a colon.
+        """
+        family = f"{self.prefix}:idempotency-of:{owner}:" if owner else f"{self.prefix}:idempotency:"
+        return b"%b%b%b" % (family.encode(), key.encode(), b" %d" % part if part else b"")
 
     def duplicate(self, user_id: int, location_id: int) -> bytes:
         """String, expiring: id of the user's last entry at the location."""
         return b"%b:duplicate:%d:%d" % (self.prefix.encode(), user_id, location_id)
+
+    def session(self, digest: str) -> bytes:
+        """String (JSON), expiring: whose session it is whose id has this SHA-256."""
+        return b"%b:session:%b" % (self.prefix.encode(), digest.encode())
+
+    def user_sessions(self, user_id: int) -> bytes:
+        """Set, expiring: the digests of the user's sessions; some may have ended."""
+        return b"%b:usersessions:%d" % (self.prefix.encode(), user_id)
+
+    def login_attempts(self, digest: str) -> bytes:
+        """String (int), expiring: attempts to sign in with the e-mail, or from the address, that has this SHA-256."""
+        return b"%b:loginattempts:%b" % (self.prefix.encode(), digest.encode())
+
+    def token_quota(self, digest: str) -> bytes:
+        """String, expiring: `<second>:<check-ins>`, what was given to receivers of a token's rate in this second."""
+        return b"%b:tokenquota:%b" % (self.prefix.encode(), digest.encode())
+
+    def user_history(self, user_id: int | bytes) -> bytes:
+        """List: `<entry id> <location> <stars>` of the user's newest check-ins, newest first."""
+        return self._user_history + (b"%d" % user_id if isinstance(user_id, int) else user_id)
+
+    def location_history(self, location_id: int | bytes) -> bytes:
+        """List: `<entry id> <user> <stars>` of the newest check-ins there, newest first."""
+        return self._location_history + (b"%d" % location_id if isinstance(location_id, int) else location_id)
+
+    def location_now(self, location_id: int | bytes) -> bytes:
+        """Zset, expiring: user id (16 digits) by -ms of the last check-in there, at least of the last three hours.
+
+        `renewed` has the number of three hours (since 1970) in which those that are older were removed.
+        """
+        return self._location_now + (b"%d" % location_id if isinstance(location_id, int) else location_id)
+
+    def location_hours(self, location_id: int | bytes) -> bytes:
+        """Hash, expiring: hour (since 1970) -> check-ins there, at least of the last week.
+
+        `renewed` has the hour in which those that are older were removed.
+        """
+        return self._location_hours + (b"%d" % location_id if isinstance(location_id, int) else location_id)
+
+    def trending_bucket(self, bucket: int) -> bytes:
+        """Hash, expiring: location id (16 digits) -> check-ins in these five minutes (since 1970)."""
+        return self._trending_bucket + b"%d" % bucket
 
     def category(self, category: str) -> bytes:
         """Zset: location id, score = id."""

@@ -13,14 +13,20 @@ from msgspec import Meta
 MAX_ID = 2**53 - 1
 #: ms; beyond it (year 2286) a time has more than the 13 digits that the last-seen index keeps
 MAX_TIME_MS = 9_999_999_999_999
+#: degrees; the server's geo index ends at this latitude (Web Mercator)
+MAX_LONGITUDE, MAX_LATITUDE = 180.0, 85.05112878
 
 Id = Annotated[int, Meta(ge=1, le=MAX_ID)]
 Stars = Annotated[int, Meta(ge=0, le=5)]
 Count = Annotated[int, Meta(ge=0, le=MAX_ID)]
 TimeMs = Annotated[int, Meta(ge=0, le=MAX_TIME_MS)]
-#: lng,lat in degrees; the server's geo index ends at these latitudes (Web Mercator)
-Longitude = Annotated[float, Meta(ge=-180, le=180)]
-Latitude = Annotated[float, Meta(ge=-85.05112878, le=85.05112878)]
+#: of a user or a location
+Name = Annotated[str, Meta(min_length=1, max_length=200)]
+Email = Annotated[str, Meta(pattern=r"^[^@\s]{1,64}@[^@\s]{1,190}\Z")]
+Password = Annotated[str, Meta(min_length=1, max_length=200)]
+Category = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}\Z")]
+#: "lng,lat" in degrees
+Place = Annotated[str, Meta(pattern=r"^-?[0-9]{1,3}(\.[0-9]{1,17})?,-?[0-9]{1,2}(\.[0-9]{1,17})?\Z")]
 
 
 class Record(msgspec.Struct, rename="camel", forbid_unknown_fields=True, kw_only=True, frozen=True):
@@ -54,14 +60,19 @@ class LoadedCheckIn(Record, frozen=True, gc=False):
     star_rating: Stars
 
 
-class LoadedUser(Record, frozen=True):
-    """One row of users to load. `password` is clear text, hashed while loading, or a bcrypt hash, kept."""
+class NewUser(Record, frozen=True):
+    """A user as somebody adds one: without counters. `password` is clear text."""
 
     id: Id
-    first_name: Annotated[str, Meta(min_length=1, max_length=200)]
-    last_name: Annotated[str, Meta(min_length=1, max_length=200)]
-    email: Annotated[str, Meta(pattern=r"^[^@\s]{1,64}@[^@\s]{1,190}\Z")]
-    password: Annotated[str, Meta(min_length=1, max_length=200)]
+    first_name: Name
+    last_name: Name
+    email: Email
+    password: Password
+
+
+class LoadedUser(NewUser, frozen=True):
+    """One row of users to load. `password` is clear text, hashed while loading, or a bcrypt hash, kept."""
+
     num_checkins: Count = 0
     last_checkin: TimeMs | None = None
     last_seen_at: Id | None = None
@@ -92,16 +103,21 @@ class LocationDetails(Record, frozen=True):
     phone: Annotated[str, Meta(max_length=50)]
 
 
-class LoadedLocation(Record, frozen=True):
-    """One row of locations to load; `location` is "lng,lat"."""
+class NewLocation(Record, frozen=True):
+    """A location as somebody adds one: without counters."""
 
     id: Id
-    name: Annotated[str, Meta(min_length=1, max_length=200)]
-    category: Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}\Z")]
-    location: Annotated[str, Meta(pattern=r"^-?[0-9]{1,3}(\.[0-9]{1,17})?,-?[0-9]{1,2}(\.[0-9]{1,17})?\Z")]
+    name: Name
+    category: Category
+    location: Place
+    details: LocationDetails | None = None
+
+
+class LoadedLocation(NewLocation, frozen=True):
+    """One row of locations to load."""
+
     num_checkins: Count = 0
     num_stars: Count = 0
-    details: LocationDetails | None = None
 
 
 _ENTRY_ID = re.compile(r"(0|[1-9][0-9]{0,19})-(0|[1-9][0-9]{0,19})")
@@ -118,6 +134,15 @@ def parse_entry_id(text: str) -> tuple[int, int]:
         if ms < 2**64 and sequence < 2**64:
             return ms, sequence
     raise ValueError(f"not an entry id: {text[:60]!r}")
+
+
+def indexed_place(longitude: float, latitude: float) -> tuple[float, float]:
+    """A place as the server's geo index is to be given it, and asked for it.
+
+    What lies exactly at its upper ends (180 degrees east, for one) it would put where no search nearby finds it: such
+    a place moves by a millimetre.
+    """
+    return min(longitude, MAX_LONGITUDE - 1e-8), min(latitude, MAX_LATITUDE - 1e-8)
 
 
 def average_stars(num_stars: int, num_checkins: int) -> int:

@@ -61,8 +61,9 @@ def answer(error: FootfallError, request_id: str) -> Answer:
     if status == HTTPStatus.INTERNAL_SERVER_ERROR:
         detail = "the request could not be handled"
     errors = [FieldProblem(*item) for item in error.errors] if isinstance(error, InvalidError) else []
-    headers = {"content-type": MEDIA_TYPE}
+    headers = dict(error.headers)
     if error.retry_after is not None:
         headers["retry-after"] = str(error.retry_after)
+    headers["content-type"] = MEDIA_TYPE  # in the framework's order
     document = Problem(title=title(status), status=status, detail=detail, request_id=request_id, errors=errors)
     return Answer(status, headers, msgspec.json.encode(document))

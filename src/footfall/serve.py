@@ -110,6 +110,8 @@ def _config(app: "ASGIApplication | str", protocol: type[HttpProtocol], **option
         lifespan="on",
         access_log=False,
         server_header=False,
+        # the address of a client is worked out where it matters, from proxies that the settings name
+        proxy_headers=False,
         log_config=None,
         timeout_graceful_shutdown=_GRACE_S,
         **options,

@@ -9,6 +9,7 @@ from asyncio.subprocess import PIPE, STDOUT, Process
 
 import msgspec
 
+from footfall.auth import admin_token
 from footfall.config import Settings
 from footfall.errors import ExitCode, FootfallError, RefusedError
 from footfall.logs import go_on_unread, log
@@ -124,6 +125,8 @@ def run(settings: Settings) -> None:
             log.info("The embedded Valkey listens on %s and keeps its data in %s.", server.url, settings.data_dir)
             if server.owned:
                 load_sample_when_empty(settings)
+            if settings.auth:
+                admin_token.ensure(settings)
         asyncio.run(_supervise(settings, server))
     except KeyboardInterrupt:
         log.info("Stopped before everything was up.")
@@ -157,8 +160,13 @@ def load_sample_when_empty(settings: Settings) -> None:
 def _require_free_ports(settings: Settings) -> None:
     """Say that a port is taken before anything is started; a part that finds it so later ends with the same error."""
     with contextlib.ExitStack() as listeners:
-        for setting in ("receiver_port", "api_port", "processor_port"):
+        for setting in _ports(settings):
             listeners.enter_context(listen(setting, settings))
+
+
+def _ports(settings: Settings) -> list[str]:
+    """The settings of the ports that the parts listen on."""
+    return ["receiver_port", "api_port", "processor_port", *(["auth_port"] if settings.auth else [])]
 
 
 async def _supervise(settings: Settings, server: EmbeddedServer | None) -> None:
@@ -171,7 +179,7 @@ async def _supervise(settings: Settings, server: EmbeddedServer | None) -> None:
     # the loop's own handlers would be in the way while it is closed: it drops them after the pipe that they write to
     for number in _SIGNALS:
         signal.signal(number, on_signal)
-    names = ("receiver", "processor", "api")
+    names = ["receiver", "processor", "api", *(["auth"] if settings.auth else [])]
     parts = [await Part.start(name, settings) for name in names]
     watches = [asyncio.create_task(part.ended()) for part in parts]
     if server is not None:
@@ -208,29 +216,38 @@ async def _greet(settings: Settings) -> None:
     """Say where everything is, as soon as it is there."""
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)
     deadline = time.monotonic() + _START_S
-    for port in (settings.receiver_port, settings.api_port, settings.processor_port):
-        while not await _listens(host, port):
+    for setting in _ports(settings):
+        while not await _listens(host, getattr(settings, setting)):
             if time.monotonic() > deadline:
                 return
             await asyncio.sleep(0.02)
     local = settings.model_copy(update={"host": host})
-    receiver, api, processor = (url(name, local) for name in ("receiver_port", "api_port", "processor_port"))
+    receiver, api, processor, auth = (url(f"{name}_port", local) for name in ("receiver", "api", "processor", "auth"))
     server = parse(settings.server_url)
     if settings.log_format == "json":
-        log.info(
-            "Footfall is up: receiver %s, API server %s, processor %s, server %s", receiver, api, processor, server
-        )
+        services = f"receiver {receiver}, API server {api}, processor {processor}"
+        services += f", auth service {auth}" if settings.auth else ""
+        log.info("Footfall is up: %s, server %s", services, server)
         return
+    auth_line, sign_in, cookies = "", "", ""
+    if settings.auth:
+        from footfall.sample import PASSWORD  # noqa: PLC0415
+
+        auth_line = f"\n  auth        {auth}/login   (docs: {auth}/docs)"
+        sign_in = f"""
+  curl {auth}/login -c cookies -H 'Content-Type: application/json' \\
+       -d '{{"email": "sophia.marshall@example.com", "password": "{PASSWORD}"}}'"""
+        cookies = " -b cookies"
     _show(
         f"""
 Footfall is up.
   receiver    {receiver}/api/checkin   (docs: {receiver}/docs)
-  API server  {api}/api/checkins/latest   (docs: {api}/docs)
+  API server  {api}/api/checkins/latest   (docs: {api}/docs){auth_line}
   processor   {processor}/metrics   (also: /readyz)
   server      {server}
 
-Try it, then ask for the user:
-  curl {receiver}/api/checkin -H 'Content-Type: application/json' \\
+Try it, then ask for the user:{sign_in}
+  curl {receiver}/api/checkin{cookies} -H 'Content-Type: application/json' \\
        -d '{{"userId": 180, "locationId": 13, "starRating": 4}}'
   curl {api}/api/user/180
 

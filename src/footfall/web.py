@@ -1,34 +1,62 @@
 """What every HTTP service shares: the framework's set-up, errors as problem documents, the docs page."""
 
-from collections.abc import Callable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from http import HTTPStatus
 from typing import Any
 
 import msgspec
-from litestar import Litestar, Request, Response, get
+from litestar import HttpMethod, Litestar, Request, Response, get, route
 from litestar.datastructures import State
 from litestar.di import Provide
 from litestar.exceptions import HTTPException
+from litestar.exceptions.http_exceptions import RequestEntityTooLarge
+from litestar.handlers import HTTPRouteHandler
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.datastructures import ResponseSpec
+from litestar.openapi.spec import Components, Example, SecurityScheme
 from litestar.plugins import PluginProtocol
 from litestar.types import ControllerRouterHandler
 
 from footfall import __version__
+from footfall.caching import App as AsgiApp
+from footfall.caching import Caching
+from footfall.cors import Cors
 from footfall.docs_page import DocsPage, docs
-from footfall.errors import FootfallError, InvalidError
+from footfall.errors import BadCursorError, FootfallError, InvalidError, TooLargeError
 from footfall.logs import log
-from footfall.problems import MEDIA_TYPE, Problem, answer, request_id, title
+from footfall.postman import PostmanCollection
+from footfall.problems import MEDIA_TYPE, FieldProblem, Problem, answer, request_id, title
+
+#: the query parameter in which a list takes its cursor
+CURSOR = "after"
 
 
 class App(Litestar):
-    """A Litestar app that shares `app.state.shared` with the protocol that reads its requests."""
+    """A Litestar app that shares `app.state.shared` with the protocol that reads its requests.
+
+    Caching and CORS lie before it.
+    """
+
+    def __init__(self, *, cors_origins: str | None, **options: Any) -> None:
+        super().__init__(**options)
+        self._outermost: AsgiApp = Caching(super().__call__)
+        if cors_origins is not None:
+            self._outermost = Cors(self._outermost, cors_origins)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "lifespan":  # the server gives this to each of its connections (ASGI's lifespan state)
             self.state.shared = scope["state"]
-        await super().__call__(scope, receive, send)
+        await self._outermost(scope, receive, send)
+
+
+def answers(
+    example: msgspec.Struct, status: int = 200, description: str = "Request fulfilled"
+) -> dict[int, ResponseSpec]:
+    """What a route's description says of its success: an answer of this type, such as this one."""
+    examples = [Example(value=msgspec.to_builtins(example))]
+    return {status: ResponseSpec(type(example), generate_examples=False, description=description, examples=examples)}
 
 
 class Alive(msgspec.Struct):
@@ -37,7 +65,13 @@ class Alive(msgspec.Struct):
     status: str = "alive"
 
 
-@get("/healthz", summary="Whether the process lives", sync_to_thread=False, tags=["running it"])
+@get(
+    "/healthz",
+    summary="Whether the process lives",
+    responses=answers(Alive()),
+    sync_to_thread=False,
+    tags=["running it"],
+)
 def healthz() -> Alive:
     """Answers as long as the process can answer anything."""
     return Alive()
@@ -54,13 +88,17 @@ def create_app(
     lifespan: Lifespan,
     provide: Sequence[str],
     plugins: Sequence[PluginProtocol] = (),
+    cors_origins: str | None = None,
+    security_schemes: Mapping[str, SecurityScheme] | None = None,
 ) -> App:
     """An app that answers errors as problem documents and describes itself at `/docs` and `/schema`.
 
-    `provide` names what the lifespan puts into the app's state and handlers take as parameters.
+    `provide` names what the lifespan puts into the app's state and handlers take as parameters; `cors_origins` is the
+    setting; `security_schemes` are those that routes name as their `security`.
     """
     return App(
-        route_handlers=[*handlers, docs],
+        cors_origins=cors_origins,
+        route_handlers=[*_options(handlers), *handlers, docs],
         plugins=plugins,
         lifespan=[lifespan],
         dependencies={name: Provide(_from_state(name), sync_to_thread=False) for name in provide},
@@ -74,24 +112,93 @@ def create_app(
             version=__version__,
             description=description,
             path="/schema",
-            render_plugins=[DocsPage()],
+            render_plugins=[DocsPage(), PostmanCollection()],
             use_handler_docstrings=True,
+            components=Components(security_schemes=dict(security_schemes or {})),
         ),
         logging_config=None,
     )
 
 
+def _options(handlers: Sequence[ControllerRouterHandler]) -> list[HTTPRouteHandler]:
+    """Handlers of OPTIONS for paths that several handlers share: the framework's own names the methods of the first."""
+    methods: dict[str, set[str]] = defaultdict(set)
+    shared = set()
+    for handler in handlers:
+        if isinstance(handler, HTTPRouteHandler):
+            for path in handler.paths:
+                if path in methods:
+                    shared.add(path)
+                methods[path] |= handler.http_methods
+    return [_options_of(path, methods[path] | {"OPTIONS"}) for path in sorted(shared)]
+
+
+def _options_of(path: str, methods: set[str]) -> HTTPRouteHandler:
+    @route(path, http_method=[HttpMethod.OPTIONS], status_code=204, include_in_schema=False, sync_to_thread=False)
+    def allowed() -> Response[None]:
+        return Response(None, headers={"allow": ", ".join(sorted(methods))})
+
+    return allowed
+
+
+async def body_of(request: Request[Any, Any, Any], most: int) -> bytes:
+    """The body, read to its end. Raises TooLargeError when it has more than so many bytes."""
+    body = bytearray()
+    too_large = TooLargeError(f"the body of this request takes at most {most} bytes")
+    try:
+        async for part in request.stream():
+            if len(body) <= most:
+                body += part
+    except RequestEntityTooLarge:  # so much that the rest is not even read
+        raise too_large from None
+    if len(body) > most:
+        raise too_large
+    return bytes(body)
+
+
 def problems(*statuses: int) -> dict[int, ResponseSpec]:
     """What a route's description says of the errors that it answers with."""
     return {
-        status: ResponseSpec(Problem, generate_examples=False, media_type=MEDIA_TYPE, description=title(status))
+        status: ResponseSpec(
+            Problem,
+            generate_examples=False,
+            media_type=MEDIA_TYPE,
+            description=title(status),
+            examples=[Example(value=msgspec.to_builtins(_problem_like(status)))],
+        )
         for status in statuses
     }
 
 
+#: what is wrong, for example
+_DETAILS = {
+    400: "the body is not JSON",
+    401: "the request does not say who sends it",
+    403: "a check-in must be the signed-in user's own",
+    404: "there is no such user",
+    409: "the id is taken",
+    413: "the body of this request takes at most 16384 bytes",
+    415: "the content type must be application/json",
+    422: "starRating: must be at most 5",
+    429: "too many in too short a time",
+    503: "the server is not available",
+}
+
+
+def _problem_like(status: int) -> Problem:
+    detail, request_id = _DETAILS.get(status, title(status)), "7d1c5e0b9a3f4c21"
+    errors = [FieldProblem(*detail.split(": "))] if status == 422 else []
+    return Problem(title=title(status), status=status, detail=detail, request_id=request_id, errors=errors)
+
+
 def metrics_answer() -> dict[int, ResponseSpec]:
     """What the description of a route says that answers with metrics."""
-    return {200: ResponseSpec(str, generate_examples=False, media_type="text/plain", description="Text format")}
+    example = Example(value="# TYPE footfall_something_total counter\nfootfall_something_total 5.0\n")
+    return {
+        200: ResponseSpec(
+            str, generate_examples=False, media_type="text/plain", description="Text format", examples=[example]
+        )
+    }
 
 
 def metrics_response(text: bytes) -> Response[bytes]:
@@ -126,8 +233,9 @@ def _http_exception(request: Request[Any, Any, Any], error: HTTPException) -> Re
     """Errors that the framework finds by itself: no such route, wrong method, parameters, sizes."""
     extra = error.extra
     if error.status_code == HTTPStatus.BAD_REQUEST and isinstance(extra, list):
-        invalid = InvalidError([(str(item.get("key", "")), str(item["message"])) for item in extra])
-        return footfall_error(request, invalid)
+        errors = [(str(item.get("key", "")), str(item["message"])) for item in extra]
+        kind = BadCursorError if any(name == CURSOR for name, _ in errors) else InvalidError
+        return footfall_error(request, kind(errors))
     status = error.status_code
     document = Problem(title=title(status), status=status, detail=error.detail, request_id=_request_id(request))
     body = msgspec.json.encode(document)

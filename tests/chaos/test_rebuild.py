@@ -121,7 +121,8 @@ def test_a_rebuild_keeps_up_with_a_processor_under_full_load(server: Server, cli
         pipeline.execute_command("XADD", "ncc:checkins", "*", *check_in)
     pipeline.execute()
     wreck(client, rng)
-    with Footfall("processor", settings={"redis_url": server.url}) as processor, Rebuilds(server) as rebuilds:
+    settings = {"redis_url": server.url, "retain": 10_000_000}
+    with Footfall("processor", settings=settings) as processor, Rebuilds(server) as rebuilds:
         processor.wait_for("Processed ")
         rebuilds.run()
         at = int(client.get("ncc:checkinprocessor:processed"))

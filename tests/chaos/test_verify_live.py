@@ -70,7 +70,7 @@ def test_a_busy_system_is_verified_without_a_false_alarm(server: Server, client:
     load_records(client)
     with (
         Receiver(server.url) as receiver,
-        Footfall("processor", settings={"redis_url": server.url, "processor_batch": 50}),
+        Footfall("processor", settings={"redis_url": server.url, "processor_batch": 50, "retain": 10_000_000}),
         Poster(receiver, random_check_ins(rng, USERS, LOCATIONS)) as poster,
         Operator(server, rng) as operator,
     ):

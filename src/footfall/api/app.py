@@ -1,16 +1,40 @@
 """The API server's app: every route."""
 
+import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 
 from litestar import Litestar
 
-from footfall.api import checkins, locations, users
+from footfall.api import (
+    checkins,
+    details,
+    history,
+    live,
+    location_lists,
+    locations,
+    manage_locations,
+    manage_users,
+    me,
+    nearby,
+    now,
+    user_lists,
+    users,
+)
+from footfall.api.feed import Feed
+from footfall.api.hot import HotReads
 from footfall.api.parameters import Parameters
 from footfall.api.reading import Reader
+from footfall.auth.describe import SECURITY_SCHEMES
+from footfall.auth.sessions import Sessions
 from footfall.config import Settings
 from footfall.http_protocol import limits
+from footfall.kept import Kept
 from footfall.keys import Keys
+from footfall.manage.locations import Locations
+from footfall.manage.passwords import PasswordHasher
+from footfall.manage.users import Users
 from footfall.serve import worker_settings
 from footfall.store.books import open_pipeline
 from footfall.web import create_app
@@ -24,17 +48,57 @@ def create(settings: Settings | None = None) -> Litestar:
     async def lifespan(app: Litestar) -> AsyncIterator[None]:
         pipeline = open_pipeline(settings.server_url, settings)
         app.state.reader = Reader(pipeline, Keys(settings.prefix))
-        app.state.shared.update(limits(settings))
+        app.state.shared.update(limits(settings), reader=app.state.reader)
+        app.state.kept = Kept.by(settings)
+        app.state.feed = Feed(
+            pipeline,
+            partial(open_pipeline, settings.server_url, settings, is_quiet=True),
+            Keys(settings.prefix),
+            settings,
+        )
+        app.state.shared["stop_streams"] = app.state.feed.stop
+        app.state.sessions = Sessions(pipeline, app.state.reader.keys, settings)
+        hasher = PasswordHasher(settings.bcrypt_cost)
+        app.state.managed_users = Users(pipeline, app.state.reader.keys, hasher)
+        app.state.managed_locations = Locations(pipeline, app.state.reader.keys)
         pipeline.start()
         await pipeline.settle()
+        # what is there now stays: collections that looked at it took a third of the time of large answers
+        gc.freeze()
         yield
         await pipeline.close()
+        hasher.close()
 
-    return create_app(
+    app = create_app(
         title="Footfall API",
         description="What is known about check-ins, users and locations.",
-        handlers=[*checkins.routes, *users.routes, *locations.routes],
+        handlers=[
+            *checkins.routes,
+            *live.routes,
+            *users.routes,
+            *me.routes,
+            *user_lists.routes,
+            *locations.routes,
+            *details.routes,
+            *location_lists.routes,
+            *nearby.routes,
+            *history.routes,
+            *now.routes,
+            *manage_users.routes,
+            *manage_locations.routes,
+        ],
         lifespan=lifespan,
-        provide=("reader",),
+        provide=(
+            "reader",
+            "feed",
+            "kept",
+            "sessions",
+            "managed_users",
+            "managed_locations",
+        ),
         plugins=[Parameters()],
+        cors_origins=settings.cors_origins,
+        security_schemes=SECURITY_SCHEMES,
     )
+    app.asgi_handler = HotReads(app)
+    return app

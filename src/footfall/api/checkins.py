@@ -1,6 +1,6 @@
 """What the API answers about check-ins. Entries that are not check-ins (they become dead letters) are left out."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from litestar import Response, get
 from litestar.datastructures import ResponseHeader
@@ -9,6 +9,7 @@ from litestar.openapi.spec import Example
 from litestar.params import PathParameter, QueryParameter
 
 from footfall import entries
+from footfall.api import encode
 from footfall.api.describe import answers_like
 from footfall.api.parameters import EntryIdParameter, LimitParameter, TimeParameter
 from footfall.api.reading import Reader
@@ -56,7 +57,7 @@ def _check_in(entry: RawEntry) -> Entry | None:
         )
     ],
     operation_class=answers_like([_FIRST]),
-    responses=problems(422, 503),
+    responses=problems(400, 422, 503),
 )
 async def between(
     reader: NamedDependency[Reader],
@@ -68,9 +69,12 @@ async def between(
         TimeParameter,
         PathParameter(description="Last time, in ms, included", examples=[Example(value=_FIRST.timestamp)]),
     ],
-    limit: Annotated[LimitParameter, QueryParameter(description="Length of a page")] = _PAGE,
+    limit: Annotated[
+        LimitParameter, QueryParameter(description="Length of a page", examples=[Example(value=100)])
+    ] = _PAGE,
     after: Annotated[
-        EntryIdParameter, QueryParameter(description="Continue after the entry with this id")
+        EntryIdParameter,
+        QueryParameter(description="Continue after the entry with this id", examples=[Example(value="0-0")]),
     ] = _BEGINNING,
 ) -> Response[list[Entry]]:
     """Check-ins between two times, both included, in the order in which they came.
@@ -91,7 +95,8 @@ async def between(
     if len(found) > limit:
         last = page[-1][0].decode()
         headers["Link"] = f'</api/checkins/{start}/{end}?limit={limit}&after={last}>; rel="next"'
-    return Response([entry for raw in page if (entry := _check_in(raw))], headers=headers)
+    body: Any = encode.check_ins(page)  # bytes, which the framework sends as they are
+    return Response(body, headers=headers)
 
 
 @get(
@@ -116,4 +121,27 @@ async def latest(reader: NamedDependency[Reader]) -> Entry:
     raise NotFoundError(f"none of the newest {sum(_STEPS_BACK)} entries is a check-in")
 
 
-routes = [between, latest]
+@get(
+    "/api/checkin/{id:str}",
+    summary="A check-in",
+    tags=["check-ins"],
+    response_description="The check-in",
+    operation_class=answers_like(_FIRST),
+    responses=problems(404, 422, 503),
+)
+async def check_in(
+    # named as in the path, so that errors name what the client sees
+    id: Annotated[  # noqa: A002
+        EntryIdParameter,
+        PathParameter(description="The id of its entry", examples=[Example(value=_FIRST.id)]),
+    ],
+    reader: NamedDependency[Reader],
+) -> Entry:
+    """The check-in whose entry has this id, for as long as the stream keeps it."""
+    found: list[RawEntry] = await reader.call("XRANGE", reader.keys.stream, id, id)
+    if found and (entry := _check_in(found[0])):
+        return entry
+    raise NotFoundError("there is no such check-in in the stream")
+
+
+routes = [between, latest, check_in]

@@ -12,17 +12,35 @@ from litestar.openapi.spec.enums import OpenAPIType
 from litestar.plugins import InitPlugin, OpenAPISchemaPlugin
 from litestar.typing import FieldDefinition
 
-from footfall.model import MAX_ID, MAX_TIME_MS, parse_entry_id
+from footfall.model import MAX_ID, MAX_LATITUDE, MAX_LONGITUDE, MAX_TIME_MS, parse_entry_id
 
 #: no sign, no leading zeros, ASCII digits only; longer ones exceed 64 bits
 _is_whole_number = re.compile(r"(0|[1-9][0-9]{0,19})").fullmatch
+#: as in JSON
+_is_decimal = re.compile(r"-?(0|[1-9][0-9]{0,19})(\.[0-9]{1,20})?([eE][+-]?[0-9]{1,3})?").fullmatch
 
 
 #: half of an entry id, as far as a pattern can tell which have 64 bits
 _COUNTER = "(0|[1-9][0-9]{0,18})"
 
 
-class WholeNumber(int):
+class Parameter:
+    """Base of all of them."""
+
+    __slots__ = ()
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """The value, from its text. Raises ValueError, saying what is taken, for anything else."""
+        raise NotImplementedError
+
+    @classmethod
+    def schema(cls) -> Schema:
+        """What the OpenAPI document says of it."""
+        raise NotImplementedError
+
+
+class WholeNumber(Parameter, int):
     """An integer in its one canonical form, between bounds that a subclass sets."""
 
     least: ClassVar[int]
@@ -30,7 +48,6 @@ class WholeNumber(int):
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Raises ValueError, saying what is taken, for anything else."""
         if _is_whole_number(text) and cls.least <= int(text) <= cls.most:
             return cls(text)
         raise ValueError(f"must be a whole number from {cls.least} to {cls.most}")
@@ -57,15 +74,105 @@ class LimitParameter(WholeNumber):
 
     least, most = 1, 1000
 
+    @classmethod
+    def schema(cls) -> Schema:
+        return Schema(type=OpenAPIType.INTEGER, minimum=cls.least, maximum=cls.most, examples=[10])
 
-class EntryIdParameter(str):
+
+class DayParameter(WholeNumber):
+    """A day of the week; 0 is Monday."""
+
+    least, most = 0, 6
+
+
+class StarsParameter(WholeNumber):
+    """How many stars at least: 0 would ask for nothing."""
+
+    least, most = 1, 5
+
+
+class Decimal(Parameter, float):
+    """A finite number, written as in JSON, between bounds that a subclass sets."""
+
+    #: in the words of a refusal
+    bounds: ClassVar[str]
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        if _is_decimal(text) and cls._takes(float(text)):
+            return cls(text)
+        raise ValueError(f"must be a number {cls.bounds}")
+
+    @classmethod
+    def _takes(cls, value: float) -> bool:
+        raise NotImplementedError
+
+
+class LatitudeParameter(Decimal):
+    """In degrees."""
+
+    bounds = f"from -{MAX_LATITUDE:.8f} to {MAX_LATITUDE:.8f}"
+
+    @classmethod
+    def _takes(cls, value: float) -> bool:
+        return abs(value) <= MAX_LATITUDE
+
+    @classmethod
+    def schema(cls) -> Schema:
+        return Schema(type=OpenAPIType.NUMBER, minimum=-MAX_LATITUDE, maximum=MAX_LATITUDE)
+
+
+class LongitudeParameter(Decimal):
+    """In degrees."""
+
+    bounds = f"from -{MAX_LONGITUDE:g} to {MAX_LONGITUDE:g}"
+
+    @classmethod
+    def _takes(cls, value: float) -> bool:
+        return abs(value) <= MAX_LONGITUDE
+
+    @classmethod
+    def schema(cls) -> Schema:
+        return Schema(type=OpenAPIType.NUMBER, minimum=-MAX_LONGITUDE, maximum=MAX_LONGITUDE)
+
+
+class RadiusParameter(Decimal):
+    """In miles."""
+
+    #: a little less than half the way around the earth
+    most: ClassVar[float] = 12_400
+    bounds = f"above 0, at most {most}"
+
+    @classmethod
+    def _takes(cls, value: float) -> bool:
+        return 0 < value <= cls.most
+
+    @classmethod
+    def schema(cls) -> Schema:
+        return Schema(type=OpenAPIType.NUMBER, exclusive_minimum=0, maximum=cls.most)
+
+
+class BooleanParameter(Parameter, int):
+    """`true` or `false`."""
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        if text in ("true", "false"):
+            return cls(text == "true")
+        raise ValueError("must be true or false")
+
+    @classmethod
+    def schema(cls) -> Schema:
+        return Schema(type=OpenAPIType.BOOLEAN)
+
+
+class EntryIdParameter(Parameter, str):
     """The id of an entry, `<ms>-<sequence number>`."""
 
     __slots__ = ()
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Raises ValueError when it is not an entry id."""
         try:
             parse_entry_id(text)
         except ValueError:
@@ -77,11 +184,91 @@ class EntryIdParameter(str):
         return Schema(type=OpenAPIType.STRING, pattern=f"^{_COUNTER}-{_COUNTER}$")
 
 
+class Pattern(Parameter, str):
+    """Text of a pattern that a subclass sets."""
+
+    __slots__ = ()
+    pattern: ClassVar[str]
+    #: in the words of a refusal
+    expected: ClassVar[str]
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        if re.fullmatch(cls.pattern, text):
+            return cls(text)
+        raise ValueError(f"must be {cls.expected}")
+
+    @classmethod
+    def schema(cls) -> Schema:
+        return Schema(type=OpenAPIType.STRING, pattern=f"^{cls.pattern}$")
+
+
+class CategoryParameter(Pattern):
+    """A category of locations."""
+
+    __slots__ = ()
+    pattern = "[a-z0-9][a-z0-9_-]{0,63}"
+    expected = "a category: at most 64 lower-case letters, digits, _ and -"
+
+
+class EmailParameter(Pattern):
+    """An e-mail address, as far as users may have it."""
+
+    __slots__ = ()
+    pattern = r"[^@\s]{1,64}@[^@\s]{1,190}"
+    expected = "an e-mail address"
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        return super().parse(text.removeprefix("/"))  # the framework's, before the rest of a path
+
+
+class CursorParameter(Pattern):
+    """Where a page of a list begins that is ordered by a number: behind `<number>-<id>`."""
+
+    __slots__ = ()
+    pattern = "(0|[1-9][0-9]{0,15})-[1-9][0-9]{0,15}"
+    expected = "from a link to a next page, such as 2332-180"
+
+    @property
+    def number(self) -> str:
+        return self.partition("-")[0]
+
+    @property
+    def id(self) -> str:
+        return self.partition("-")[2]
+
+
+class DistanceCursorParameter(Pattern):
+    """Where a page of a list begins that is ordered by distance: behind `<miles>-<id>`."""
+
+    __slots__ = ()
+    pattern = r"(0|[1-9][0-9]{0,4})\.[0-9]{4}-[1-9][0-9]{0,15}"
+    expected = "from a link to a next page, such as 1.2500-13"
+
+    @property
+    def distance(self) -> float:
+        return float(self.partition("-")[0])
+
+    @property
+    def id(self) -> int:
+        return int(self.partition("-")[2])
+
+
+class SectionsParameter(Pattern):
+    """Sections of a location's details, with commas between them."""
+
+    __slots__ = ()
+    names: ClassVar[tuple[str, ...]] = ("socials", "website", "description", "phone", "hours")
+    pattern = "({0})(,({0}))*".format("|".join(names))
+    expected = "some of " + ",".join(names)
+
+
 def _is_parameter(kind: Any) -> bool:
-    return isinstance(kind, type) and issubclass(kind, WholeNumber | EntryIdParameter)
+    return isinstance(kind, type) and issubclass(kind, Parameter)
 
 
-def _parse(kind: type[WholeNumber | EntryIdParameter], text: str) -> Any:
+def _parse(kind: type[Parameter], text: str) -> Any:
     return kind.parse(text)
 
 

@@ -1,68 +1,54 @@
 """Reading the server for an answer: what is not as Footfall keeps it is an error that names the key."""
 
 from collections.abc import Sequence
+from typing import TypeVar
 
-from footfall.errors import BrokenKeyError, WrongTypeError
+from footfall.api.records import Shape, Value
+from footfall.errors import BrokenKeyError, NotFoundError, WrongTypeError
 from footfall.keys import Keys
 from footfall.store.pipeline import Argument, Pipeline, Reply
+from footfall.store.scripts import READ_RECORDS, Script
 
-#: digits of the largest number that the scripts keep
-_MAX_DIGITS = 16
+T = TypeVar("T")
 
 
 class Reader:
-    """The server, as the handlers see it."""
+    """The server, as the handlers see it.
+
+    All methods raise BrokenKeyError when a key does not hold what it must, UnavailableError when the server does not
+    answer.
+    """
 
     def __init__(self, pipeline: Pipeline, keys: Keys) -> None:
         self.keys = keys
         self._pipeline = pipeline
 
     async def call(self, command: str, key: bytes, *arguments: Argument) -> Reply:
-        """The reply to a command about one key.
-
-        Raises BrokenKeyError when the key holds another type, UnavailableError when the server does not answer.
-        """
+        """The reply to a command about one key."""
         try:
             return await self._pipeline.call(command, key, *arguments)
         except WrongTypeError:
-            raise BrokenKeyError(f"{key.decode()} holds another type than it must") from None
+            raise _wrong_type(key) from None
 
-    async def record(self, key: bytes, fields: Sequence[str]) -> "Record | None":
-        """These fields of a hash, or None when there is no record: one has an `id`, which must be among them."""
-        values: list[bytes | None] = await self.call("HMGET", key, *fields)
-        record = Record(key, dict(zip(fields, values, strict=True)))
-        return record if record.text("id") is not None else None
+    async def run(self, script: Script, keys: Sequence[bytes], arguments: Sequence[Argument]) -> Reply:
+        """The list that a script answers, or `BROKEN <key>`."""
+        reply = await script.run(self._pipeline.connection, keys, arguments)
+        if isinstance(reply, bytes):
+            raise _wrong_type(reply.partition(b" ")[2])
+        return reply
+
+    async def one(self, shape: Shape[T], key: bytes, what: str) -> T:
+        """The answer about one record. Raises NotFoundError, calling it `what`, when there is none."""
+        values: list[Value] = await self.call("HMGET", key, *shape.fields)
+        found = shape.one(key, values)
+        if found is None:
+            raise NotFoundError(f"there is no such {what}")
+        return found
+
+    async def many(self, shape: Shape[T], keys: Sequence[bytes]) -> list[T]:
+        """The answers about many records, read at one moment; those that are not there are left out."""
+        return shape.many(keys, await self.run(READ_RECORDS, keys, shape.fields)) if keys else []
 
 
-class Record:
-    """Some fields of one hash. All methods raise BrokenKeyError when a field is not what it must be."""
-
-    def __init__(self, key: bytes, values: dict[str, bytes | None]) -> None:
-        self._key = key
-        self._values = values
-
-    def text(self, field: str) -> str | None:
-        """The field as text; None when there is none."""
-        value = self._values[field]
-        if value is None:
-            return None
-        try:
-            return value.decode()
-        except UnicodeDecodeError:
-            raise self._broken(field, "UTF-8") from None
-
-    def number(self, field: str) -> int | None:
-        """The field as a number; None when there is none."""
-        value = self._values[field]
-        if value is None:
-            return None
-        if len(value) > _MAX_DIGITS or not value.isdigit():
-            raise self._broken(field, "a number")
-        return int(value)
-
-    def count(self, field: str) -> int:
-        """The field as a number; 0 when there is none, as the scripts reckon."""
-        return self.number(field) or 0
-
-    def _broken(self, field: str, expected: str) -> BrokenKeyError:
-        return BrokenKeyError(f"{self._key.decode()}: {field} is not {expected}")
+def _wrong_type(key: bytes) -> BrokenKeyError:
+    return BrokenKeyError(f"{key.decode(errors='replace')} holds another type than it must")

@@ -7,12 +7,13 @@ import msgspec
 from footfall.audit.differences import Differences
 from footfall.audit.look import Look
 from footfall.audit.records import Location, User, lower
-from footfall.audit.tally import LocationTally, UserTally
-from footfall.loader.records import UserBaseline
-from footfall.model import average_stars
+from footfall.audit.tally import LocationTally, Tally, UserTally
+from footfall.loader.records import LocationBaseline, UserBaseline
+from footfall.model import MAX_LATITUDE, MAX_LONGITUDE, average_stars
 
 #: half a cell of the server's geo index, and a little more for rounding, in degrees
 _GEO_TOLERANCE = 3e-6
+_REMOVED = "counted before it was removed"
 _number = re.compile(rb"0|[1-9][0-9]{0,15}").fullmatch
 
 
@@ -46,6 +47,9 @@ class Comparer:
             self._differences.add(key, None, f"a {found}", "a hash", is_count=True)
             self.noted_users.add(user)
             tally.mark(place, 0)
+            return
+        if found.removed is not None:
+            self._removed_user(user, found, tally)
             return
         try:
             loaded = found.loaded()
@@ -87,6 +91,16 @@ class Comparer:
         for index, score in ((keys.users_by_checkins, found.by_checkins), (keys.users_recent, found.recent)):
             self._score(index, user, score, None)
 
+    def _removed_user(self, user: int, found: User, tally: UserTally) -> None:
+        """Nothing may be left but what is remembered: the check-ins that were counted."""
+        keys = self._keys
+        self._ledger(keys.users_removed, user, found, tally)
+        if found.id is not None or found.num_checkins is not None:
+            self._differences.add(keys.user(user), None, "there", None, "it was removed")
+        self._no_baseline(keys.users_baseline, user, found)
+        for index, score in ((keys.users_by_checkins, found.by_checkins), (keys.users_recent, found.recent)):
+            self._score(index, user, score, None)
+
     def _last(
         self, user: int, place: int, found: User, loaded: UserBaseline, tally: UserTally
     ) -> tuple[int | None, int | None]:
@@ -122,6 +136,9 @@ class Comparer:
             self._differences.add(key, None, f"a {found}", "a hash", is_count=True)
             self.noted_locations.add(location)
             tally.mark(place, 0)
+            return
+        if found.removed is not None:
+            self._removed_location(location, found, tally)
             return
         try:
             loaded = found.loaded()
@@ -176,6 +193,22 @@ class Comparer:
         if found.details_type != b"none":
             self._differences.add(keys.location_details(location), None, "there", None, "there is no such location")
 
+    def _removed_location(self, location: int, found: Location, tally: LocationTally) -> None:
+        """Nothing may be left but what is remembered: the check-ins and stars that were counted."""
+        keys, removed = self._keys, self._keys.locations_removed
+        counted = self._ledger(removed, location, found, tally)
+        stars = tally.stars[tally.place(location)]
+        if isinstance(counted, LocationBaseline) and self._against_stream and counted.num_stars != stars:
+            self._differences.add(removed, location, f"numStars {counted.num_stars}", stars, _REMOVED, is_count=True)
+        if found.id is not None or found.num_checkins is not None:
+            self._differences.add(keys.location(location), None, "there", None, "it was removed")
+        self._no_baseline(keys.locations_baseline, location, found)
+        self._score(keys.locations_by_checkins, location, found.by_checkins, None)
+        if found.longitude is not None and keys.locations_geo not in self.unreadable:
+            self._differences.add(keys.locations_geo, location, "there", None)
+        if found.details_type != b"none":
+            self._differences.add(keys.location_details(location), None, "there", None, "the location was removed")
+
     def _place(self, key: bytes, location: int, found: Location) -> None:
         geo = self._keys.locations_geo
         if geo in self.unreadable:
@@ -195,6 +228,29 @@ class Comparer:
                 self._differences.add(geo, location, f"{there[0]:.6f},{there[1]:.6f}", found.location)
 
     # --- both
+
+    def _ledger(
+        self, removed: bytes, record: int, found: User | Location, tally: Tally
+    ) -> UserBaseline | LocationBaseline | None:
+        """Compare the check-ins that are remembered of a removed record; None when they cannot be read."""
+        place = tally.place(record)
+        try:
+            counted = found.counted()
+        except msgspec.DecodeError:
+            self._differences.add(removed, record, found.removed, "JSON of counters", is_count=True)
+            tally.mark(place, 0)
+            return None
+        tally.mark(place, counted.num_checkins)
+        wanted = tally.counts[place]
+        if self._against_stream and counted.num_checkins != wanted:
+            self._differences.add(
+                removed, record, f"numCheckins {counted.num_checkins}", wanted, _REMOVED, is_count=True
+            )
+        return counted
+
+    def _no_baseline(self, baselines: bytes, record: int, found: User | Location) -> None:
+        if found.baseline is not None:
+            self._differences.add(baselines, record, found.baseline, None, "it was removed")
 
     def _count(self, key: bytes, name: str, found: bytes | None, wanted: int, why: str) -> int | None:
         """The counter, or None when it is none."""
@@ -219,7 +275,7 @@ def place_of(location: bytes) -> tuple[float, float] | None:
         longitude, latitude = map(float, location.split(b","))
     except ValueError:
         return None
-    return (longitude, latitude) if abs(longitude) <= 180 and abs(latitude) <= 85.05112878 else None
+    return (longitude, latitude) if abs(longitude) <= MAX_LONGITUDE and abs(latitude) <= MAX_LATITUDE else None
 
 
 def _number_of(text: bytes | None) -> int | None:

@@ -33,10 +33,12 @@ class Keyspace:
         self.strays: list[tuple[bytes, bytes]] = []
         self._check_types()
         self._scan_keys()
-        for ids, hashes, zsets in (
-            (self.users, [keys.users_baseline], [keys.users_by_checkins, keys.users_recent]),
-            (self.locations, [keys.locations_baseline], [keys.locations_by_checkins, keys.locations_geo]),
-        ):
+        of_users = [keys.users_baseline, keys.users_removed], [keys.users_by_checkins, keys.users_recent]
+        of_locations = (
+            [keys.locations_baseline, keys.locations_removed],
+            [keys.locations_by_checkins, keys.locations_geo],
+        )
+        for ids, (hashes, zsets) in ((self.users, of_users), (self.locations, of_locations)):
             for key in (key for key in hashes + zsets if key not in self.wrong_types):
                 self._scan_index("HSCAN" if key in hashes else "ZSCAN", key, ids)
 
@@ -45,6 +47,8 @@ class Keyspace:
         kinds = {
             keys.users_baseline: "hash",
             keys.locations_baseline: "hash",
+            keys.users_removed: "hash",
+            keys.locations_removed: "hash",
             keys.users_email: "hash",
             keys.users_by_checkins: "zset",
             keys.users_recent: "zset",

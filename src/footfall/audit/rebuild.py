@@ -19,6 +19,7 @@ from footfall.audit.tally import LocationTally, Tally, UserTally
 from footfall.config import Settings
 from footfall.errors import BrokenKeyError, LoadingError, RefusedError, UnavailableError
 from footfall.keys import Keys
+from footfall.model import indexed_place
 from footfall.store.pipeline import Argument
 from footfall.store.scripts import DROP_INDEX_ENTRIES, REBUILD_PAGE
 from footfall.terminal import Bars
@@ -87,7 +88,8 @@ def _require_complete(head: Head) -> None:
 def _require_sound(look: Look, keyspace: Keyspace) -> None:
     """Raise BrokenKeyError when records or baselines, from which all else follows, are not what they must be."""
     keys = look.keys
-    for key in (keys.users_baseline, keys.locations_baseline, keys.discarded):
+    hashes_needed = (keys.users_baseline, keys.locations_baseline, keys.users_removed, keys.locations_removed)
+    for key in (*hashes_needed, keys.discarded):
         if key in keyspace.wrong_types:
             raise BrokenKeyError(
                 f"{key.decode()} is a {keyspace.wrong_types[key]}, not a hash, and cannot be made anew; restore it "
@@ -100,11 +102,15 @@ def _require_sound(look: Look, keyspace: Keyspace) -> None:
             hashes = [keys.user(one) if users else keys.location(one) for one in part]
             baseline = keys.users_baseline if users else keys.locations_baseline
             baselines = look.client.execute_command("HMGET", baseline, *part)
+            ledgers = look.client.execute_command(
+                "HMGET", keys.users_removed if users else keys.locations_removed, *part
+            )
             signs = look.fields(hashes, sign)
-            for key, kind, (text,), loaded in zip(hashes, look.types(hashes), signs, baselines, strict=True):
+            rows = zip(hashes, look.types(hashes), signs, baselines, ledgers, strict=True)
+            for key, kind, (text,), loaded, ledger in rows:
                 if kind not in ("hash", "none"):
                     wrong.append(f"{key.decode()} is a {kind}, not a hash")
-                elif text and loaded is None:
+                elif text and loaded is None and ledger is None:
                     without.append(f"{key.decode()} has no baseline in {baseline.decode()}")
     if wrong:
         raise BrokenKeyError(f"{_some(wrong)}; delete them, and load these records again after the rebuild")
@@ -146,9 +152,10 @@ class _Rebuild:
         client, keyspace = self._look.client, self._keyspace
         for key in keyspace.wrong_types:
             self._done.strays += client.execute_command("UNLINK", key)
-        baselines = (self._look.keys.users_baseline, self._look.keys.locations_baseline)
+        keys = self._look.keys
+        hashes = (keys.users_baseline, keys.users_removed, keys.locations_baseline, keys.locations_removed)
         for key, member in keyspace.strays:
-            self._done.strays += client.execute_command("HDEL" if key in baselines else "ZREM", key, member)
+            self._done.strays += client.execute_command("HDEL" if key in hashes else "ZREM", key, member)
         keyspace.wrong_types.clear()
 
     def _each(self, tally: Tally, page: Callable[[list[int]], tuple[list[bytes], list[Argument]]], name: str) -> int:
@@ -171,6 +178,7 @@ class _Rebuild:
             *(keys.meta, keys.checkpoint, keys.stream, keys.dead_letters),
             *(keys.users_by_checkins, keys.users_recent, keys.users_last_seen, keys.users_email, keys.users_baseline),
             *(keys.locations_by_checkins, keys.locations_geo, keys.locations_baseline),
+            *(keys.users_removed, keys.locations_removed),
         ]
         for _attempt in range(_TRIES):
             head, _ = fold.at_its_checkpoint(self._look.with_head, self._stream)
@@ -208,7 +216,7 @@ class _Rebuild:
             if text and not where and location not in self._done.no_places:
                 self._done.no_places.append(location)
             page += (own, category_key(self._look, category))
-            longitude, latitude = text.split(b",") if where else (b"", b"")
+            longitude, latitude = indexed_place(*where) if where else (b"", b"")
             rows += (location, tally.counts[at], tally.stars[at], category, text, longitude, latitude)
         return page, rows
 

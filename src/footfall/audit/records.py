@@ -23,10 +23,15 @@ class User(msgspec.Struct, array_like=True):
     last_seen: bytes | None
     email_owner: bytes | None
     baseline: bytes | None
+    removed: bytes | None
 
     def loaded(self) -> UserBaseline:
         """What it was loaded with. Raises msgspec.DecodeError."""
         return UserBaseline() if self.baseline is None else _user_baseline.decode(self.baseline)
+
+    def counted(self) -> UserBaseline:
+        """What had been counted for it when it was removed. Raises msgspec.DecodeError."""
+        return _user_baseline.decode(self.removed or b"")
 
 
 class Location(msgspec.Struct, array_like=True):
@@ -45,10 +50,15 @@ class Location(msgspec.Struct, array_like=True):
     category_score: bytes | None
     details_type: bytes
     baseline: bytes | None
+    removed: bytes | None
 
     def loaded(self) -> LocationBaseline:
         """What it was loaded with. Raises msgspec.DecodeError."""
         return LocationBaseline() if self.baseline is None else _location_baseline.decode(self.baseline)
+
+    def counted(self) -> LocationBaseline:
+        """What had been counted for it when it was removed. Raises msgspec.DecodeError."""
+        return _location_baseline.decode(self.removed or b"")
 
 
 def read_users(look: Look, ids: list[int]) -> tuple[Head, list[User | str]]:
@@ -60,6 +70,7 @@ def read_users(look: Look, ids: list[int]) -> tuple[Head, list[User | str]]:
         keys.users_last_seen,
         keys.users_email,
         keys.users_baseline,
+        keys.users_removed,
     ]
     hashes = [keys.user(user) for user in ids]
     while True:
@@ -75,7 +86,7 @@ def read_users(look: Look, ids: list[int]) -> tuple[Head, list[User | str]]:
 def read_locations(look: Look, ids: list[int]) -> tuple[Head, list[Location | str]]:
     """These locations; the type of a key that is no hash instead."""
     keys = look.keys
-    indexes = [keys.locations_by_checkins, keys.locations_geo, keys.locations_baseline]
+    indexes = [keys.locations_by_checkins, keys.locations_geo, keys.locations_baseline, keys.locations_removed]
     hashes = [keys.location(location) for location in ids]
     while True:
         categories = [category for (category,) in look.fields(hashes, "category")]

@@ -5,6 +5,8 @@ from footfall.cli.app import app, main
 # ruff: noqa: I001 - the help lists the commands in this order
 from footfall.cli import services
 from footfall.cli import data
+from footfall.cli import access
+from footfall.cli import records
 # isort: on
 
-__all__ = ["app", "data", "main", "services"]
+__all__ = ["access", "app", "data", "main", "records", "services"]

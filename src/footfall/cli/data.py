@@ -7,7 +7,7 @@ from redis.exceptions import ResponseError
 from rich.console import Console
 
 from footfall.cli.app import app
-from footfall.cli.options import LOGS, SERVER, command
+from footfall.cli.options import KEPT, LOGS, SERVER, command
 from footfall.cli.shared import client_of, confirmed, server
 from footfall.errors import ExitCode, reply_error
 from footfall.terminal import progress
@@ -37,7 +37,16 @@ def load(
 
 
 @command(
-    app, "generate", "generate_rate", "generate_count", "generate_seed", "generate_url", *SERVER, *LOGS, panel=_PANEL
+    app,
+    "generate",
+    "generate_rate",
+    "generate_count",
+    "generate_seed",
+    "generate_url",
+    "generate_token",
+    *SERVER,
+    *LOGS,
+    panel=_PANEL,
 )
 def generate(context: typer.Context) -> None:
     """Post random check-ins of existing users to the receiver, the way real load looks, until Ctrl-C or --count.
@@ -72,6 +81,7 @@ def status(context: typer.Context) -> None:
     "dead_letters_json",
     "dead_letters_yes",
     "unknown_ids",
+    *KEPT,
     *SERVER,
     *LOGS,
     panel=_PANEL,

@@ -16,6 +16,8 @@ from footfall.config import Settings, env_name
 #: what nearly every command takes: where the data are, and how to log
 SERVER = ("redis_url", "data_dir", "prefix")
 LOGS = ("log_level", "log_format")
+#: what is kept of the newest check-ins
+KEPT = ("history", "now", "hourly", "trending")
 
 
 def command(
@@ -68,6 +70,8 @@ def _parameter(setting: str, flag: str) -> inspect.Parameter:
 def _option(setting: str, flag: str) -> Any:
     field = Settings.model_fields[setting]
     default = "" if field.default in (None, False) else f", default {field.default}"
+    if field.default is True:
+        flag = f"{flag}/--no-{flag.removeprefix('--')}"
     return typer.Option(flag, help=f"{field.description} [{env_name(setting)}{default}]", show_default=False)
 
 

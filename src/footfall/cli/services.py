@@ -4,7 +4,7 @@ import typer
 
 from footfall import logs
 from footfall.cli.app import app
-from footfall.cli.options import LOGS, SERVER, command
+from footfall.cli.options import KEPT, LOGS, SERVER, command
 from footfall.cli.shared import configured, server
 
 # A service starts in half the time when it does not import what only others need, so commands import their work.
@@ -22,18 +22,26 @@ _PANEL = "Services"
     "api_workers",
     "processor_port",
     "processor_delay",
+    "auth",
+    "auth_port",
+    "auth_workers",
+    "session_ttl_s",
+    "session_secure",
+    "trusted_proxies",
     "host",
+    "cors_origins",
     "unknown_ids",
     "max_backlog",
     "durability",
     "retain",
+    *KEPT,
     *SERVER,
     *LOGS,
     panel=_PANEL,
     flags={"processor_delay": "--delay"},
 )
 def up(context: typer.Context) -> None:
-    """Run everything on this machine: server, receiver, processor and API server.
+    """Run everything on this machine: server, receiver, processor and API server; with --auth, people sign in.
 
     Starts the embedded Valkey unless --redis-url names a server, and loads the sample when its data directory is
     empty. Ctrl-C stops all parts, the server last. When one part dies, the others stop too.
@@ -57,6 +65,9 @@ def up(context: typer.Context) -> None:
     "durability",
     "idempotency_ttl_s",
     "duplicate_window_s",
+    "auth",
+    "session_ttl_s",
+    "cors_origins",
     "request_timeout",
     "max_connections",
     "server_timeout",
@@ -97,6 +108,7 @@ def receiver(context: typer.Context) -> None:
     "retain",
     "retain_for_groups",
     "server_timeout",
+    *KEPT,
     *SERVER,
     *LOGS,
     panel=_PANEL,
@@ -125,10 +137,16 @@ def processor(context: typer.Context) -> None:
     "api_port",
     "api_workers",
     "api_reload",
+    "session_ttl_s",
+    "session_secure",
+    "live_heartbeat_s",
+    "cors_origins",
+    "bcrypt_cost",
     "host",
     "request_timeout",
     "max_connections",
     "server_timeout",
+    *KEPT,
     *SERVER,
     *LOGS,
     panel=_PANEL,
@@ -142,3 +160,34 @@ def api(context: typer.Context) -> None:
         check_at_start(settings.server_url, settings)
         factory, workers = "footfall.api.app:create", settings.api_workers
         run(Service("API server", factory, "api_port", workers, settings.api_reload), settings)
+
+
+@command(
+    app,
+    "auth",
+    "auth_port",
+    "auth_workers",
+    "session_ttl_s",
+    "session_secure",
+    "login_per_email",
+    "login_per_address",
+    "login_window_s",
+    "trusted_proxies",
+    "bcrypt_cost",
+    "cors_origins",
+    "host",
+    "request_timeout",
+    "max_connections",
+    "server_timeout",
+    *SERVER,
+    *LOGS,
+    panel=_PANEL,
+)
+def auth(context: typer.Context) -> None:
+    """Sign people in and out (POST /login, POST /logout): all services know their sessions."""
+    from footfall.serve import Service, run
+    from footfall.store.books import check_at_start
+
+    with server(context, service=True) as settings:
+        check_at_start(settings.server_url, settings)
+        run(Service("auth service", "footfall.auth.app:create", "auth_port", settings.auth_workers), settings)

@@ -13,6 +13,7 @@ import redis
 import uvloop
 from rich.console import Console
 
+from footfall.auth import admin_token
 from footfall.config import Settings
 from footfall.errors import BrokenKeyError, FootfallError
 from footfall.generate.generator import Generator
@@ -38,7 +39,9 @@ def run(settings: Settings, client: redis.Redis, console: Console) -> bool:
     Raises FootfallError when there are no users or locations, BrokenKeyError when the index of them is something
     else, and UsageError when `generate_url` is not the URL of a receiver.
     """
-    target = Target.parse(settings.generate_url or _own_receiver(settings))
+    # the one for this machine is for nobody else
+    token = settings.generate_token or (admin_token.read(settings.data_dir) if settings.generate_url is None else None)
+    target = Target.parse(settings.generate_url or _own_receiver(settings), token)
     keys = Keys(settings.prefix)
     users = known_ids(client, keys.users_by_checkins, "users")
     locations = known_ids(client, keys.locations_by_checkins, "locations")

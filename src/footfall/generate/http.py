@@ -5,7 +5,7 @@ A general client takes about 300 us per request, which leaves no core for the re
 
 import asyncio
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol, Self, cast
 from urllib.parse import urlsplit
 
@@ -26,6 +26,8 @@ class Target:
     port: int
     path: str
     tls: bool
+    #: sent as `Authorization: Bearer`
+    token: str | None = field(default=None, repr=False)
 
     def __str__(self) -> str:
         return f"{'https' if self.tls else 'http'}://{self.authority}{self.path}"
@@ -36,7 +38,7 @@ class Target:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
     @classmethod
-    def parse(cls, url: str) -> Self:
+    def parse(cls, url: str, token: str | None = None) -> Self:
         """The receiver at `http[s]://host[:port][/prefix][/api/checkin]`. Raises UsageError for anything else."""
         problem = UsageError("FOOTFALL_GENERATE_URL: not the URL of a receiver (http://host:port)")
         if " " in url or not (url.isascii() and url.isprintable()):
@@ -52,7 +54,7 @@ class Target:
             raise UsageError("FOOTFALL_GENERATE_URL: takes no user name and password")
         tls = parts.scheme == "https"
         path = parts.path.rstrip("/").removesuffix(_PATH) + _PATH
-        return cls(parts.hostname, port or (443 if tls else 80), path, tls)
+        return cls(parts.hostname, port or (443 if tls else 80), path, tls, token)
 
     def head(self) -> bytes:
         """A request up to the value of its content-length, which comes last."""
@@ -61,6 +63,7 @@ class Target:
             f"Host: {self.authority}",
             "User-Agent: footfall-generate",
             "Content-Type: application/json",
+            *([] if self.token is None else [f"Authorization: Bearer {self.token}"]),
             "Content-Length: ",
         )
         return "\r\n".join(lines).encode()

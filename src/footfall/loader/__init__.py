@@ -7,7 +7,8 @@ have counted stays. Loading check-ins replaces the stream and takes all counters
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Literal, TypeVar, cast
+from functools import partial
+from typing import Any, Literal, TypeVar, cast
 
 from msgspec import Struct
 from redis import Redis
@@ -108,20 +109,29 @@ def _read(what: What, settings: Settings, client: Redis, keys: Keys, bars: Bars)
     rows = _Rows()
     seconds, microseconds = client.time()
     now_ms = seconds * 1000 + microseconds // 1000
-    check_types(client, [(keys.users_email, "hash")])
+    hashes = (keys.users_email, keys.users_removed, keys.locations_removed)
+    check_types(client, [(key, "hash") for key in hashes])
 
     def input_rows(kind: type[RowT], of_sample: Callable[[], list[RowT]]) -> Iterator[tuple[str, RowT]]:
         if path is None:
             return ((f"row {number}", row) for number, row in enumerate(of_sample(), 1))
         return files.read(path, kind, bad, bars.bar(f"reading {path.name}", files.size(path)))
 
-    def owners(emails: list[str]) -> list[bytes | None]:
-        return cast("list[bytes | None]", client.hmget(keys.users_email.decode(), emails))
+    def values(key: bytes, fields: list[Any]) -> list[bytes | None]:
+        return cast("list[bytes | None]", client.hmget(key.decode(), fields))
 
     if what in ("users", "all"):
-        rows.users = check_users(input_rows(LoadedUser, sample.users), bad, now_ms=now_ms, owners=owners)
+        rows.users = check_users(
+            input_rows(LoadedUser, sample.users),
+            bad,
+            now_ms=now_ms,
+            owners=partial(values, keys.users_email),
+            removed=partial(values, keys.users_removed),
+        )
     if what in ("locations", "all"):
-        rows.locations = check_locations(input_rows(LoadedLocation, sample.locations), bad)
+        rows.locations = check_locations(
+            input_rows(LoadedLocation, sample.locations), bad, removed=partial(values, keys.locations_removed)
+        )
     if what in ("checkins", "all"):
         rows.check_ins = check_check_ins(input_rows(LoadedCheckIn, sample.check_ins), bad, now_ms=now_ms)
     bad.raise_if_any(str(path) if path else "the sample")

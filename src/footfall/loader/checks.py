@@ -6,22 +6,30 @@ from typing import TypeVar
 from footfall.loader.bad_rows import BadRows
 from footfall.loader.checkins import CheckIns
 from footfall.loader.passwords import MAX_BYTES, is_hash
-from footfall.model import MAX_TIME_MS, LoadedCheckIn, LoadedLocation, LoadedUser, parse_entry_id
+from footfall.model import (
+    MAX_LATITUDE,
+    MAX_LONGITUDE,
+    MAX_TIME_MS,
+    LoadedCheckIn,
+    LoadedLocation,
+    LoadedUser,
+    LocationDetails,
+    parse_entry_id,
+)
 
 #: ms by which the clock of whoever wrote a file may be ahead of the server's
 CLOCK_TOLERANCE_MS = 1000
-_MAX_LONGITUDE = 180.0
-#: the server's geo index ends there (Web Mercator)
-_MAX_LATITUDE = 85.05112878
 
 #: which stored user has each of these e-mails (in lower case); None for nobody
 Owners = Callable[[list[str]], list[bytes | None]]
+#: what is remembered of each of these ids, of users or locations that were removed; None for the others
+Removed = Callable[[list[int]], list[bytes | None]]
 Problem = tuple[str, str] | None
 KeyT = TypeVar("KeyT", int, str)
 
 
 def check_users(
-    rows: Iterable[tuple[str, LoadedUser]], bad: BadRows, *, now_ms: int, owners: Owners
+    rows: Iterable[tuple[str, LoadedUser]], bad: BadRows, *, now_ms: int, owners: Owners, removed: Removed
 ) -> list[LoadedUser]:
     """The good rows. They are held as objects: about 1 KB per user, with what finds duplicates.
 
@@ -49,10 +57,13 @@ def check_users(
             if owner is None or owner == b"%d" % user.id or (owner.isdigit() and int(owner) in id_places):
                 continue
             bad.add(email_places[email], "email", f"user {owner.decode(errors='replace')} on the server has it")
+    _refuse_removed(id_places, bad, removed)
     return users
 
 
-def check_locations(rows: Iterable[tuple[str, LoadedLocation]], bad: BadRows) -> list[LoadedLocation]:
+def check_locations(
+    rows: Iterable[tuple[str, LoadedLocation]], bad: BadRows, *, removed: Removed
+) -> list[LoadedLocation]:
     """The good rows, held as objects: about 1 KB per location, 3 KB with details."""
     locations: list[LoadedLocation] = []
     places: dict[int, str] = {}
@@ -63,6 +74,7 @@ def check_locations(rows: Iterable[tuple[str, LoadedLocation]], bad: BadRows) ->
         else:
             locations.append(location)
             places[location.id] = place
+    _refuse_removed(places, bad, removed)
     return locations
 
 
@@ -90,6 +102,15 @@ def check_check_ins(rows: Iterable[tuple[str, LoadedCheckIn]], bad: BadRows, *, 
     return check_ins
 
 
+def _refuse_removed(places: dict[int, str], bad: BadRows, removed: Removed) -> None:
+    ids = list(places)
+    for start in range(0, len(ids), 1000):
+        part = ids[start : start + 1000]
+        for one, ledger in zip(part, removed(part), strict=True):
+            if ledger is not None:
+                bad.add(places[one], "id", "was removed for good, and is not given out again")
+
+
 def _duplicate(field: str, value: KeyT, places: dict[KeyT, str]) -> Problem:
     first = places.get(value)
     return (field, f"is the same as in {first}") if first else None
@@ -111,23 +132,25 @@ def _user_problem(user: LoadedUser, now_ms: int) -> Problem:
 def _location_problem(location: LoadedLocation) -> Problem:
     if location.num_stars > 5 * location.num_checkins:
         return "numStars", "is more than 5 per check-in"
-    return _point_problem(location.location) or _details_problem(location)
+    return point_problem(location.location) or details_problem(location.details, location.id)
 
 
-def _point_problem(point: str) -> Problem:
+def point_problem(point: str) -> Problem:
+    """What is wrong with a well-formed "lng,lat": (field, reason)."""
     longitude, latitude = map(float, point.split(","))
-    if abs(longitude) > _MAX_LONGITUDE:
-        return "location", f"the longitude must be between -{_MAX_LONGITUDE:g} and {_MAX_LONGITUDE:g}"
-    if abs(latitude) > _MAX_LATITUDE:
-        return "location", f"the latitude must be between -{_MAX_LATITUDE:.8f} and {_MAX_LATITUDE:.8f}"
+    if abs(longitude) > MAX_LONGITUDE:
+        return "location", f"the longitude must be between -{MAX_LONGITUDE:g} and {MAX_LONGITUDE:g}"
+    if abs(latitude) > MAX_LATITUDE:
+        return "location", f"the latitude must be between -{MAX_LATITUDE:.8f} and {MAX_LATITUDE:.8f}"
     return None
 
 
-def _details_problem(location: LoadedLocation) -> Problem:
-    if location.details is None:
+def details_problem(details: LocationDetails | None, location_id: int) -> Problem:
+    """What is wrong with well-formed details of this location: (field, reason)."""
+    if details is None:
         return None
-    if location.details.id != location.id:
-        return "details", f"id must be the location's, {location.id}"
-    if sorted(day.day for day in location.details.hours) != list(range(7)):
+    if details.id != location_id:
+        return "details", f"id must be the location's, {location_id}"
+    if sorted(day.day for day in details.hours) != list(range(7)):
         return "details", "hours must have each day from 0 to 6 once"
     return None

@@ -4,11 +4,12 @@ from collections.abc import Callable, Iterable, Iterator
 
 import msgspec
 
+from footfall.errors import RefusedError
 from footfall.keys import Keys
 from footfall.loader.lease import Lease
 from footfall.loader.passwords import Hasher
-from footfall.model import LoadedLocation, LoadedUser
-from footfall.store.pipeline import Argument
+from footfall.model import LoadedLocation, LoadedUser, indexed_place
+from footfall.store.pipeline import Argument, Reply
 from footfall.store.scripts import LOAD_LOCATIONS, LOAD_USERS
 
 #: records per call of a script: about 5 ms of the server's time
@@ -35,6 +36,7 @@ def user_types(keys: Keys, users: Iterable[LoadedUser]) -> Iterator[tuple[bytes,
     """The keys that `write_users` writes, and their types."""
     yield from user_index_types(keys)
     yield keys.users_email, "hash"
+    yield keys.users_removed, "hash"
     for user in users:
         yield keys.user(user.id), "hash"
 
@@ -53,6 +55,7 @@ def location_types(keys: Keys, locations: list[LoadedLocation]) -> Iterator[tupl
     """The keys that `write_locations` writes, and their types."""
     yield from location_index_types(keys)
     yield keys.locations_geo, "zset"
+    yield keys.locations_removed, "hash"
     for category in sorted({location.category for location in locations}):
         yield keys.category(category), "zset"
     for location in locations:
@@ -106,8 +109,9 @@ def _write_user_chunk(lease: Lease, users: list[LoadedUser], passwords: list[byt
         keys.users_last_seen,
         keys.users_email,
         keys.users_baseline,
+        keys.users_removed,
     ]
-    return bool(lease.run(LOAD_USERS, indexes + user_keys, arguments) == b"OK")
+    return _is_written(lease.run(LOAD_USERS, indexes + user_keys, arguments), "user")
 
 
 def write_locations(lease: Lease, locations: list[LoadedLocation], *, advance: Callable[[int], None]) -> None:
@@ -133,7 +137,7 @@ def _write_location_chunk(lease: Lease, locations: list[LoadedLocation]) -> bool
             category,
             keys.category(old_category.decode(errors="replace")) if old_category else category,
         )
-        longitude, latitude = location.location.split(",")
+        longitude, latitude = indexed_place(*map(float, location.location.split(",")))
         arguments += (
             location.id,
             location.name,
@@ -147,8 +151,16 @@ def _write_location_chunk(lease: Lease, locations: list[LoadedLocation]) -> bool
             msgspec.json.encode(location.details) if location.details else b"",
             msgspec.json.encode(LocationBaseline(location.num_checkins, location.num_stars)),
         )
-    indexes = [keys.locations_by_checkins, keys.locations_geo, keys.locations_baseline]
-    return bool(lease.run(LOAD_LOCATIONS, indexes + location_keys, arguments) == b"OK")
+    indexes = [keys.locations_by_checkins, keys.locations_geo, keys.locations_baseline, keys.locations_removed]
+    return _is_written(lease.run(LOAD_LOCATIONS, indexes + location_keys, arguments), "location")
+
+
+def _is_written(reply: Reply, kind: str) -> bool:
+    """Whether a chunk was written. Raises RefusedError when one was removed since the rows were checked."""
+    if reply.startswith(b"REMOVED "):
+        removed = reply.removeprefix(b"REMOVED ").decode()
+        raise RefusedError(f"{kind} {removed} was removed meanwhile; what was loaded before it stays")
+    return bool(reply == b"OK")
 
 
 def _stored(lease: Lease, record_keys: list[bytes], field: str) -> list[bytes]:

@@ -1,11 +1,14 @@
 """A batch of entries: folded to one row per user and one per location, and applied by process.lua."""
 
 import asyncio
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from footfall.entries import Fields, RawEntry, Reason, read
 from footfall.errors import BrokenKeyError, FootfallError, LoadingError
+from footfall.kept import NOTHING, Kept
 from footfall.keys import Keys
+from footfall.processor.recent import Recent
 from footfall.store.books import Position
 from footfall.store.pipeline import Argument, Connection, Reply
 from footfall.store.scripts import PROCESS
@@ -35,11 +38,17 @@ class Applied(NamedTuple):
 class Batch:
     """Entries in stream order, read after the checkpoint. Never empty."""
 
-    def __init__(self, entries: list[RawEntry], keys: Keys, *, create: bool) -> None:
-        """`create`: unknown users and locations get a record instead of making the entry a dead letter."""
+    def __init__(
+        self, entries: list[RawEntry], keys: Keys, *, create: bool, kept: Kept = NOTHING, now_ms: int = 0
+    ) -> None:
+        """`create`: unknown users and locations get a record instead of making the entry a dead letter.
+
+        `kept`: what is kept of the newest check-ins; `now_ms`: about the server's time, which decides what they are.
+        """
         self._entries = entries
         self._keys = keys
         self._create = create
+        self._kept, self._now_ms = kept, now_ms
         self._read = [(entry_id, read(entry_id, fields)) for entry_id, fields in entries]
         self._missing_users: set[bytes] = set()
         self._missing_locations: set[bytes] = set()
@@ -56,11 +65,7 @@ class Batch:
     @property
     def checkins(self) -> list[tuple[bytes, Fields]]:
         """Id and fields of each entry that can be applied, as far as is known yet."""
-        return [
-            (entry_id, fields)
-            for entry_id, fields in self._read
-            if isinstance(fields, Fields) and not self._unknown(fields)
-        ]
+        return list(self._applicable())
 
     @property
     def dead_letters(self) -> list[tuple[bytes, Reason]]:
@@ -68,6 +73,11 @@ class Batch:
         return [(entry_id, reason) for entry_id, reason, _ in self._dead]
 
     # --- private
+
+    def _applicable(self) -> Iterator[tuple[bytes, Fields]]:
+        for entry_id, fields in self._read:
+            if isinstance(fields, Fields) and not self._unknown(fields):
+                yield entry_id, fields
 
     def _fold(self) -> None:
         users: dict[bytes, list[Argument]] = {}
@@ -97,6 +107,7 @@ class Batch:
             users[user][0] = _MISSING
         for location in self._missing_locations:
             locations[location][0] = _MISSING
+        self._recent = Recent(self._kept, self._now_ms, self._applicable()) if any(self._kept) else None
 
     def _unknown(self, fields: Fields) -> Reason | None:
         if fields.user_id in self._missing_users:
@@ -144,6 +155,9 @@ class Batch:
         for entry_id, reason, raw in self._dead:
             kept = raw[:_MAX_DEAD_VALUES]
             arguments += (entry_id, reason.value, len(kept), *kept)
+        if self._recent:
+            script_keys += self._recent.keys(keys, self._users, self._locations)
+            arguments += self._recent.arguments(self._users, self._locations)
         return asyncio.ensure_future(PROCESS.start(connection, script_keys, arguments))
 
     def outcome(self, reply: Reply) -> Applied | None:

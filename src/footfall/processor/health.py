@@ -17,7 +17,7 @@ from footfall.processor.loop import Processor
 from footfall.processor.metrics import Metrics
 from footfall.store.books import open_books, open_pipeline
 from footfall.store.scripts import BACKLOG
-from footfall.web import App, create_app, healthz, metrics_answer, metrics_response, problems
+from footfall.web import App, answers, create_app, healthz, metrics_answer, metrics_response, problems
 
 
 class Ready(msgspec.Struct):
@@ -84,7 +84,12 @@ class Health:
         return Backlog(reply[0], reply[1] / 1000)
 
 
-@get("/readyz", summary="Whether entries are processed", responses=problems(503), tags=["running it"])
+@get(
+    "/readyz",
+    summary="Whether entries are processed",
+    responses=answers(Ready(state="working", backlog=17)) | problems(503),
+    tags=["running it"],
+)
 async def readyz(health: NamedDependency[Health]) -> Ready:
     """503 when the server does not answer, data is being loaded, a key is broken, or the processor stops."""
     return await health.ready()

@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 from footfall.config import Settings
 from footfall.entries import RawEntry
 from footfall.errors import ConnectionLostError, FootfallError
+from footfall.kept import Kept
 from footfall.keys import Keys
 from footfall.logs import checkin_log, log
 from footfall.processor.batch import Applied, Batch, FencedError
 from footfall.processor.calls import Calls
 from footfall.processor.gaps import Gaps
 from footfall.processor.lease import Lease, LeaseLostError
+from footfall.processor.trending import ServerClock, Trending
 from footfall.processor.trim import Trim
 from footfall.store.books import Position, open_books, open_pipeline
 from footfall.store.pipeline import Connection
@@ -60,6 +62,9 @@ class Processor:
         self._block_ms = max(1, round(1000 * block_s))
         self._trim = Trim(self._keys, settings)
         self._gaps = Gaps(self._keys)
+        self._kept = Kept.by(settings)
+        self._clock = ServerClock()
+        self._trending = Trending(self._keys, self._clock, is_kept=settings.trending)
         self._pipeline = open_pipeline(url, settings)
         self._stopping = asyncio.Event()
         self._watched = settings.processor_delay
@@ -140,6 +145,7 @@ class Processor:
         self.state = "working"
         log.info("Reading stream from last ID %s.", position.checkpoint.decode())
         await self._notice_gaps(connection, position)
+        await self._trending.roll(connection)
         calls = Calls(connection, position)
         try:
             page: list[RawEntry] = await self._read(connection, position.checkpoint)
@@ -149,6 +155,9 @@ class Processor:
                     page = await self._next_entries(connection, calls.position)
                     if not page:
                         return
+                if self._trending.is_due:
+                    await self._finish(calls, down_to=0)
+                    await self._roll_when_due(connection)
                 batch = self._fold(page)
                 self._announce(batch)
                 # The read goes before the call, so its reply does not wait for it: while the server applies this batch,
@@ -188,6 +197,7 @@ class Processor:
             self._lease.require_held()
             await self._notice_gaps(connection, position)
             await self._trim_when_due(connection)
+            await self._roll_when_due(connection)
             if self._settings.processor_once:
                 break
             blocking = connection.call(
@@ -211,7 +221,8 @@ class Processor:
         return connection.call("XRANGE", self._keys.stream, b"(" + after, "+", "COUNT", at_most or self._batch_size)
 
     def _fold(self, page: list[RawEntry]) -> Batch:
-        return Batch(page, self._keys, create=self._settings.unknown_ids == "create")
+        create = self._settings.unknown_ids == "create"
+        return Batch(page, self._keys, create=create, kept=self._kept, now_ms=self._clock.ms)
 
     def _adapt(self, entries: int, took_s: float) -> None:
         """Move the batch size towards the one whose call takes `_LONGEST_CALL_S`, by what one entry took."""
@@ -249,6 +260,11 @@ class Processor:
                 await self._trim.run(connection, self._stopping)
             finally:
                 self._metrics.trimmed(self._trim)
+
+    async def _roll_when_due(self, connection: Connection) -> None:
+        """To be called with nothing under way."""
+        if self._trending.is_due:
+            await self._trending.roll(connection)
 
     async def _notice_gaps(self, connection: Connection, position: Position) -> None:
         """To be called with nothing under way."""

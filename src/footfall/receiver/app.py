@@ -4,15 +4,18 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from copy import copy
 from functools import partial
+from itertools import compress
+from operator import not_
 from typing import Any
 
 from litestar import Litestar, Request, Response, post
 from litestar.di import NamedDependency
-from litestar.exceptions.http_exceptions import RequestEntityTooLarge
-from litestar.openapi.datastructures import ResponseSpec
 
+from footfall.auth.credentials import credential
+from footfall.auth.describe import SECURITY_SCHEMES
+from footfall.auth.identities import FORBIDDEN, Identities, Identity
 from footfall.config import Settings
-from footfall.errors import FootfallError, TooLargeError
+from footfall.errors import FootfallError
 from footfall.http_protocol import limits
 from footfall.keys import Keys
 from footfall.receiver import batch
@@ -24,15 +27,38 @@ from footfall.receiver.intake import Intake
 from footfall.receiver.metrics import Metrics
 from footfall.serve import worker_settings
 from footfall.store.books import open_pipeline
-from footfall.web import create_app, footfall_error, healthz, problems
+from footfall.web import answers, body_of, create_app, footfall_error, healthz, problems
 
 #: bytes of a body that is too large which are read all the same; a sender that is cut off may never see the answer
 _MAX_READ = 2 * 1024 * 1024
+#: who sends a request while sign-in is off: its idempotency keys are nobody's
+_ANYBODY = Identity(user_id=None, owner="", until=0)
+#: nothing is needed while it is off
+_SECURITY: list[dict[str, list[str]]] = [{"session": []}, {"token": []}, {}]
 
 
 def _refused(request: Request[Any, Any, Any], error: FootfallError) -> Response[bytes]:
     request.app.state.metrics.refused(error)
-    return footfall_error(request, error)
+    response = footfall_error(request, error)
+    response.headers = {**_rate_limit(request), **response.headers}
+    return response
+
+
+async def _sender(request: Request[Any, Any, Any]) -> Identity:
+    """Who sends the request. Raises UnauthorizedError when that is nobody, and as `Identities.find`."""
+    identities: Identities | None = request.app.state.identities
+    if identities is None:
+        return _ANYBODY
+    headers = request.headers
+    sender = await identities.find(credential(headers.getall("authorization", []), headers.getall("cookie", [])))
+    request.state.quota = sender.quota
+    return sender
+
+
+def _rate_limit(request: Request[Any, Any, Any]) -> dict[str, str]:
+    """The RateLimit headers of the answer to a token with a rate."""
+    quota = request.state.get("quota")
+    return {} if quota is None else quota.headers()
 
 
 @post(
@@ -42,9 +68,11 @@ def _refused(request: Request[Any, Any, Any], error: FootfallError) -> Response[
     exception_handlers={FootfallError: _refused},
     operation_class=CheckInOperation,
     summary="Store one check-in",
+    security=_SECURITY,
+    tags=["check-ins"],
     responses={
-        202: ResponseSpec(Accepted, generate_examples=False, description="Stored; the id of its entry"),
-        **problems(400, 404, 409, 413, 415, 422, 503),
+        **answers(Accepted("1609602085397-0"), 202, "Stored; the id of its entry"),
+        **problems(400, 401, 403, 404, 409, 413, 415, 422, 429, 503),
     },
 )
 async def check_in(request: Request[Any, Any, Any], intake: NamedDependency[Intake]) -> Response[Accepted]:
@@ -52,13 +80,21 @@ async def check_in(request: Request[Any, Any, Any], intake: NamedDependency[Inta
     location must be known. When the answer is 202 the check-in is in the stream, and will be counted exactly once.
 
     With an `Idempotency-Key` the request may be sent again: it is stored once, and answered as the first time.
+
+    When sign-in is on, it needs the session's cookie of the same user, or a token.
     """
-    body = await _body(request, MAX_BODY)
+    body = await body_of(request, MAX_BODY)
+    sender = await _sender(request)
     require_json(request.headers.get("content-type"))
     require_plain(request.headers.get("content-encoding"))
     key = idempotency_key(request.headers.getall("idempotency-key", []))
-    entry_id, replayed = await intake.store(decode(body), key)
-    return Response(Accepted(entry_id), headers=REPLAYED if replayed else {})
+    read = decode(body)
+    if sender.user_id not in (None, read.user_id):
+        raise copy(FORBIDDEN)
+    if sender.quota is not None:
+        await sender.quota.reserve(1)
+    entry_id, replayed = await intake.store(read, key, sender.owner)
+    return Response(Accepted(entry_id), headers={**_rate_limit(request), **(REPLAYED if replayed else {})})
 
 
 @post(
@@ -68,9 +104,15 @@ async def check_in(request: Request[Any, Any, Any], intake: NamedDependency[Inta
     exception_handlers={FootfallError: _refused},
     operation_class=BatchOperation,
     summary="Store many check-ins",
+    security=_SECURITY,
+    tags=["check-ins"],
     responses={
-        202: ResponseSpec(AcceptedBatch, generate_examples=False, description="What became of each check-in"),
-        **problems(400, 413, 415, 422, 503),
+        **answers(
+            AcceptedBatch(1, ["1609602085397-0"], [Rejected(1, 404, "there is no such user")]),
+            202,
+            "What became of each check-in",
+        ),
+        **problems(400, 401, 413, 415, 422, 429, 503),
     },
 )
 async def check_ins(request: Request[Any, Any, Any], intake: NamedDependency[Intake]) -> Response[AcceptedBatch]:
@@ -79,14 +121,21 @@ async def check_ins(request: Request[Any, Any, Any], intake: NamedDependency[Int
 
     With an `Idempotency-Key` the batch may be sent again, also when only part of it was stored: no check-in is stored
     twice. 503 says that nothing of it was stored, or that nothing is known of it.
+
+    When sign-in is on, it needs a session's cookie, and all check-ins but that user's own are rejected; or a token.
     """
-    body = batch.expand(await _body(request, batch.MAX_BODY), request.headers.get("content-encoding"))
+    sent = await body_of(request, batch.MAX_BODY)
+    sender = await _sender(request)
+    body = batch.expand(sent, request.headers.get("content-encoding"))
     key = idempotency_key(request.headers.getall("idempotency-key", []))
     read = batch.read(body, request.headers.get("content-type"))
-    result = await intake.store_all(read.check_ins, key)
-    rejected = dict(read.errors)
+    may_post = [sender.user_id in (None, check_in.user_id) for check_in in read.check_ins]
+    if sender.quota is not None:
+        await sender.quota.reserve(len(read.check_ins))
+    result = await intake.store_all(list(compress(read.check_ins, may_post)), key, sender.owner)
+    rejected = dict(read.errors) | dict.fromkeys(compress(read.places, map(not_, may_post)), FORBIDDEN)
     ids = []
-    for place, outcome in zip(read.places, result.outcomes, strict=True):
+    for place, outcome in zip(compress(read.places, may_post), result.outcomes, strict=True):
         if isinstance(outcome, bytes):
             ids.append(outcome.decode())
         else:
@@ -96,22 +145,8 @@ async def check_ins(request: Request[Any, Any, Any], intake: NamedDependency[Int
     for error in rejected.values():
         request.app.state.metrics.refused(error)
     details = [Rejected(place, error.status, str(error)) for place, error in sorted(rejected.items())]
-    return Response(AcceptedBatch(len(ids), ids, details), headers=REPLAYED if result.replayed else {})
-
-
-async def _body(request: Request[Any, Any, Any], most: int) -> bytes:
-    """The body, read to its end. Raises TooLargeError when it has more than so many bytes."""
-    body = bytearray()
-    too_large = TooLargeError(f"the body of this request takes at most {most} bytes")
-    try:
-        async for part in request.stream():
-            if len(body) <= most:
-                body += part
-    except RequestEntityTooLarge:  # so much that the rest is not even read
-        raise too_large from None
-    if len(body) > most:
-        raise too_large
-    return bytes(body)
+    headers = {**_rate_limit(request), **(REPLAYED if result.replayed else {})}
+    return Response(AcceptedBatch(len(ids), ids, details), headers=headers)
 
 
 def create(settings: Settings | None = None) -> Litestar:
@@ -123,23 +158,27 @@ def create(settings: Settings | None = None) -> Litestar:
         keys, state, metrics = Keys(settings.prefix), app.state, Metrics()
         check = partial(check_durability, settings=settings)
         pipeline = open_pipeline(settings.server_url, settings, check=check)
-        health = open_pipeline(settings.server_url, settings, check=check, is_quiet=True)
+        # the other one may be waiting for replicas
+        beside = open_pipeline(settings.server_url, settings, check=check, is_quiet=True)
         state.metrics = metrics
         state.intake = Intake(pipeline, keys, settings, metrics)
-        state.readiness = Readiness(health, settings, state.shared)
-        state.shared.update(limits(settings), intake=state.intake, metrics=metrics)
+        state.identities = Identities(beside, keys, settings) if settings.auth else None
+        state.readiness = Readiness(beside, settings, state.shared)
+        state.shared.update(limits(settings), intake=state.intake, metrics=metrics, identities=state.identities)
         pipeline.start()
-        health.start()
+        beside.start()
         await pipeline.settle()
         yield
         await state.intake.drain()
         await pipeline.close()
-        await health.close()
+        await beside.close()
 
     return create_app(
         title="Footfall receiver",
         description="Takes check-ins. A 202 says that the check-in is stored.",
         handlers=[check_in, check_ins, healthz, readyz, metrics_text],
         lifespan=lifespan,
+        cors_origins=settings.cors_origins,
+        security_schemes=SECURITY_SCHEMES,
         provide=("intake", "readiness"),
     )

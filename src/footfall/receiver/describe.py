@@ -46,6 +46,7 @@ _KEY = Parameter(
     param_in="header",
     schema=Schema(type=OpenAPIType.STRING, pattern="^[!-~]{1,64}$"),
     description="Chosen by the client, another one for each request; the same when it is sent again",
+    examples={"example": Example(value="3f9c2d1e-7b54-4a08-9c6e-1d2f3a4b5c6d")},
 )
 
 

@@ -5,44 +5,32 @@ with a JSON body of a known length, and without a header that changes what must 
 unchanged to uvicorn's own path, which leads to the same intake and to the same answers.
 """
 
-import re
-from functools import lru_cache
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
-from footfall.errors import FootfallError, OverloadedError, UnsupportedTypeError
-from footfall.http_protocol import HttpProtocol
+from footfall.auth.credentials import Credential
+from footfall.auth.identities import FORBIDDEN, Identities, Identity
+from footfall.errors import FootfallError, OverloadedError
+from footfall.http_protocol import HttpProtocol, written
 from footfall.logs import log
 from footfall.model import CheckIn
 from footfall.problems import Answer, answer, request_id
-from footfall.receiver.check_in import MAX_BODY, REPLAYED, require_json
+from footfall.receiver.check_in import REPLAYED
 from footfall.receiver.group import Outcome
+from footfall.receiver.plain import PlainParser
 
 if TYPE_CHECKING:
+    import asyncio
+
+    from footfall.auth.quota import Quota
     from footfall.receiver.intake import Intake
     from footfall.receiver.metrics import Metrics
 
 _REQUEST_LINE = b"POST /api/checkin HTTP/1.1\r\n"
-#: Headers that decide whether and how a request is taken and answered, in lower case. No other makes a difference.
-_DECISIVE = frozenset(
-    {
-        b"connection",
-        b"content-encoding",
-        b"content-type",
-        b"expect",
-        b"idempotency-key",
-        b"transfer-encoding",
-        b"upgrade",
-        b"x-request-id",
-    }
-)
 #: Heads that a connection remembers, at most, and bytes of each: ids of one to four digits make five sizes of bodies.
 _HEADS, _MAX_REMEMBERED = 6, 1024
-_is_key = re.compile(rb"[!-~]{1,64}").fullmatch
 _decode = msgspec.json.Decoder(CheckIn).decode
 
 
@@ -56,6 +44,11 @@ class FastPath(HttpProtocol):
         super().__init__(*arguments, **options)
         self._intake: Intake = self.app_state["intake"]
         self._metrics: Metrics = self.app_state["metrics"]
+        #: who clients are; None while sign-in is off
+        self._identities: Identities | None = self.app_state["identities"]
+        self._parser = _parsers[self._identities is not None, self.app_state["cors"]]
+        #: asks who the client is
+        self._identifying: asyncio.Task[None] | None = None
         #: whether the other path has nothing to do on this connection
         self._is_free = True
         #: whether a check-in of this path has no outcome yet
@@ -64,9 +57,10 @@ class FastPath(HttpProtocol):
         #: the client sends nothing more, or the service stops: the next answer is the last
         self._is_last = False
         #: heads of plain requests on this connection, by the size of the whole request: clients repeat themselves
-        self._heads: dict[int, bytes] = {}
-        #: X-Request-Id of the request under way
+        self._heads: dict[int, tuple[bytes, Credential | None]] = {}
+        #: X-Request-Id of the request under way, and its RateLimit headers
         self._request_id: str | None = None
+        self._quota: Quota | None = None
         #: loop time of the last answer
         self._answered_at = 0.0
 
@@ -115,15 +109,17 @@ class FastPath(HttpProtocol):
         """Give a plain request's check-in to the intake; whether it was one."""
         if self.flow.write_paused:  # the client does not read its answers
             return False
-        head = self._heads.get(len(data))
-        if head is not None and data.startswith(head):
+        remembered = self._heads.get(len(data))
+        if remembered is not None and data.startswith(remembered[0]):
+            head, sender = remembered
             body, key, self._request_id = data[len(head) :], None, None
         else:
-            plain = _parser.read(data)
+            plain = self._parser.read(data)
             if plain is None:
                 return False
-            body, key, self._request_id = plain
-            self._remember(data, len(body), is_repeatable=key is None and self._request_id is None)
+            body, key, self._request_id, sender = plain
+            if key is None and self._request_id is None:
+                self._remember(data, len(body), sender)
         try:
             check_in = _decode(body)
         except (ValueError, RecursionError):  # the other path says what is wrong with it
@@ -131,19 +127,54 @@ class FastPath(HttpProtocol):
         if self._deadline is not None:
             self._unset_deadline()
         self._under_way = True
-        try:
-            self._intake.add(check_in, self._on_outcome, key)
-        except OverloadedError as error:
-            self._on_outcome(error, False)
+        if self._identities is None:
+            self._add(check_in, key)
+            return True
+        identity = self._identities.known(sender)
+        if identity is not None and (identity.quota is None or identity.quota.take(1)):
+            self._add_as(identity, check_in, key)
+        else:
+            self._identifying = self.loop.create_task(self._identify(sender, check_in, key))
         return True
 
-    def _remember(self, data: bytes, body_size: int, *, is_repeatable: bool) -> None:
+    def _add(self, check_in: CheckIn, key: str | None, owner: str = "") -> None:
+        try:
+            self._intake.add(check_in, self._on_outcome, key, owner)
+        except OverloadedError as error:
+            self._on_outcome(error, False)
+
+    def _add_as(self, identity: Identity, check_in: CheckIn, key: str | None) -> None:
+        """Give the intake a check-in whose sender is known, unless it is another's."""
+        self._quota = identity.quota
+        if identity.user_id is None or identity.user_id == check_in.user_id:
+            self._add(check_in, key, identity.owner)
+        else:
+            self._on_outcome(FORBIDDEN, False)
+
+    async def _identify(self, sender: Credential | None, check_in: CheckIn, key: str | None) -> None:
+        """Ask the server who that is, or for more of a token's rate."""
+        assert self._identities is not None
+        self._quota = None
+        try:
+            identity = await self._identities.find(sender)
+            if identity.quota is not None:
+                self._quota = identity.quota
+                await identity.quota.reserve(1)
+        except FootfallError as error:
+            self._on_outcome(error, False)
+        except Exception as error:  # a defect must not leave the client without an answer
+            log.exception("The sender could not be identified")
+            self._on_outcome(FootfallError(f"the sender could not be identified ({type(error).__name__})"), False)
+        else:
+            self._add_as(identity, check_in, key)
+
+    def _remember(self, data: bytes, body_size: int, sender: Credential | None) -> None:
         """Keep the head of a plain request: llhttp would find the same in the same bytes again."""
         head_size = data.index(b"\r\n\r\n") + 4
-        if is_repeatable and head_size + body_size == len(data) and head_size <= _MAX_REMEMBERED:
+        if head_size + body_size == len(data) and head_size <= _MAX_REMEMBERED:
             if len(self._heads) >= _HEADS:
                 self._heads.clear()
-            self._heads[len(data)] = data[:head_size]
+            self._heads[len(data)] = (data[:head_size], sender)
 
     def _on_outcome(self, outcome: Outcome, replayed: bool) -> None:
         self._under_way = False
@@ -153,7 +184,7 @@ class FastPath(HttpProtocol):
         self.server_state.total_requests += 1
         headers = self.server_state.default_headers
         is_last = self._is_last and not self._held
-        if isinstance(outcome, bytes) and not (replayed or is_last):
+        if isinstance(outcome, bytes) and not (replayed or is_last or self._quota):
             transport.write(_accepted.answer(headers, outcome))
         else:
             if isinstance(outcome, FootfallError):
@@ -164,7 +195,9 @@ class FastPath(HttpProtocol):
                 plain_answer = answer(outcome, known_as)
             else:
                 plain_answer = _accepted_answer(outcome, replayed=replayed)
-            transport.write(_written(headers, plain_answer, is_last=is_last))
+            if self._quota is not None:
+                plain_answer = plain_answer._replace(headers={**self._quota.headers(), **plain_answer.headers})
+            transport.write(written(headers, plain_answer, is_last=is_last))
         self._answered_at = self.loop.time()
         if is_last:
             transport.close()
@@ -186,62 +219,6 @@ class FastPath(HttpProtocol):
             self.transport.close()
 
 
-class _PlainParser:
-    """Reads whole plain requests with llhttp. It keeps nothing from one to the next, so one serves all connections."""
-
-    def __init__(self) -> None:
-        self._decisive: list[tuple[bytes, bytes]] = []
-        self._begun = self._complete = 0
-        self._body = b""
-        self._parser = HttpRequestParser(self)
-
-    def read(self, data: bytes) -> tuple[bytes, str | None, str | None] | None:
-        """Body, Idempotency-Key and X-Request-Id of a plain request; None when the bytes are anything else."""
-        self._decisive.clear()
-        self._begun = self._complete = 0
-        self._body = b""
-        try:
-            self._parser.feed_data(data)
-        except (HttpParserError, HttpParserUpgrade):
-            plain = None
-        else:
-            plain = self._plain() if self._begun == self._complete == 1 else None
-        if plain is None:  # it may be in the middle of a message, or at the end of a connection
-            self._parser = HttpRequestParser(self)
-        return plain
-
-    def _plain(self) -> tuple[bytes, str | None, str | None] | None:
-        content_type = key = request_id = None
-        for name, value in self._decisive:
-            if name == b"content-type" and content_type is None:
-                content_type = value
-            elif name == b"idempotency-key" and key is None and _is_key(value):
-                key = value.decode()
-            elif name == b"x-request-id" and request_id is None:
-                request_id = value.decode("latin-1")
-            elif name != b"connection" or value.lower() != b"keep-alive":
-                return None
-        if content_type is None or not _is_json(content_type) or not 0 < len(self._body) <= MAX_BODY:
-            return None
-        return self._body, key, request_id
-
-    # --- called by the parser
-
-    def on_message_begin(self) -> None:
-        self._begun += 1
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        name = name.lower()
-        if name in _DECISIVE:
-            self._decisive.append((name, value))
-
-    def on_body(self, body: bytes) -> None:
-        self._body += body
-
-    def on_message_complete(self) -> None:
-        self._complete += 1
-
-
 class _Accepted:
     """The answers to check-ins that were stored: made but for the id, and made anew when the Date changes."""
 
@@ -257,18 +234,9 @@ class _Accepted:
             self._starts.clear()
         start = self._starts.get(len(entry_id))
         if start is None:
-            whole = _written(headers, _accepted_answer(entry_id, replayed=False), is_last=False)
+            whole = written(headers, _accepted_answer(entry_id, replayed=False), is_last=False)
             start = self._starts[len(entry_id)] = whole[: -len(entry_id) - 2]
         return start + entry_id + b'"}'
-
-
-@lru_cache(maxsize=64)
-def _is_json(content_type: bytes) -> bool:
-    try:
-        require_json(content_type.decode("latin-1"))
-    except UnsupportedTypeError:
-        return False
-    return True
 
 
 def _accepted_answer(entry_id: bytes, *, replayed: bool) -> Answer:
@@ -276,12 +244,5 @@ def _accepted_answer(entry_id: bytes, *, replayed: bool) -> Answer:
     return Answer(202, headers, b'{"id":"%b"}' % entry_id)
 
 
-def _written(headers: list[tuple[bytes, bytes]], answer: Answer, *, is_last: bool) -> bytes:
-    """An answer as the other path writes it, after these headers of the server."""
-    own = {**answer.headers, "content-length": str(len(answer.body)), **({"connection": "close"} if is_last else {})}
-    lines = [*headers, *((name.encode(), value.encode()) for name, value in own.items())]
-    return STATUS_LINE[answer.status] + b"".join(b"%b: %b\r\n" % line for line in lines) + b"\r\n" + answer.body
-
-
-_parser = _PlainParser()
 _accepted = _Accepted()
+_parsers = {(auth, cors): PlainParser(auth=auth, cors=cors) for auth in (False, True) for cors in (False, True)}

@@ -12,7 +12,7 @@ from footfall.errors import BacklogFullError, BrokenKeyError, LoadingError, Repl
 from footfall.keys import Keys
 from footfall.receiver.intake import Intake
 from footfall.store.pipeline import Pipeline
-from footfall.web import metrics_answer, metrics_response, problems
+from footfall.web import answers, metrics_answer, metrics_response, problems
 
 if TYPE_CHECKING:
     from footfall.receiver.metrics import Metrics
@@ -76,7 +76,12 @@ class Readiness:
         return int(dict(zip(reply[::2], reply[1::2], strict=True))[b"entries-added"])
 
 
-@get("/readyz", summary="Whether check-ins are taken", responses=problems(503), tags=["running it"])
+@get(
+    "/readyz",
+    summary="Whether check-ins are taken",
+    responses=answers(Ready(backlog=17)) | problems(503),
+    tags=["running it"],
+)
 async def readyz(readiness: NamedDependency[Readiness]) -> Ready:
     """503 when the server does not answer, data is being loaded, the backlog is full, too few replicas are there for
     `durability`, or the receiver stops.

@@ -71,22 +71,22 @@ class Intake:
         #: check-ins whose outcome is not known yet
         self.pending = 0
 
-    def add(self, check_in: CheckIn, on_outcome: OnOutcome, key: str | None = None) -> None:
+    def add(self, check_in: CheckIn, on_outcome: OnOutcome, key: str | None = None, owner: str = "") -> None:
         """Take one check-in; `on_outcome` is called once, in a later turn of the loop.
 
-        With an idempotency `key` it is stored once, however often it is added. Raises OverloadedError when
-        `max_pending` check-ins wait already.
+        With an idempotency `key` of this `owner` it is stored once, however often it is added. Raises OverloadedError
+        when `max_pending` check-ins wait already.
         """
         if self.pending >= self._max_pending:
             raise OverloadedError("too many check-ins wait for the server")
         self.pending += 1
-        record = None if key is None else Record(self._keys.idempotency(key), fingerprint(check_in))
+        record = None if key is None else Record(self._keys.idempotency(key, 0, owner), fingerprint(check_in))
         self._singles.append((check_in, record, on_outcome, self._time()))
         if self._writer is None:
             # a task starts in the next turn of the loop, so what else arrives in this turn goes along
             self._writer = asyncio.get_running_loop().create_task(self._write_singles())
 
-    async def store(self, check_in: CheckIn, key: str | None = None) -> tuple[str, bool]:
+    async def store(self, check_in: CheckIn, key: str | None = None, owner: str = "") -> tuple[str, bool]:
         """Take one check-in; the id of its entry once the server has confirmed it, and whether it was there before.
 
         Raises the FootfallError that says why it was refused.
@@ -97,19 +97,19 @@ class Intake:
             if not future.done():  # its client may have gone
                 future.set_result((outcome, replayed))
 
-        self.add(check_in, on_outcome, key)
+        self.add(check_in, on_outcome, key, owner)
         outcome, replayed = await future
         if isinstance(outcome, FootfallError):
             raise copy(outcome)  # it is shared between requests, whose traces would pile up on it
         return outcome.decode(), replayed
 
-    async def store_all(self, check_ins: Sequence[CheckIn], key: str | None = None) -> Result:
+    async def store_all(self, check_ins: Sequence[CheckIn], key: str | None = None, owner: str = "") -> Result:
         """Take a batch; what became of each check-in.
 
-        With an idempotency `key` it may be sent again, also when only part of it was stored. Raises OverloadedError
-        when so many more may not wait, TooLargeError when they never may, and KeyReusedError when the key belongs to
-        another request; then nothing was stored. Of a batch with a key nothing is stored before its first chunk is:
-        it raises what was in the way.
+        With an idempotency `key` of this `owner` it may be sent again, also when only part of it was stored. Raises
+        OverloadedError when so many more may not wait, TooLargeError when they never may, and KeyReusedError when the
+        key belongs to another request; then nothing was stored. Of a batch with a key nothing is stored before its
+        first chunk is: it raises what was in the way.
         """
         if len(check_ins) > self._max_pending:
             raise TooLargeError(f"this receiver takes at most {self._max_pending} check-ins at once")
@@ -118,7 +118,7 @@ class Intake:
         self.pending += len(check_ins)
         self._metrics.in_flight(self.pending)
         try:
-            groups = self._chunks(check_ins, key)
+            groups = self._chunks(check_ins, key, owner)
             # the record of the first says whose the key is: until it is there, nothing of the others may be stored
             first = [await self._write_chunk(group) for group in groups[: 0 if key is None else 1]]
             for outcome in first[0].outcomes if first else ():
@@ -143,12 +143,13 @@ class Intake:
 
     # --- private
 
-    def _chunks(self, check_ins: Sequence[CheckIn], key: str | None) -> list[Group]:
+    def _chunks(self, check_ins: Sequence[CheckIn], key: str | None, owner: str) -> list[Group]:
         parts = [check_ins[start : start + MAX_CALL] for start in range(0, len(check_ins), MAX_CALL)]
         if key is None:
             return list(map(Group, parts))
         mark = fingerprint(check_ins)
-        return [Group(part, Record(self._keys.idempotency(key, number), mark)) for number, part in enumerate(parts)]
+        keys = [self._keys.idempotency(key, number, owner) for number in range(len(parts))]
+        return [Group(part, Record(record, mark)) for part, record in zip(parts, keys, strict=True)]
 
     async def _write_chunk(self, group: Group) -> Result:
         came = self._time()

@@ -1,22 +1,10 @@
 """What the receiver counts, for Prometheus. Calls and the check-ins in them are counted together, once per call."""
 
-import os
-from pathlib import Path
-
-from prometheus_client import (
-    CollectorRegistry,
-    Counter,
-    Gauge,
-    Histogram,
-    disable_created_metrics,
-    generate_latest,
-)
-from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from footfall.errors import FootfallError
-from footfall.serve import METRICS_DIRECTORY
+from footfall.exposition import text_of
 
-disable_created_metrics()  # type: ignore[no-untyped-call]
 _CALL_SIZES = (1, 2, 5, 10, 20, 50, 100, 200, 500)
 _SECONDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2)
 
@@ -69,20 +57,4 @@ class Metrics:
 
     def text(self) -> bytes:
         """Everything, of all workers, in the text format."""
-        directory = os.environ.get(METRICS_DIRECTORY)
-        if directory is None:
-            return generate_latest(self._registry)
-        _forget_dead(Path(directory))
-        registry = CollectorRegistry()
-        MultiProcessCollector(registry, directory)  # type: ignore[no-untyped-call]
-        return generate_latest(registry)
-
-
-def _forget_dead(directory: Path) -> None:
-    """Workers that have died have nothing in flight any more; what they counted stays."""
-    for file in directory.glob("gauge_live*_*.db"):
-        pid = int(file.stem.rpartition("_")[2])
-        try:
-            os.kill(pid, 0)
-        except OSError:  # it is gone, or somebody else's by now
-            file.unlink(missing_ok=True)  # another worker may be doing the same
+        return text_of(self._registry)

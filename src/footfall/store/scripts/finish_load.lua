@@ -10,13 +10,13 @@
 --       6 processed     0
 --       7 dead letters  deleted
 --       8 discarded     deleted
+--       then state, orders and buckets of the trending locations: deleted
 -- ARGV  1 token of the lease  2 number of staged entries
 --
 -- Result  'OK', also when it is done already (the reply was lost, the call is a second try); or with nothing changed:
 --         'LOST'          the lease is another load's by now
 --         'BROKEN <key>'  a key does not hold what it must
-local lease, meta, staging, stream, checkpoint, processed, dead_letters, discarded =
-    KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8]
+local lease, meta, staging, stream, checkpoint, processed = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
 local call, pcall = redis.call, redis.pcall
 
 if call('GET', lease) ~= ARGV[1] then return 'LOST' end
@@ -28,7 +28,7 @@ if book[1] ~= 'loading' or #generation > 16 or not string.match(generation, '^%d
 if pcall('XLEN', staging) ~= tonumber(ARGV[2]) then return 'BROKEN ' .. staging end
 
 -- unlinked before it is replaced: RENAME would free millions of old entries at once, here and now
-call('UNLINK', stream, dead_letters, discarded)
+call('UNLINK', stream, unpack(KEYS, 7))
 if ARGV[2] == '0' then
     -- the one way to make an empty stream; a stream that is missing would count as deleted
     call('XGROUP', 'CREATE', stream, 'loader', '0', 'MKSTREAM')

@@ -8,6 +8,7 @@
 --       2 by check-ins ZADD
 --       3 geo          GEOADD
 --       4 baseline     read, HSET
+--       5 removed      read: what was removed is not loaded
 --       then per location: its hash, its details (SET when there are any), its category (ZADD), the category that
 --       it had before (ZREM; the same key when it had none)
 -- ARGV  1 token of the lease
@@ -17,11 +18,12 @@
 --
 -- Result  'OK'; or with nothing changed:
 --         'LOST'          the lease is another load's by now
+--         'REMOVED <id>'  the location was removed for good
 --         'RETRY'         a stored category is not the one that the caller has read
 --         'BROKEN <key>'  a key does not hold what it must
-local lease, by_checkins, geo, baselines = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local lease, by_checkins, geo, baselines, removed = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local call, fmt = redis.call, string.format
-local FIRST_LOCATION, KEYS_EACH, VALUES = 5, 4, 11
+local FIRST_LOCATION, KEYS_EACH, VALUES = 6, 4, 11
 
 -- A whole number as the server stores it. Lua would write 1e+15 for large ones.
 local function whole(number)
@@ -42,7 +44,7 @@ end
 -- ---------------------------------------------------------------- read and check
 
 if call('GET', lease) ~= ARGV[1] then return 'LOST' end
-for i, expected in ipairs({'string', 'zset', 'zset', 'hash'}) do
+for i, expected in ipairs({'string', 'zset', 'zset', 'hash', 'hash'}) do
     if not is_or_none(KEYS[i], expected) then return 'BROKEN ' .. KEYS[i] end
 end
 
@@ -56,6 +58,7 @@ for i = FIRST_LOCATION, #KEYS, KEYS_EACH do
     local count, stars = number_of(stored[2]), number_of(stored[3])
     if not count or not stars then return 'BROKEN ' .. KEYS[i] end
     if (stored[1] or '') ~= ARGV[arg + 3] then return 'RETRY' end
+    if call('HEXISTS', removed, ARGV[arg]) == 1 then return 'REMOVED ' .. ARGV[arg] end
     local baseline = {numCheckins = 0, numStars = 0}
     local json = call('HGET', baselines, ARGV[arg])
     if json then

@@ -11,6 +11,7 @@
 --       4 last seen    ZREM old, ZADD new
 --       5 email        HDEL old, HSET new
 --       6 baseline     read, HSET
+--       7 removed      read: who was removed is not loaded
 --       then a hash per user
 -- ARGV  1 token of the lease
 --       then per user: id, firstName, lastName, email, email in lower case, stored email as the caller has read it
@@ -19,11 +20,13 @@
 --
 -- Result  'OK'; or with nothing changed:
 --         'LOST'          the lease is another load's by now
+--         'REMOVED <id>'  the user was removed for good
 --         'RETRY'         a stored email is not the one that the caller has read
 --         'BROKEN <key>'  a key does not hold what it must
 local lease, by_checkins, recent, last_seen, emails, baselines = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
+local removed = KEYS[7]
 local call, fmt = redis.call, string.format
-local FIRST_USER, VALUES = 7, 12
+local FIRST_USER, VALUES = 8, 12
 
 -- A whole number as the server stores it. Lua would write 1e+15 for large ones.
 local function whole(number)
@@ -48,7 +51,7 @@ end
 -- ---------------------------------------------------------------- read and check
 
 if call('GET', lease) ~= ARGV[1] then return 'LOST' end
-for i, expected in ipairs({'string', 'zset', 'zset', 'zset', 'hash', 'hash'}) do
+for i, expected in ipairs({'string', 'zset', 'zset', 'zset', 'hash', 'hash', 'hash'}) do
     if not is_or_none(KEYS[i], expected) then return 'BROKEN ' .. KEYS[i] end
 end
 
@@ -60,6 +63,7 @@ for i = FIRST_USER, #KEYS do
     local count, at, place = number_of(stored[2]), number_of(stored[3]), number_of(stored[4])
     if not count or not at or not place then return 'BROKEN ' .. KEYS[i] end
     if (stored[1] or '') ~= ARGV[arg + 5] then return 'RETRY' end
+    if call('HEXISTS', removed, ARGV[arg]) == 1 then return 'REMOVED ' .. ARGV[arg] end
     local baseline = {numCheckins = 0}
     local json = call('HGET', baselines, ARGV[arg])
     if json then

@@ -2,7 +2,7 @@
 -- Applies a batch of entries: all effects, dead letters and the checkpoint, or nothing.
 --
 -- The server does not roll back a script that fails half way. So everything is read and checked first; the writes
--- come last and are of a kind that cannot fail any more. The caller has folded the batch: one row per user and one
+-- come last and are of a kind that cannot fail any more, or that can be undone. The caller has folded the batch: one row per user and one
 -- per location.
 --
 -- KEYS  1 stream                 read: is the batch's last entry still there?
@@ -17,6 +17,9 @@
 --      10 users removed          read: with `create`, who is in it gets no record
 --      11 locations removed      read, the same
 --       then a hash per user, then a hash per location: numCheckins and so on
+--       then, each only when it is kept: a history (list) per user, one per location;
+--         a zset per location of `now`, a hash per location of `hourly`;
+--         state, order 0 and order 1 of the trending locations, a hash per bucket
 -- ARGV  1 checkpoint  2 generation that the batch was read under
 --       3 number of entries  4 number of users  5 number of locations  6 number of dead letters
 --       7 reject | create: what to do with an unknown user or location
@@ -25,6 +28,13 @@
 --       per location: id, number of check-ins, sum of stars
 --         (a number of check-ins of -1 says: the caller took this record for missing)
 --       per dead letter: entry id, reason, number of fields and values, these
+--       then nothing, or what is kept of the newest check-ins:
+--         length of a history (0: none are kept), number of locations of `now`, of locations of `hourly`, of buckets
+--         per location of `now`: number of arguments, then -ms and user (16 digits) of each, oldest first
+--         per location of `hourly`: number of arguments, then hour and number of check-ins of each, oldest first
+--         per bucket: bucket, number of locations, the locations (16 digits), their numbers of check-ins
+--         per user, then per location, with histories: number of items, items (oldest first)
+--       What is older than is kept, or more than an hour ahead of the clock, is passed over.
 --
 -- Result  {'OK', processed}; or with nothing changed:
 --         {'FENCED'}          checkpoint, generation or last entry are not those that the batch was read with
@@ -37,6 +47,14 @@ local stream, checkpoint_key, processed_key, meta, dead_letters = KEYS[1], KEYS[
 local by_checkins, recent, last_seen, locations_by_checkins = KEYS[6], KEYS[7], KEYS[8], KEYS[9]
 local users_removed, locations_removed = KEYS[10], KEYS[11]
 local FIRST_USER, MAX_UNPACK = 12, 2000
+local HOUR_MS, BUCKET_MS, NOW_MS = 3600000, 300000, 3 * 3600000
+-- kept: buckets of two hours, hours of a week
+local BUCKETS, HOURS = 24, 168
+-- Hours after which expiry of a location's hours is set anew, and those that are too old are removed; for who is there
+-- it is NOW_MS. When it was, the key itself holds, under this name: that costs less than to do it with each batch.
+local RENEWED, HOURS_RENEWAL = 'renewed', 24
+-- seconds until keys expire; what comes until they are renewed may be an hour ahead of the clock
+local NOW_S, HOURS_S, BUCKET_S = '28800', '698400', '97200'
 local entries, users, locations, dead = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
 local create = ARGV[7] == 'create'
 
@@ -135,16 +153,149 @@ for i = 1, locations do
 end
 if #mistaken > 1 then return mistaken end
 
+-- What is kept of the newest check-ins. Each kind has a loop here, and one below that writes.
+local arg = first_dead_arg
+for _ = 1, dead do arg = arg + 3 + tonumber(ARGV[arg + 2]) end
+local history, nows, hourlies, buckets = 0, 0, 0, 0
+if ARGV[arg] then
+    history, nows = tonumber(ARGV[arg]), tonumber(ARGV[arg + 1])
+    hourlies, buckets = tonumber(ARGV[arg + 2]), tonumber(ARGV[arg + 3])
+    arg = arg + 4
+end
+local histories = history > 0 and users + locations or 0
+local before_histories = FIRST_USER + users + locations - 1
+local before_nows = before_histories + histories
+local before_hours = before_nows + nows
+local trending_state = before_hours + hourlies + 1
+local before_buckets = trending_state + 2
+
+local now_ms, newest_ms, hour, bucket, now_block
+if nows + hourlies + buckets > 0 then
+    local time = call('TIME')
+    now_ms = time[1] * 1000 + math.floor(time[2] / 1000)
+    newest_ms = now_ms + HOUR_MS
+    hour, bucket = math.floor(now_ms / HOUR_MS), math.floor(now_ms / BUCKET_MS)
+    now_block = fmt('%.0f', math.floor(now_ms / NOW_MS))
+end
+
+-- of each location of `now`: first and last argument (none when all are too old), and whether it is renewed
+local now_first, now_last, now_renews = {}, {}, {}
+for i = 1, nows do
+    local first, last = arg + 1, arg + ARGV[arg]
+    arg = last + 1
+    while first < last and now_ms + ARGV[first] > NOW_MS do first = first + 2 end
+    while first < last and -ARGV[last - 1] > newest_ms do last = last - 2 end
+    if first < last then
+        local renewed = pcall('ZSCORE', KEYS[before_nows + i], RENEWED)
+        if type(renewed) == 'table' then return {'BROKEN', KEYS[before_nows + i]} end
+        now_first[i], now_last[i], now_renews[i] = first, last, renewed ~= now_block
+    end
+end
+
+-- of each location of `hourly`: hours and their new counts in turn, and which are too old when it is renewed
+local hour_counts, hours_gone = {}, {}
+for i = 1, hourlies do
+    local key, last = KEYS[before_hours + i], arg + ARGV[arg]
+    for at = arg + 1, last, 2 do
+        local its_hour = tonumber(ARGV[at])
+        if its_hour > hour - HOURS and its_hour <= hour + 1 then
+            local stored = pcall('HMGET', key, ARGV[at], RENEWED)
+            local count = not stored.err and number_of(stored[1])
+            if not count then return {'BROKEN', key} end
+            local counts = hour_counts[i]
+            if not counts then
+                counts = {}
+                hour_counts[i] = counts
+                if hour - (tonumber(stored[2] or '') or 0) >= HOURS_RENEWAL then
+                    local gone = {}
+                    for _, field in ipairs(call('HKEYS', key)) do
+                        if (tonumber(field) or 0) <= hour - HOURS then gone[#gone + 1] = field end
+                    end
+                    hours_gone[i] = gone
+                end
+            end
+            counts[#counts + 1], counts[#counts + 2] = ARGV[at], whole(count + ARGV[at + 1])
+        end
+    end
+    arg = last + 1
+end
+
+-- Calls a command that takes many arguments and answers with a list, in pieces that Lua's stack can hold; nil when the
+-- key has another type.
+local function read_in_chunks(command, key, first, last)
+    local replies = pcall(command, key, unpack(ARGV, first, math.min(first + MAX_UNPACK - 1, last)))
+    if replies.err then return nil end
+    for from = first + MAX_UNPACK, last, MAX_UNPACK do
+        local more = call(command, key, unpack(ARGV, from, math.min(from + MAX_UNPACK - 1, last)))
+        for i = 1, #more do replies[#replies + 1] = more[i] end
+    end
+    return replies
+end
+
+-- of each bucket: first and last argument of its locations (none when it is too old), and the counts that it has
+local bucket_first, bucket_last, bucket_counts = {}, {}, {}
+local window, order, building
+if buckets > 0 then
+    local state = pcall('HMGET', KEYS[trending_state], 'window', 'order', 'building')
+    if state.err then return {'BROKEN', KEYS[trending_state]} end
+    -- without a window the next roll makes the order from the buckets
+    window, building = tonumber(state[1] or ''), state[3]
+    order = KEYS[trending_state + (state[2] == '1' and 2 or 1)]
+    if window and type(pcall('ZCARD', order)) ~= 'number' then return {'BROKEN', order} end
+    local oldest = math.min(bucket, window or bucket) - BUCKETS
+    for i = 1, buckets do
+        local its_bucket, first = tonumber(ARGV[arg]), arg + 2
+        local last = first + ARGV[arg + 1] - 1
+        arg = 2 * last - first + 2
+        if its_bucket > oldest and its_bucket <= bucket + BUCKETS / 2 then
+            local key = KEYS[before_buckets + i]
+            local counts = read_in_chunks('HMGET', key, first, last)
+            if not counts then return {'BROKEN', key} end
+            for at = 1, #counts do
+                counts[at] = number_of(counts[at])
+                if not counts[at] then return {'BROKEN', key} end
+            end
+            bucket_first[i], bucket_last[i], bucket_counts[i] = first, last, counts
+        end
+    end
+end
+
 -- ---------------------------------------------------------------- write
 
--- Dead letters go first: XADD is the one write that can still fail (a stream whose ids are used up), and fails for
--- the first of them, before anything is changed.
-local arg = first_dead_arg
+-- Histories come before all other writes: whether a key is a list, the push itself tells, and it can be undone. To ask
+-- first would cost half as much again.
+local history_arg, lengths = arg, {}
+local function undo_histories()
+    local at = history_arg
+    for i = 1, histories do
+        if lengths[i] then call('LPOP', KEYS[before_histories + i], ARGV[at]) end
+        at = at + 1 + ARGV[at]
+    end
+end
+for i = 1, histories do
+    local items = tonumber(ARGV[arg])
+    if items > 0 then
+        local length = pcall('LPUSH', KEYS[before_histories + i], unpack(ARGV, arg + 1, arg + items))
+        if type(length) ~= 'number' then
+            undo_histories()
+            return {'BROKEN', KEYS[before_histories + i]}
+        end
+        lengths[i] = length
+    end
+    arg = arg + 1 + items
+end
+
+-- Then dead letters: XADD is the last write that can still fail (a stream whose ids are used up), and fails for the
+-- first of them, before anything else is changed.
+arg = first_dead_arg
 for _ = 1, dead do
     local count = tonumber(ARGV[arg + 2])
     local added = pcall('XADD', dead_letters, '*', 'id', ARGV[arg], 'reason', ARGV[arg + 1],
                         unpack(ARGV, arg + 3, arg + 2 + count))
-    if type(added) ~= 'string' then return {'BROKEN', dead_letters} end
+    if type(added) ~= 'string' then
+        undo_histories()
+        return {'BROKEN', dead_letters}
+    end
     arg = arg + 3 + count
 end
 
@@ -209,6 +360,59 @@ for i = 1, locations do
     end
 end
 in_chunks('ZADD', locations_by_checkins, to_by_checkins)
+
+for i = 1, histories do
+    -- not with each batch
+    if (lengths[i] or 0) > history + history / 4 then call('LTRIM', KEYS[before_histories + i], 0, history - 1) end
+end
+for i = 1, nows do
+    if now_first[i] then
+        local key, last = KEYS[before_nows + i], now_last[i]
+        for first = now_first[i], last, MAX_UNPACK do
+            call('ZADD', key, unpack(ARGV, first, math.min(first + MAX_UNPACK - 1, last)))
+        end
+        if now_renews[i] then
+            call('ZREMRANGEBYSCORE', key, fmt('(%.0f', NOW_MS - now_ms), '0')
+            call('ZADD', key, now_block, RENEWED)
+            call('EXPIRE', key, NOW_S)
+        end
+    end
+end
+for i = 1, hourlies do
+    if hour_counts[i] then
+        local key, gone = KEYS[before_hours + i], hours_gone[i]
+        call('HSET', key, unpack(hour_counts[i]))
+        if gone then
+            if #gone > 0 then in_chunks('HDEL', key, gone) end
+            call('HSET', key, RENEWED, hour)
+            call('EXPIRE', key, HOURS_S)
+        end
+    end
+end
+for i = 1, buckets do
+    local first, last, counts = bucket_first[i], bucket_last[i], bucket_counts[i]
+    if first then
+        local key, amount, pairs_of = KEYS[before_buckets + i], last - first + 1, {}
+        for at = 1, amount do
+            pairs_of[2 * at - 1], pairs_of[2 * at] = ARGV[first + at - 1], whole(counts[at] + ARGV[last + at])
+        end
+        in_chunks('HSET', key, pairs_of)
+        call('EXPIRE', key, BUCKET_S)
+        local its_bucket = tonumber(ARGV[first - 2])
+        if window and its_bucket <= window and its_bucket > window - BUCKETS then
+            local sign = its_bucket > window - BUCKETS / 2 and -1 or 1
+            local scores = read_in_chunks('ZMSCORE', order, first, last)
+            for at = 1, amount do
+                pairs_of[2 * at] = pairs_of[2 * at - 1]
+                pairs_of[2 * at - 1] = (scores[at] or 0) + sign * ARGV[last + at]
+            end
+            in_chunks('ZADD', order, pairs_of)
+            call('EXPIRE', order, BUCKET_S)
+        end
+        -- an order that is half made does not know of these: it is begun again
+        if building then call('HDEL', KEYS[trending_state], 'building') end
+    end
+end
 
 processed = fmt('%.0f', processed + entries)
 call('SET', processed_key, processed)

@@ -1,17 +1,18 @@
 #!lua flags=no-writes
 -- Reads a page of locations with their index entries and baselines, as they are at one moment. Only reads.
 --
--- KEYS  1 by check-ins  2 geo  3 baseline
+-- KEYS  1 by check-ins  2 geo  3 baseline  4 removed
 --       then per location: its hash, its details, its category as the caller has read it (the geo key when it has none)
 -- ARGV  an id per location
 --
 -- Result  per location: the type of the hash's key when that is not a hash, else
 --         {id, name, category, location, numCheckins, numStars, averageStars, score in by check-ins, longitude and
---          latitude in geo, score in its category, type of the details' key, baseline}
+--          latitude in geo, score in its category, type of the details' key, baseline, what is remembered of a
+--          removed location}
 --         each nil when it is not there, or when its index has another type
-local by_checkins, geo, baselines = KEYS[1], KEYS[2], KEYS[3]
+local by_checkins, geo, baselines, removed = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local pcall = redis.pcall
-local FIRST_LOCATION, KEYS_EACH = 4, 3
+local FIRST_LOCATION, KEYS_EACH = 5, 3
 
 local function value(command, key, name)
     local found = pcall(command, key, name)
@@ -33,6 +34,7 @@ for i = FIRST_LOCATION, #KEYS, KEYS_EACH do
         record[11] = category ~= geo and value('ZSCORE', category, id)
         record[12] = redis.call('TYPE', KEYS[i + 1]).ok
         record[13] = value('HGET', baselines, id)
+        record[14] = value('HGET', removed, id)
         page[#page + 1] = record
     end
 end

@@ -1,16 +1,17 @@
 #!lua flags=no-writes
 -- Reads a page of users with their index entries and baselines, as they are at one moment. Only reads.
 --
--- KEYS  1 by check-ins  2 recent  3 last seen  4 email  5 baseline  then a hash per user
+-- KEYS  1 by check-ins  2 recent  3 last seen  4 email  5 baseline  6 removed  then a hash per user
 -- ARGV  per user: id, email in lower case as the caller has read it ('' when there is none)
 --
 -- Result  per user: the type of the key when that is not a hash, else
 --         {id, email, numCheckins, lastCheckin, lastSeenAt, score in by check-ins, in recent, of the member that
---          follows from the record in last seen, whose the email is, baseline}
+--          follows from the record in last seen, whose the email is, baseline, what is remembered of a removed user}
 --         each nil when it is not there, or when its index has another type
 local by_checkins, recent, last_seen, emails, baselines = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+local removed = KEYS[6]
 local pcall, fmt = redis.pcall, string.format
-local FIRST_USER = 6
+local FIRST_USER = 7
 
 local function value(command, key, name)
     local found = pcall(command, key, name)
@@ -36,6 +37,7 @@ for i = FIRST_USER, #KEYS do
                     and value('ZSCORE', last_seen, fmt('%016.0f:%013.0f:%s', place, at, id))
         record[9] = email ~= '' and value('HGET', emails, email)
         record[10] = value('HGET', baselines, id)
+        record[11] = value('HGET', removed, id)
         page[#page + 1] = record
     end
 end

@@ -17,6 +17,8 @@
 --       10 locations by check-ins ZADD or ZREM
 --       11 locations geo          GEOADD or ZREM
 --       12 locations baseline     read
+--       13 users removed          HSET: what was counted for who is in it; such a record is removed when it is there
+--       14 locations removed      the same
 --       then a hash per user, then per location its hash and its category as the caller has read it (ZADD; the geo
 --       key when it has none)
 -- ARGV  1 generation  2 settled  3 the entry up to which the caller has folded, 0 for none
@@ -38,7 +40,8 @@ local meta, checkpoint_key, stream, dead_letters = KEYS[1], KEYS[2], KEYS[3], KE
 local by_checkins, recent, last_seen, emails, users_baseline = KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[9]
 local locations_by_checkins, geo, locations_baseline = KEYS[10], KEYS[11], KEYS[12]
 local call, fmt, match = redis.call, string.format, string.match
-local FIRST_USER, USER_ARGS, LOCATION_ARGS = 13, 7, 7
+local users_removed, locations_removed = KEYS[13], KEYS[14]
+local FIRST_USER, USER_ARGS, LOCATION_ARGS = 15, 7, 7
 local folded_to, most, users = ARGV[3], tonumber(ARGV[5]), tonumber(ARGV[6])
 
 -- A whole number as the server stores it. Lua would write 1e+15 for large ones.
@@ -81,7 +84,7 @@ end
 -- ---------------------------------------------------------------- read and check
 
 for i, expected in ipairs({'hash', 'string', 'stream', 'stream', 'zset', 'zset', 'zset', 'hash', 'hash', 'zset', 'zset',
-                           'hash'}) do
+                           'hash', 'hash', 'hash'}) do
     local found = type_of(KEYS[i])
     if found ~= expected and (found ~= 'none' or i <= 2) then return {'BROKEN', KEYS[i]} end
 end
@@ -141,6 +144,7 @@ for i = 1, users do
         row.at, row.place = whole(loaded), whole(tonumber(baseline.lastSeenAt) or 0)
     end
     row.is_new = found == 'none'
+    row.counted, row.ledger = count, call('HGET', users_removed, id)
     row.exists = not row.is_new or count > 0 or not baseline.is_missing
     row.email = ARGV[arg + 6]
     rows[i] = row
@@ -164,6 +168,7 @@ for i = 0, (#KEYS - first_key + 1) / 2 - 1 do
     end
     local row = {id = id, key = key, stored = stored, is_location = true}
     row.is_new = found == 'none'
+    row.counted, row.counted_stars, row.ledger = count, stars, call('HGET', locations_removed, id)
     row.exists = not row.is_new or count > 0 or not baseline.is_missing
     row.count, row.stars = (baseline.numCheckins or 0) + count, (baseline.numStars or 0) + stars
     row.category = category ~= geo and category
@@ -173,8 +178,18 @@ end
 
 -- ---------------------------------------------------------------- write
 
+-- Remembers what was counted for a removed record, of which nothing else may be there.
+local function write_removed(removed, baselines, row, json)
+    if row.ledger ~= json then call('HSET', removed, row.id, json) end
+    return (row.ledger == json and 0 or 1) + call('UNLINK', row.key) + call('HDEL', baselines, row.id)
+end
+
 local function write_user(row)
     local key, id, stored, changed = row.key, row.id, row.stored, 0
+    if row.ledger then
+        return write_removed(users_removed, users_baseline, row, fmt('{"numCheckins":%.0f}', row.counted))
+               + call('ZREM', by_checkins, id) + call('ZREM', recent, id)
+    end
     if not row.exists then
         return call('ZREM', by_checkins, id) + call('ZREM', recent, id)
     end
@@ -209,6 +224,11 @@ end
 
 local function write_location(row)
     local key, id, stored, changed = row.key, row.id, row.stored, 0
+    if row.ledger then
+        local json = fmt('{"numCheckins":%.0f,"numStars":%.0f}', row.counted, row.counted_stars)
+        return write_removed(locations_removed, locations_baseline, row, json)
+               + call('ZREM', locations_by_checkins, id) + call('ZREM', geo, id)
+    end
     if not row.exists then
         return call('ZREM', locations_by_checkins, id) + call('ZREM', geo, id)
     end
@@ -238,6 +258,6 @@ local changed, made = 0, 0
 for _, row in ipairs(rows) do
     local written = row.is_location and write_location(row) or write_user(row)
     if written > 0 then changed = changed + 1 end
-    if row.exists and row.is_new then made = made + 1 end
+    if row.exists and row.is_new and not row.ledger then made = made + 1 end
 end
 return {'OK', changed, made}

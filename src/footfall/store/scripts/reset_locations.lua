@@ -8,6 +8,7 @@
 --       2 by check-ins ZADD or ZREM
 --       3 baseline     read; HSET when there is none, HDEL when there is no location
 --       then a hash per location
+--       then what is kept of their newest check-ins: UNLINK
 -- ARGV  1 token of the lease  then an id per location
 --
 -- Result  'OK'; or with nothing changed:
@@ -16,6 +17,7 @@
 local lease, by_checkins, baselines = KEYS[1], KEYS[2], KEYS[3]
 local call, fmt = redis.call, string.format
 local FIRST_LOCATION = 4
+local LAST_LOCATION = FIRST_LOCATION + #ARGV - 2
 
 -- A whole number as the server stores it. Lua would write 1e+15 for large ones.
 local function whole(number)
@@ -34,7 +36,7 @@ for i, expected in ipairs({'string', 'zset', 'hash'}) do
     if not is_or_none(KEYS[i], expected) then return 'BROKEN ' .. KEYS[i] end
 end
 local read = {}
-for i = FIRST_LOCATION, #KEYS do
+for i = FIRST_LOCATION, LAST_LOCATION do
     if not is_or_none(KEYS[i], 'hash') then return 'BROKEN ' .. KEYS[i] end
     local baseline = {numCheckins = 0, numStars = 0, is_new = true}
     local json = call('HGET', baselines, ARGV[i - FIRST_LOCATION + 2])
@@ -51,7 +53,7 @@ end
 
 -- ---------------------------------------------------------------- write
 
-for i = FIRST_LOCATION, #KEYS do
+for i = FIRST_LOCATION, LAST_LOCATION do
     local key, id = KEYS[i], ARGV[i - FIRST_LOCATION + 2]
     local count, stars, average = read[i].numCheckins, read[i].numStars, 0
     if call('HEXISTS', key, 'name') == 1 then
@@ -69,4 +71,5 @@ for i = FIRST_LOCATION, #KEYS do
         call('ZREM', by_checkins, id)
     end
 end
+if #KEYS > LAST_LOCATION then call('UNLINK', unpack(KEYS, LAST_LOCATION + 1)) end
 return 'OK'

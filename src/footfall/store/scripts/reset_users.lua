@@ -10,6 +10,7 @@
 --       4 last seen    ZREM old, ZADD new
 --       5 baseline     read; HSET when there is none, HDEL when there is no user
 --       then a hash per user
+--       then what is kept of their newest check-ins: UNLINK
 -- ARGV  1 token of the lease  then an id per user
 --
 -- Result  'OK'; or with nothing changed:
@@ -18,6 +19,7 @@
 local lease, by_checkins, recent, last_seen, baselines = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local call, fmt = redis.call, string.format
 local FIRST_USER = 6
+local LAST_USER = FIRST_USER + #ARGV - 2
 
 -- A whole number as the server stores it. Lua would write 1e+15 for large ones.
 local function whole(number)
@@ -40,7 +42,7 @@ for i, expected in ipairs({'string', 'zset', 'zset', 'zset', 'hash'}) do
     if not is_or_none(KEYS[i], expected) then return 'BROKEN ' .. KEYS[i] end
 end
 local read = {}
-for i = FIRST_USER, #KEYS do
+for i = FIRST_USER, LAST_USER do
     if not is_or_none(KEYS[i], 'hash') then return 'BROKEN ' .. KEYS[i] end
     local baseline = {numCheckins = 0, is_new = true}
     local json = call('HGET', baselines, ARGV[i - FIRST_USER + 2])
@@ -56,7 +58,7 @@ end
 
 -- ---------------------------------------------------------------- write
 
-for i = FIRST_USER, #KEYS do
+for i = FIRST_USER, LAST_USER do
     local key, id, baseline = KEYS[i], ARGV[i - FIRST_USER + 2], read[i]
     local stored = call('HMGET', key, 'email', 'lastCheckin', 'lastSeenAt')
     local at, place = tonumber(stored[2] or ''), tonumber(stored[3] or '')
@@ -82,4 +84,5 @@ for i = FIRST_USER, #KEYS do
         call('ZREM', recent, id)
     end
 end
+if #KEYS > LAST_USER then call('UNLINK', unpack(KEYS, LAST_USER + 1)) end
 return 'OK'

@@ -14,8 +14,15 @@
 --       6 users recent           ZADD
 --       7 users last seen        ZREM old, ZADD new
 --       8 locations by check-ins ZADD
---       then per dead letter that is a check-in: the user's hash, the location's hash: numCheckins and so on
+--       9 users removed          read: with `create`, who is in it gets no record
+--       10 locations removed     read, the same
+--       11 trending: state       HDEL building
+--       12, 13 orders 0 and 1    ZINCRBY
+--       then per dead letter that is a check-in: the user's hash, the location's hash: numCheckins and so on;
+--       the user's history, the location's: LINSERT or RPUSH; who is at the location: ZADD; its hours: HSET;
+--       the entry's bucket of trending: HSET
 -- ARGV  1 generation  2 reject | create: what to do with an unknown user or location
+--       3 length of a history (0: none are kept)  4, 5, 6 whether now, hourly, trending are kept: 1 or 0
 --       then per dead letter: its id, the entry's id, why it is no check-in ('' when it is one), userId, locationId,
 --       stars
 --
@@ -28,8 +35,14 @@
 local dead_letters, meta, stream, checkpoint_key = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local by_checkins, recent, last_seen, locations_by_checkins = KEYS[5], KEYS[6], KEYS[7], KEYS[8]
 local call, pcall, fmt, match = redis.call, redis.pcall, string.format, string.match
+local users_removed, locations_removed = KEYS[9], KEYS[10]
 local create = ARGV[2] == 'create'
-local ARGS_EACH = 6
+local history, keeps_now, keeps_hours, keeps_trending = tonumber(ARGV[3]), ARGV[4] == '1', ARGV[5] == '1', ARGV[6] == '1'
+local state_key = KEYS[11]
+local FIRST_LETTER, ARGS_EACH, KEYS_EACH = 7, 6, 7
+-- as in process.lua
+local HOUR_MS, BUCKET_MS, NOW_MS, BUCKETS, HOURS = 3600000, 300000, 3 * 3600000, 24, 168
+local NOW_S, HOURS_S, BUCKET_S = '28800', '698400', '97200'
 -- entries looked at for users' last check-ins before the rest of the dead letters is left to another call
 local ENOUGH = 5000
 
@@ -56,6 +69,14 @@ end
 if type(pcall('XLEN', dead_letters)) ~= 'number' then return {'BROKEN', dead_letters} end
 for i = 5, 8 do
     if type(pcall('ZCARD', KEYS[i])) ~= 'number' then return {'BROKEN', KEYS[i]} end
+end
+for i = 9, 10 do
+    if type(pcall('HLEN', KEYS[i])) ~= 'number' then return {'BROKEN', KEYS[i]} end
+end
+
+-- Whether what has no record may not get one either.
+local function is_missing(removed, id)
+    return not create or call('HEXISTS', removed, id) == 1
 end
 
 -- An id so that ids compare as text: they have 64 bits, Lua's numbers 53.
@@ -135,18 +156,100 @@ local function is_newest(user, entry_id)
     return not (user.place and last_is_after(user, entry_id))
 end
 
+local time = call('TIME')
+local now_ms = time[1] * 1000 + math.floor(time[2] / 1000)
+local hour, bucket = math.floor(now_ms / HOUR_MS), math.floor(now_ms / BUCKET_MS)
+local trending = keeps_trending and pcall('HMGET', state_key, 'window', 'order') or {}
+if trending.err then return {'BROKEN', state_key} end
+local window, order = tonumber(trending[1] or ''), KEYS[trending[2] == '1' and 13 or 12]
+if window and type(pcall('ZCARD', order)) ~= 'number' then return {'BROKEN', order} end
+
+-- what is to be written of the newest check-ins: calls, and counts by key and field
+local writes, counts, lists = {}, {}, {}
+
+-- Puts an item into a history in its place, the newest first.
+local function keep(list_key, entry_id, item)
+    local list = lists[list_key]
+    if not list then
+        list = pcall('LRANGE', list_key, 0, -1)
+        looked_at = looked_at + (list.err and 0 or #list / 4)
+        lists[list_key] = list
+    end
+    local id, low, high = digits(entry_id), 1, #list + 1
+    while low < high do -- the first that is older is at `low` or behind it, and not behind `high`
+        local middle = math.floor((low + high) / 2)
+        local its_id = match(list[middle], '^%d+%-%d+')
+        if not its_id then break end
+        if digits(its_id) < id then high = middle else low = middle + 1 end
+    end
+    if list.err or low < high then
+        broken = list_key
+    elseif low <= #list then
+        writes[#writes + 1] = {'LINSERT', list_key, 'BEFORE', list[low], item}
+    elseif #list < history then
+        writes[#writes + 1] = {'RPUSH', list_key, item}
+    else
+        return -- there are enough newer ones
+    end
+    table.insert(list, low, item)
+end
+
+local function count_up(hash, field, expires_s)
+    counts[hash] = counts[hash] or {expires_s = expires_s, fields = {}}
+    local fields = counts[hash].fields
+    if not fields[field] then
+        local stored = pcall('HGET', hash, field)
+        fields[field] = type(stored) ~= 'table' and number_of(stored)
+        if not fields[field] then
+            broken = hash
+            return
+        end
+    end
+    fields[field] = fields[field] + 1
+end
+
+-- Everything that is kept of the newest check-ins, for one; `own` is the index of its first key.
+local function keep_all(own, entry_id, user, location, stars)
+    local ms = tonumber(match(entry_id, '^%d+'))
+    if history > 0 then
+        keep(KEYS[own + 2], entry_id, entry_id .. ' ' .. location .. ' ' .. stars)
+        keep(KEYS[own + 3], entry_id, entry_id .. ' ' .. user .. ' ' .. stars)
+    end
+    local there, hours, its_bucket_key = KEYS[own + 4], KEYS[own + 5], KEYS[own + 6]
+    if ms > now_ms + HOUR_MS then return end
+    if keeps_now and now_ms - ms <= NOW_MS then
+        if type(pcall('ZCARD', there)) ~= 'number' then broken = there end
+        writes[#writes + 1] = {'ZADD', there, 'LT', fmt('-%.0f', ms), fmt('%016.0f', user)}
+        writes[#writes + 1] = {'EXPIRE', there, NOW_S}
+    end
+    local its_hour, its_bucket = math.floor(ms / HOUR_MS), math.floor(ms / BUCKET_MS)
+    if keeps_hours and its_hour > hour - HOURS then count_up(hours, fmt('%.0f', its_hour), HOURS_S) end
+    if keeps_trending and its_bucket > math.min(bucket, window or bucket) - BUCKETS then
+        local member = fmt('%016.0f', location)
+        count_up(its_bucket_key, member, BUCKET_S)
+        if window and its_bucket <= window and its_bucket > window - BUCKETS then
+            local sign = its_bucket > window - BUCKETS / 2 and '-1' or '1'
+            writes[#writes + 1] = {'ZINCRBY', order, sign, member}
+            writes[#writes + 1] = {'EXPIRE', order, BUCKET_S}
+        end
+        writes[#writes + 1] = {'HDEL', state_key, 'building'}
+    end
+end
+
 local outcomes, removed, changed = {'OK'}, {}, {}
-local key = 9
-for arg = 3, #ARGV, ARGS_EACH do
+local key = 14
+for arg = FIRST_LETTER, #ARGV, ARGS_EACH do
     if looked_at > ENOUGH then break end
     local id, entry_id, reason = ARGV[arg], ARGV[arg + 1], ARGV[arg + 2]
     local user, location
     if reason == '' then
         user, location = user_of(KEYS[key], ARGV[arg + 3]), location_of(KEYS[key + 1], ARGV[arg + 4])
         if broken then return {'BROKEN', broken} end
-        key = key + 2
-        if not create then
-            reason = not user.exists and 'unknown-user' or not location.exists and 'unknown-location' or ''
+        key = key + KEYS_EACH
+        if not user.exists and is_missing(users_removed, user.id) then
+            reason = 'unknown-user'
+        elseif not location.exists and is_missing(locations_removed, location.id) then
+            reason = 'unknown-location'
         end
     end
     local letter = call('XRANGE', dead_letters, id, id)[1]
@@ -160,6 +263,8 @@ for arg = 3, #ARGV, ARGS_EACH do
         end
         location.count, location.added = location.count + 1, location.added + 1
         location.stars = location.stars + tonumber(ARGV[arg + 5])
+        keep_all(key - KEYS_EACH, entry_id, ARGV[arg + 3], ARGV[arg + 4], ARGV[arg + 5])
+        if broken then return {'BROKEN', broken} end
         removed[#removed + 1] = id
         outcomes[#outcomes + 1] = 'APPLIED'
     else
@@ -212,6 +317,14 @@ for record_key, location in pairs(locations) do
         call('HSET', record_key, 'numCheckins', fmt('%.0f', count), 'numStars', fmt('%.0f', stars), 'averageStars', average)
         call('ZADD', locations_by_checkins, fmt('%.0f', count), location.id)
     end
+end
+for _, write in ipairs(writes) do call(unpack(write)) end
+for list_key, list in pairs(lists) do
+    if #list > history + history / 4 then call('LTRIM', list_key, 0, history - 1) end
+end
+for hash, count in pairs(counts) do
+    for field, total in pairs(count.fields) do call('HSET', hash, field, fmt('%.0f', total)) end
+    call('EXPIRE', hash, count.expires_s)
 end
 if #removed > 0 then
     call('XDEL', dead_letters, unpack(removed))

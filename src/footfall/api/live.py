@@ -1,0 +1,189 @@
+"""The live feed: check-ins as server-sent events, as they come or from where a client has left off."""
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any
+
+from litestar import Request, get
+from litestar.di import NamedDependency
+from litestar.openapi.spec import Example, OpenAPIMediaType, OpenAPIResponse, Operation, Parameter, Schema
+from litestar.openapi.spec.enums import OpenAPIType
+from litestar.response.base import ASGIResponse
+
+from footfall.api.events import HEARTBEAT, EntryId, Page
+from footfall.api.feed import EndReason, Feed, Listener
+from footfall.api.parameters import EntryIdParameter
+from footfall.errors import BrokenKeyError, MalformedError, UnavailableError
+from footfall.model import parse_entry_id
+from footfall.web import problems
+
+#: what every feed begins with: how long a browser waits, in ms, before it connects again
+_BEGIN = b"retry: 1000\n\n"
+_HEADERS = [
+    (b"content-type", b"text/event-stream"),
+    (b"cache-control", b"no-store"),
+    (b"x-accel-buffering", b"no"),  # nginx would gather events
+]
+#: seconds that a client has to read how its feed ends: fewer than a service has to stop
+_FAREWELL_S = 1.0
+#: seconds between looks at a server that is away
+_LOOK_S = 1.0
+
+
+class LiveAnswer(ASGIResponse):
+    """Writes events for as long as the client reads them."""
+
+    def __init__(self, feed: Feed, page: Page) -> None:
+        """`page`: what it begins with."""
+        super().__init__()
+        self._feed = feed
+        self._page = page
+        self._reason: EndReason | None = None
+        self._listener = Listener(page.end, self._end)
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
+        if scope["state"].get("is_head"):
+            await send({"type": "http.response.body", "body": b""})
+            return
+        scope["state"]["is_endless"] = True
+        self._send = send
+        self._writing = asyncio.create_task(self._write())
+        leaving = asyncio.create_task(_left(receive))
+        self._feed.enter(self._listener)
+        try:
+            await asyncio.wait({self._writing, leaving}, return_when=asyncio.FIRST_COMPLETED)
+            if self._reason is not None and not leaving.done():
+                await self._say_end(self._reason, leaving, scope["state"]["abort"])
+        finally:
+            self._feed.leave(self._listener)
+            self._writing.cancel()
+            leaving.cancel()
+        if self._writing.done() and not self._writing.cancelled():
+            self._writing.result()  # it ends only by what is raised
+
+    # --- private
+
+    def _end(self, reason: EndReason) -> None:
+        self._reason = self._reason or reason
+        self._writing.cancel()
+
+    async def _write(self) -> None:
+        await self._say(_BEGIN)
+        await self._catch_up()
+        while True:
+            await self._say(await self._listener.take())
+
+    async def _catch_up(self) -> None:
+        """Write what is in the stream page by page, until the feed goes on from there."""
+        listener, page, joined_at = self._listener, self._page, None
+        while True:
+            listener.position = page.end
+            is_done = page.is_last
+            if page.is_last and joined_at is None:
+                joined_at = self._feed.join(listener)
+                is_done = joined_at <= page.end
+            elif page.is_last and joined_at is not None and page.newest < joined_at:
+                self._feed.go_back(page)
+            await self._say(page.events.data)
+            if is_done:
+                return
+            page = await self._next_page()
+
+    async def _next_page(self) -> Page:
+        while True:
+            try:
+                return await self._feed.page_after(self._listener.position)
+            except (UnavailableError, BrokenKeyError):
+                await self._say(HEARTBEAT.data)
+                await asyncio.sleep(_LOOK_S)
+
+    async def _say(self, data: bytes) -> None:
+        if data:
+            self._listener.stuck_since = asyncio.get_running_loop().time()
+            await self._send({"type": "http.response.body", "body": data, "more_body": True})
+            self._listener.stuck_since = None
+
+    async def _say_end(self, reason: EndReason, leaving: "asyncio.Task[None]", abort: Any) -> None:
+        """Tell the client why its feed ends; end the connection of one who does not read it."""
+        farewell = b'event: end\ndata: {"reason":"%b"}\n\n' % reason.encode()
+        try:
+            async with asyncio.timeout(_FAREWELL_S):
+                await self._send({"type": "http.response.body", "body": farewell})
+        except TimeoutError:
+            abort()
+            await leaving
+
+
+async def _left(receive: Any) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+def _heard(request: Request[Any, Any, Any]) -> EntryId | None:
+    """The entry up to which the client has heard everything; None when it begins. The header is the newer one.
+
+    Raises MalformedError.
+    """
+    given = request.headers.getall("last-event-id", []) or request.query_params.getall("lastEventId", [])
+    if not given:
+        return None
+    if len(given) > 1:
+        raise MalformedError("there must be one Last-Event-ID")
+    try:
+        return parse_entry_id(given[0])
+    except ValueError:
+        raise MalformedError("Last-Event-ID must be the id of an entry, such as 1609602085397-0") from None
+
+
+_EXAMPLE = """\
+retry: 1000
+
+id: 1609602085397-0
+event: checkin
+data: {"id":"1609602085397-0","timestamp":1609602085397,"userId":789,"locationId":171,"starRating":5}
+
+"""
+
+
+@dataclass
+class LiveOperation(Operation):
+    """Parameters and answer of the live feed: the handler reads and writes them itself."""
+
+    def __post_init__(self) -> None:
+        self.parameters = [
+            Parameter(
+                name=name,
+                param_in=place,
+                schema=EntryIdParameter.schema(),
+                description=f"Go on after the entry with this id{more}",
+                examples={"example": Example(value="1609602085397-0")},
+            )
+            for name, place, more in (
+                ("Last-Event-ID", "header", "; browsers send it when they connect again"),
+                ("lastEventId", "query", ", unless there is a `Last-Event-ID`"),
+            )
+        ]
+        stream = OpenAPIMediaType(schema=Schema(type=OpenAPIType.STRING), examples={"example": Example(value=_EXAMPLE)})
+        assert self.responses is not None
+        self.responses["200"] = OpenAPIResponse(
+            description="Server-sent events, without end", content={"text/event-stream": stream}
+        )
+
+
+@get(
+    "/api/checkins/live",
+    summary="Check-ins as they come",
+    tags=["check-ins"],
+    operation_class=LiveOperation,
+    responses=problems(400, 503),
+)
+async def live(request: Request[Any, Any, Any], feed: NamedDependency[Feed]) -> LiveAnswer:
+    """Server-sent events: a `checkin` event for each check-in from now on, or after the one that `Last-Event-ID` names.
+
+    A `gap` event says that entries may be missing, and a feed that the service ends says why with an `end` event.
+    """
+    return LiveAnswer(feed, await feed.page_after(_heard(request)))
+
+
+routes = [live]

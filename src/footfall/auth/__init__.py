@@ -1,0 +1,1 @@
+"""Who sends a request: sessions of users, tokens of service clients, and signing in."""

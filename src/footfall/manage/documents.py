@@ -1,0 +1,79 @@
+"""What somebody sends to add or change a record: decoded, and when it is wrong, every field that is."""
+
+from typing import Any, TypeVar, get_type_hints
+
+import msgspec
+from msgspec import UNSET, Raw, UnsetType
+
+from footfall.errors import InvalidError, MalformedError
+from footfall.model import Category, Email, LocationDetails, Name, Password, Place, Record
+
+RecordT = TypeVar("RecordT", bound=Record)
+
+#: fields that a refusal names, at most: it must not be much longer than the request
+_MAX_ERRORS = 10
+
+
+class UserChange(Record, frozen=True):
+    """What changes of a user: the fields that are there. `password` is clear text."""
+
+    first_name: Name | UnsetType = UNSET
+    last_name: Name | UnsetType = UNSET
+    email: Email | UnsetType = UNSET
+    password: Password | UnsetType = UNSET
+
+
+class LocationChange(Record, frozen=True):
+    """What changes of a location: the fields that are there. `details` are replaced as a whole; null removes them."""
+
+    name: Name | UnsetType = UNSET
+    category: Category | UnsetType = UNSET
+    location: Place | UnsetType = UNSET
+    details: LocationDetails | UnsetType | None = UNSET
+
+
+def decode(body: bytes, kind: type[RecordT]) -> RecordT:
+    """The record in a JSON body.
+
+    Raises MalformedError when the body is not JSON, and InvalidError, with the fields that are wrong, when it is no
+    such record.
+    """
+    try:
+        return msgspec.json.decode(body, type=kind)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise _why_not(body, kind) from None
+
+
+def _why_not(body: bytes, kind: type[Record]) -> MalformedError | InvalidError:
+    # the decoder stops at the first value that is wrong, so what follows may not even be JSON
+    try:
+        body.decode()
+        msgspec.json.decode(body, type=Raw)
+        values = msgspec.json.decode(body, type=dict[str, Raw])
+    except msgspec.ValidationError:
+        return InvalidError([("", "must be an object")])
+    except msgspec.DecodeError as error:
+        return MalformedError(f"the body is not JSON: {error}")
+    except UnicodeDecodeError:
+        return MalformedError("the body is not JSON: it is not UTF-8")
+    except RecursionError:
+        return MalformedError("the body is not JSON that can be read: it is nested too deeply")
+    fields = {field.encode_name: field for field in msgspec.structs.fields(kind)}
+    hints = get_type_hints(kind, include_extras=True)
+    errors = []
+    for name, field in fields.items():
+        if name in values:
+            errors += _wrong(name, values[name], hints[field.name])
+        elif field.required:
+            errors.append((name, "is missing"))
+    errors += [(name[:100], "is not a field that can be set") for name in values if name not in fields]
+    # of a field that is there twice the last value is looked at here, and the first was wrong
+    return InvalidError(errors[:_MAX_ERRORS] or [("", "a field is there more than once")])
+
+
+def _wrong(name: str, value: Raw, kind: Any) -> list[tuple[str, str]]:
+    try:
+        msgspec.json.decode(value, type=kind)
+    except msgspec.ValidationError as error:
+        return [(name, str(error))]
+    return []

@@ -1,0 +1,26 @@
+"""Run as a script: a receiver whose other path cannot take a check-in, for tests of what the fast path takes."""
+
+from typing import NoReturn
+
+from litestar import Litestar
+
+from footfall import config, logs
+from footfall.receiver import app
+from footfall.receiver.fastpath import FastPath
+from footfall.serve import Service, run
+
+
+def create() -> Litestar:
+    """The receiver, with a defect."""
+
+    def decode(_: bytes) -> NoReturn:
+        raise AssertionError("this came on the other path")
+
+    vars(app)["decode"] = decode
+    return app.create()
+
+
+if __name__ == "__main__":
+    settings = config.load()
+    logs.configure(settings.log_level, settings.log_format)
+    run(Service("receiver", "fast_receiver:create", "receiver_port", protocol=FastPath), settings)

@@ -1,0 +1,20 @@
+"""Run as a script: the API server without its hot reads, for the tests that compare the two."""
+
+from typing import Any
+
+from footfall import config, logs
+from footfall.api import app as api
+from footfall.serve import Service, run
+
+
+def create() -> Any:
+    """The app, whose framework answers everything."""
+    app: Any = api.create()
+    app.asgi_handler = app.asgi_handler.framework
+    return app
+
+
+if __name__ == "__main__":
+    settings = config.load()
+    logs.configure(settings.log_level, settings.log_format)
+    run(Service("api", "framework_api:create", "api_port"), settings)
