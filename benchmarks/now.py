@@ -5,8 +5,8 @@ Load    (a) the sample's 1,000 users and 215 locations, (b) 200,000 users and 20
         spread evenly over the last two hours, so that everything applies to each. Append-only file on (fsync every
         second). One processor until the stream is drained, with all of it off, with each alone, with all of it on.
 Prints  entries/s and CPU per entry of the processor and of the server; memory of the server that is left after the
-        entries, per entry, beyond what it is with all of it off. Each on a fresh server with a copy of the same data, in
-        turn; medians over the runs. What each takes to start is taken off.
+        entries, per entry, beyond what it is with all of it off. Each on a fresh server with a copy of the same data,
+        in turn; medians over the runs. What each takes to start is taken off.
 Expect  with all of it on at least half the entries/s of all of it off, with (a) and with (b).
 Doesn't show: full histories of all users (100 check-ins of each take about 3 KB); moving the window of trending on
         (each five minutes, some ms of the server per 1,000 locations).

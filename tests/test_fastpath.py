@@ -68,6 +68,7 @@ def test_while_sign_in_is_on_the_sender_is_read_too() -> None:
     assert sender() is None
     assert sender(Cookie=f"theme=dark; footfall_session={SESSION}") == Credential("session", digest(SESSION))
     assert sender(Authorization=f"Bearer {TOKEN}") == Credential("token", digest(TOKEN))
+    assert sender(Cookie=f"theme={'x' * 5000}; footfall_session={SESSION}") == Credential("session", digest(SESSION))
     twice = request(GOOD, headers={"Cookie": f"footfall_session={SESSION}", "cookie": "a=b"})
     assert PlainParser(auth=True).read(twice) is None
     assert plain(twice) == (GOOD, None, None)

@@ -4,7 +4,7 @@ import re
 
 from footfall.auth.credentials import Credential
 from footfall.auth.limits import Attempts
-from footfall.auth.metrics import Metrics
+from footfall.auth.metrics import Metrics, Outcome
 from footfall.auth.passwords import Passwords
 from footfall.auth.sessions import Sessions
 from footfall.config import Settings
@@ -19,6 +19,8 @@ from footfall.errors import (
 from footfall.keys import Keys
 from footfall.logs import log
 from footfall.store.pipeline import Pipeline
+
+_OUTCOMES: dict[type[FootfallError], Outcome] = {UnauthorizedError: "refused", RateLimitedError: "limited"}
 
 _is_id = re.compile(rb"[1-9][0-9]{0,15}").fullmatch
 
@@ -46,14 +48,8 @@ class SigningIn:
         """
         try:
             signed_in = await self._login(email.lower(), password, address, before)
-        except UnauthorizedError:
-            self._metrics.login("refused")
-            raise
-        except RateLimitedError:
-            self._metrics.login("limited")
-            raise
-        except FootfallError:
-            self._metrics.login("failed")
+        except FootfallError as error:
+            self._metrics.login(_OUTCOMES.get(type(error), "failed"))
             raise
         self._metrics.login("signed-in")
         return signed_in

@@ -29,6 +29,9 @@ _ORIGIN = frozenset({b"origin"})
 #: body, Idempotency-Key, X-Request-Id, and who it is from
 Plain = tuple[bytes, str | None, str | None, Credential | None]
 
+#: senders that are remembered, and bytes of what each has sent
+_SENDERS, _MAX_REMEMBERED = 10_000, 1024
+
 _is_key = re.compile(rb"[!-~]{1,64}").fullmatch
 
 
@@ -76,7 +79,8 @@ class PlainParser:
             return None
         sender = None
         if cookie is not None or authorization is not None:
-            sender = _sender(authorization, cookie)
+            size = len(authorization or b"") + len(cookie or b"")
+            sender = (_sender if size <= _MAX_REMEMBERED else _sender.__wrapped__)(authorization, cookie)
         return self._body, key, request_id, sender
 
     # --- called by the parser
@@ -96,7 +100,7 @@ class PlainParser:
         self._complete += 1
 
 
-@lru_cache(maxsize=10_000)  # users come back, also through a proxy that mixes them on its connections
+@lru_cache(maxsize=_SENDERS)  # they come back, also through a proxy that mixes them on its connections
 def _sender(authorization: bytes | None, cookie: bytes | None) -> Credential | None:
     values = tuple(() if value is None else (value.decode("latin-1"),) for value in (authorization, cookie))
     return credential(*values)
