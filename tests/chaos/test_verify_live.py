@@ -22,7 +22,7 @@ from chaos.scene import (
 from processes import Footfall, Receiver
 from servers import Server, wait_until
 
-ROUNDS = full(25, 1500)
+ROUNDS = full(25, 300)
 
 
 class Operator:
