@@ -163,9 +163,7 @@ def test_a_wrong_password_and_an_unknown_email_look_alike_and_take_a_check_each(
     assert counted(auth, 'footfall_logins_total{outcome="refused"}') == len(attempts)
 
 
-def test_a_password_that_is_longer_than_bcrypt_takes_is_wrong_whatever_it_begins_with(
-    auth: Auth, client: Any
-) -> None:
+def test_a_password_that_is_longer_than_bcrypt_takes_is_wrong_whatever_it_begins_with(auth: Auth, client: Any) -> None:
     add_user(client, 2, "long@example.com", "ü" * 36)
     assert log_in(auth, "long@example.com", "ü" * 36).status_code == 200
     assert_refused(log_in(auth, "long@example.com", "ü" * 36 + "a"), 401)

@@ -63,9 +63,7 @@ class Recent:
         if history:
             for records, items_of in ((users, self._user_items), (locations, self._location_items)):
                 for record in records:
-                    items = items_of.get(record, ())[-history:]
-                    result.append(len(items))
-                    result += items
+                    result += items_of.get(record, ())[-history:]
         return result
 
     def _fold(self, checkins: Iterable[tuple[bytes, Fields]], now_ms: int) -> None:

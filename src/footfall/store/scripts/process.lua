@@ -33,7 +33,7 @@
 --         per location of `now`: number of arguments, then -ms and user (16 digits) of each, oldest first
 --         per location of `hourly`: number of arguments, then hour and number of check-ins of each, oldest first
 --         per bucket: bucket, number of locations, the locations (16 digits), their numbers of check-ins
---         per user, then per location, with histories: number of items, items (oldest first)
+--         per user, then per location, with histories: items, oldest first, as many as its check-ins, or the newest
 --       What is older than is kept, or more than an hour ahead of the clock, is passed over.
 --
 -- Result  {'OK', processed}; or with nothing changed:
@@ -264,25 +264,28 @@ end
 
 -- Histories come before all other writes: whether a key is a list, the push itself tells, and it can be undone. To ask
 -- first would cost half as much again.
-local history_arg, lengths = arg, {}
+local lengths = {}
+-- How many items the i-th history gets: none when the record is missing.
+local function items_of(i)
+    local at = i <= users and first_user_arg + 4 * i - 3 or first_location_arg + 3 * (i - users) - 2
+    return math.min(tonumber(ARGV[at]), history)
+end
 local function undo_histories()
-    local at = history_arg
     for i = 1, histories do
-        if lengths[i] then call('LPOP', KEYS[before_histories + i], ARGV[at]) end
-        at = at + 1 + ARGV[at]
+        if lengths[i] then call('LPOP', KEYS[before_histories + i], items_of(i)) end
     end
 end
 for i = 1, histories do
-    local items = tonumber(ARGV[arg])
+    local items = items_of(i)
     if items > 0 then
-        local length = pcall('LPUSH', KEYS[before_histories + i], unpack(ARGV, arg + 1, arg + items))
+        local length = pcall('LPUSH', KEYS[before_histories + i], unpack(ARGV, arg, arg + items - 1))
         if type(length) ~= 'number' then
             undo_histories()
             return {'BROKEN', KEYS[before_histories + i]}
         end
         lengths[i] = length
+        arg = arg + items
     end
-    arg = arg + 1 + items
 end
 
 -- Then dead letters: XADD is the last write that can still fail (a stream whose ids are used up), and fails for the
