@@ -57,6 +57,7 @@ def prepare(directory: Path, amount: Amount, entries: Iterable[int]) -> dict[int
         for number in entries:
             add_entries(client, amount, range(done, number))
             done = number
+            wait_until(lambda: _is_rewritten(client), "a rewrite that the server has begun by itself is over")
             client.bgrewriteaof()
             wait_until(lambda: _is_rewritten(client), "the append-only file is rewritten")
             copies[number] = directory / str(number)

@@ -268,7 +268,7 @@ def test_both_answer_alike_what_the_server_refuses_and_say_why_in_the_log(own_se
             assert answer.startswith(b"HTTP/1.1 500 ")
             assert b"NOPERM" not in answer
             for process in pair.processes:
-                assert f"GET {path} failed (request id-1)" in process.log
+                assert "failed (request id-1)" in process.log
                 assert "NOPERM" in process.log
     finally:
         pair.close()

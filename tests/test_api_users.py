@@ -1,6 +1,6 @@
 """What the API answers about users."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 from urllib.parse import quote
 
@@ -236,3 +236,12 @@ def test_no_route_writes_an_e_mail_to_the_log(server: Server) -> None:
         assert process.client.get("/api/user/email/user180@example.com").status_code == 503
         assert "@" not in process.log
         assert "user180" not in process.log
+
+
+def test_a_defect_writes_no_e_mail_to_the_log(own_server: Callable[..., Server]) -> None:
+    server = own_server()
+    with Api(server.url) as process:
+        server.client().acl_setuser("default", enabled=True, commands=["-hget"])
+        assert process.client.get("/api/user/email/user180@example.com").status_code == 500
+        assert "error: GET /api/user/email/{email:path} failed (request " in process.log
+        assert "@" not in process.log

@@ -128,7 +128,7 @@ def test_a_sample_that_was_loaded_in_part_is_loaded_by_the_next_start(tmp_path: 
 def test_a_server_of_ones_own_is_used_as_it_is(server: Server, tmp_path: Path) -> None:
     url = server.url.replace("//", "//default:s3cret@")  # any password will do
     with Up(tmp_path, redis_url=url, log_format="json") as up:
-        keys = (KEYS.checkpoint, KEYS.processor_lease, KEYS.processed, KEYS.meta)
+        keys = (KEYS.checkpoint, KEYS.processor_lease, KEYS.processed, KEYS.meta, KEYS.trending_state)
         found = server.client().keys
         wait_until(lambda: sorted(found()) == [key.decode() for key in keys], "the processor works as well")
         assert not any("valkey" in command for command in processes(tmp_path).values())

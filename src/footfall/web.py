@@ -245,5 +245,6 @@ def _http_exception(request: Request[Any, Any, Any], error: HTTPException) -> Re
 def _unexpected(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
     """A defect of ours: logged with its trace, answered without."""
     known_as = _request_id(request)
-    log.error("%s %s failed (request %s)", request.method, request.url.path, known_as, exc_info=error)
+    route = request.scope.get("path_template", "")  # not the path: an e-mail address may be in it
+    log.error("%s %s failed (request %s)", request.method, route, known_as, exc_info=error)
     return _response(FootfallError(), known_as)

@@ -103,7 +103,7 @@ def held(client: Any, *, history: int = 100) -> tuple[Recent, int, int]:
             }
             recent.now.update({record: here} if here else {})
         else:
-            del value[b"renewed"]
+            value.pop(b"renewed", None)  # a retry does not renew
             assert len(value) <= 168 + 24 + 1, "it is bounded"
             counts = {int(hour): int(count) for hour, count in value.items() if int(hour) > now_ms // HOUR_MS - 168}
             recent.hours.update({record: counts} if counts else {})
