@@ -127,7 +127,7 @@ async def test_a_fold_is_the_naive_one() -> None:
     rng = seeded()
     for _ in range(100):
         entries = random_entries(rng, rng.randint(1, 60))
-        applied, [call] = await apply(entries, [b"OK", b"1000"])
+        applied, [call] = await apply(entries, [b"OK", b"1000", 10])
         expected = naive(entries, set(), set())
         assert call == expected
         dead = len(expected.dead_letters)
@@ -142,7 +142,7 @@ async def test_after_the_server_has_named_records_the_fold_is_the_naive_one_with
         # taken for there first; then some turn out to be missing, then some of all the other way round
         turns = [set(rng.sample(records, rng.randint(1, len(records)))) for _ in range(2)] if records else []
         replies = [[b"RECORDS", *(12 + records.index(key) for key in turn)] for turn in turns]
-        applied, calls = await apply(entries, *replies, [b"OK", b"1"])
+        applied, calls = await apply(entries, *replies, [b"OK", b"1", 10])
         missing: set[bytes] = set()
         for call, turn in zip(calls, [set(), *turns], strict=True):
             missing ^= turn
@@ -157,7 +157,7 @@ async def test_after_the_server_has_named_records_the_fold_is_the_naive_one_with
 
 async def test_the_rows_of_missing_records_say_that_they_were_taken_for_missing() -> None:
     entries = [(b"1-0", [b"locationId", b"7", b"userId", b"8", b"starRating", b"5"])]
-    applied, calls = await apply(entries, [b"RECORDS", 12, 13], [b"OK", b"1"])
+    applied, calls = await apply(entries, [b"RECORDS", 12, 13], [b"OK", b"1", 10])
     assert applied == Applied(checkins=0, dead_letters=1, processed=1)
     assert calls[1].users == {b"8": (-1, b"0", b"0")}
     assert calls[1].locations == {b"7": (-1, 0)}
@@ -170,7 +170,7 @@ async def test_only_what_can_be_applied_counts_as_a_check_in() -> None:
     ]
     batch = Batch(entries, Keys("ncc"), create=False)
     assert [entry_id for entry_id, _ in batch.checkins] == [b"1-0", b"2-0"]
-    calls = Calls(Recorder([b"RECORDS", 13], [b"OK", b"3"]), POSITION)
+    calls = Calls(Recorder([b"RECORDS", 13], [b"OK", b"3", 10]), POSITION)
     calls.send(batch)
     await calls.finish_oldest()
     assert [entry_id for entry_id, _ in batch.checkins] == [b"1-0"]
@@ -181,13 +181,13 @@ async def test_only_what_can_be_applied_counts_as_a_check_in() -> None:
 async def test_the_script_is_told_whether_to_create_records() -> None:
     entries = random_entries(seeded(), 5)
     for create, word in ((True, b"create"), (False, b"reject")):
-        _, [call] = await apply(entries, [b"OK", b"5"], create=create)
+        _, [call] = await apply(entries, [b"OK", b"5", 10], create=create)
         assert call.arguments[6] == word
 
 
 async def test_a_dead_letter_keeps_no_more_than_lua_can_pass_on() -> None:
     fields = [b"%d" % number for number in range(5000)]
-    _, [call] = await apply([(b"1-0", fields)], [b"OK", b"1"])
+    _, [call] = await apply([(b"1-0", fields)], [b"OK", b"1", 10])
     assert call.dead_letters == [(b"1-0", b"missing-field", fields[:2000])]
     assert call.last_entry == (b"1-0", fields), "the fence compares all of it"
 

@@ -27,8 +27,10 @@ class Done:
 
     batch: Batch
     applied: Applied
-    #: seconds that the server was busy with it
+    #: seconds until its reply, without those in which the server was busy with the one before it
     took_s: float
+    #: seconds of CPU that its script took: so long it held the server
+    held_s: float
 
 
 class Calls:
@@ -62,14 +64,15 @@ class Calls:
         """
         while True:
             oldest = self._under_way[0]
-            applied = oldest.batch.outcome(await oldest.reply)
+            reply = await oldest.reply
+            applied = oldest.batch.outcome(reply)
             if applied is not None:
                 break
             await self._send_again()
         self._under_way.popleft()
         now = time.perf_counter()
         took_s, self._free_since = now - max(oldest.sent_at, self._free_since), now
-        return Done(oldest.batch, applied, took_s)
+        return Done(oldest.batch, applied, took_s, reply[2] / 1e6)
 
     def abandon(self) -> None:
         """Wait for nothing any more."""

@@ -38,6 +38,8 @@ _FIRST_BATCH, _SMALLEST_BATCH = 250, 50
 _SENT_AT_ONCE = 640
 #: weight of one call in what an entry is reckoned to take: one disturbed call does not change much
 _SMOOTHING = 0.1
+#: seconds that no entry takes less than: a clock may stand still
+_LEAST_ENTRY_S = 1e-7
 #: seconds before another try when the server is there but the batch cannot be applied
 _RETRY_S = 0.25
 #: seconds, from and to, of the pause after each check-in with `--delay`: whoever sees a check-in has the time to stop
@@ -184,7 +186,7 @@ class Processor:
         """Wait until no more than so many calls are under way."""
         while len(calls) > down_to:
             done = await calls.finish_oldest()
-            self._adapt(len(done.batch), done.took_s)
+            self._adapt(len(done.batch), done.held_s)
             self._metrics.applied(done)
             await self._applied(calls.connection, done.batch, done.applied)
 
@@ -224,12 +226,15 @@ class Processor:
         create = self._settings.unknown_ids == "create"
         return Batch(page, self._keys, create=create, kept=self._kept, now_ms=self._clock.ms)
 
-    def _adapt(self, entries: int, took_s: float) -> None:
-        """Move the batch size towards the one whose call takes `_LONGEST_CALL_S`, by what one entry took."""
+    def _adapt(self, entries: int, held_s: float) -> None:
+        """Move the batch size towards the one whose call takes `_LONGEST_CALL_S`, by what one entry took.
+
+        By the server's own measure: until a reply is looked at here, other work of this process passes, too.
+        """
         if self._watched or entries < _SMALLEST_BATCH:
             return
-        self._entry_s += (took_s / entries - self._entry_s) * _SMOOTHING
-        wanted = int(_LONGEST_CALL_S / self._entry_s)
+        self._entry_s += (held_s / entries - self._entry_s) * _SMOOTHING
+        wanted = int(_LONGEST_CALL_S / max(self._entry_s, _LEAST_ENTRY_S))
         self._batch_size = max(_SMALLEST_BATCH, min(wanted, self._settings.processor_batch))
 
     def _announce(self, batch: Batch) -> None:
