@@ -12,7 +12,7 @@ Prints  CPU µs per check-in (user + system of the process that answers), check-
 Expect  fast path: at most 0.6 times the CPU of an empty ASGI app with bare headers and 0.7 times with ten, a 15th of
         FastAPI + redis-py's, p99 below 3 times the empty app's; batches: at most 3 µs, 0.6 times receive.lua's rate;
         with sign-in on, at most 3 µs more: with a session of one user on each connection, and with 1,000 users mixed
-        on all of them when heads differ anyway.
+        on all of them.
 Doesn't show: a network; what the server's CPU costs; more connections than 64. With two cores wrk, the receiver and
         Valkey share them, so check-ins/s say less than CPU does.
 """
@@ -117,7 +117,7 @@ def main() -> None:
         ]
         for headers in ("bare", "phone", "traced"):
             loads = compare(targets, headers, options.seconds, options.rounds)
-            print_auth_goals(loads, headers)
+            print_auth_goals(loads)
             if headers != "traced":
                 print_goals(loads, headers)
             if headers == "bare":
@@ -171,9 +171,9 @@ def print_goals(loads: Loads, headers: wrk.Headers) -> None:
     console.print()
 
 
-def print_auth_goals(loads: Loads, headers: wrk.Headers) -> None:
-    """What it costs to know who posts. When many share a connection, its heads differ, as they do with tracing."""
-    for name in (_SESSION, _SESSIONS) if headers == "traced" else (_SESSION,):
+def print_auth_goals(loads: Loads) -> None:
+    """What it costs to know who posts."""
+    for name in (_SESSION, _SESSIONS):
         if {_FAST, name} <= loads.keys():
             more = [other.cpu_us - fast.cpu_us for other, fast in zip(loads[name], loads[_FAST], strict=True)]
             print_goal(f"{name}: CPU beyond the fast path's", more, 3, at_most=True, unit="µs")

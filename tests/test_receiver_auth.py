@@ -115,6 +115,23 @@ def test_two_credentials_of_a_kind_are_none_or_the_first(receiver: Receiver, aut
         assert connection.read().status in (401, 500)
 
 
+def test_sessions_that_share_a_connection_are_told_apart(receiver: Receiver, auth: Auth, client: Any) -> None:
+    add_user(client, 7, "seven@example.com", "x")
+    own = {1: signed_in(auth), 7: signed_in(auth, "seven@example.com", "x")}
+    nobodys = ["footfall_session=" + "x" * 43, "footfall_session=" + "*" * 43, "footfall_session=" + "x" * 42 + ";"]
+    expected = []
+    with RawConnection(receiver.port) as connection:
+        for cookie in ("{}", "theme=dark; {}", "{};a=b", "{}; footfall_session=" + "x" * 43):
+            for sender, user in [(1, 1), (7, 7), (1, 7), (7, 1), (0, 1), (1, 1), (7, 7)]:
+                for given in [own[sender]] if sender else nobodys:
+                    body = b'{"userId":%d,"locationId":2,"starRating":3}' % user
+                    connection.send(request(body, headers={"Cookie": cookie.format(given)}))
+                    status = 401 if sender == 0 else 202 if sender == user else 403
+                    assert connection.read().status == status, (cookie, sender, user)
+                expected += [user] * (sender == user)
+    assert stored_users(client) == expected
+
+
 def test_a_logout_takes_effect_within_its_bound(receiver: Receiver, auth: Auth) -> None:
     cookie = signed_in(auth)
     assert post(receiver, cookie=cookie).status == 202

@@ -11,7 +11,8 @@ COOKIE = "footfall_session"
 
 _find_cookie = re.compile(rf"(?:^|;)[ \t]*{COOKIE}=([^;]*)").search
 #: 32 random bytes in base64url
-_is_session_id = re.compile(r"[A-Za-z0-9_-]{43}").fullmatch
+SESSION_ID_SIZE = 43
+_is_session_id = re.compile(rf"[A-Za-z0-9_-]{{{SESSION_ID_SIZE}}}").fullmatch
 _is_token = re.compile(r"ff_[A-Za-z0-9_-]{43}").fullmatch
 
 
@@ -41,14 +42,18 @@ def bearer(authorization: Sequence[str]) -> Credential | None:
 
 def session(cookies: Sequence[str]) -> Credential | None:
     """The session whose cookie comes first in the Cookie headers."""
-    found = session_id(cookies)
-    return Credential("session", digest(found)) if _is_session_id(found) else None
+    return session_with(session_id(cookies))
 
 
 def session_id(cookies: Sequence[str]) -> str:
     """The value of the session's cookie; empty when there is none."""
     found = _find_cookie(";".join(cookies))
     return found[1].strip(" \t") if found else ""
+
+
+def session_with(found: str) -> Credential | None:
+    """The session with this id; None when it is no id."""
+    return Credential("session", digest(found)) if _is_session_id(found) else None
 
 
 def is_token(text: str) -> bool:

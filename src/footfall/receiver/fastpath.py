@@ -19,7 +19,7 @@ from footfall.model import CheckIn
 from footfall.problems import Answer, answer, request_id
 from footfall.receiver.check_in import REPLAYED
 from footfall.receiver.group import Outcome
-from footfall.receiver.plain import PlainParser
+from footfall.receiver.plain import Head, PlainParser
 
 if TYPE_CHECKING:
     import asyncio
@@ -57,7 +57,7 @@ class FastPath(HttpProtocol):
         #: the client sends nothing more, or the service stops: the next answer is the last
         self._is_last = False
         #: heads of plain requests on this connection, by the size of the whole request: clients repeat themselves
-        self._heads: dict[int, tuple[bytes, Credential | None]] = {}
+        self._heads: dict[int, Head] = {}
         #: X-Request-Id of the request under way, and its RateLimit headers
         self._request_id: str | None = None
         self._quota: Quota | None = None
@@ -109,10 +109,9 @@ class FastPath(HttpProtocol):
         """Give a plain request's check-in to the intake; whether it was one."""
         if self.flow.write_paused:  # the client does not read its answers
             return False
-        remembered = self._heads.get(len(data))
-        if remembered is not None and data.startswith(remembered[0]):
-            head, sender = remembered
-            body, key, self._request_id = data[len(head) :], None, None
+        head = self._heads.get(len(data))
+        if head is not None and (known := head.sender_of(data)) is not None:
+            body, key, self._request_id, sender = data[head.size :], None, None, known[0]
         else:
             plain = self._parser.read(data)
             if plain is None:
@@ -169,12 +168,12 @@ class FastPath(HttpProtocol):
             self._add_as(identity, check_in, key)
 
     def _remember(self, data: bytes, body_size: int, sender: Credential | None) -> None:
-        """Keep the head of a plain request: llhttp would find the same in the same bytes again."""
+        """Keep the head of a plain request."""
         head_size = data.index(b"\r\n\r\n") + 4
         if head_size + body_size == len(data) and head_size <= _MAX_REMEMBERED:
             if len(self._heads) >= _HEADS:
                 self._heads.clear()
-            self._heads[len(data)] = (data[:head_size], sender)
+            self._heads[len(data)] = Head(data[:head_size], sender)
 
     def _on_outcome(self, outcome: Outcome, replayed: bool) -> None:
         self._under_way = False

@@ -5,7 +5,7 @@ from functools import lru_cache
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 
-from footfall.auth.credentials import Credential, credential
+from footfall.auth.credentials import COOKIE, SESSION_ID_SIZE, Credential, credential, session_with
 from footfall.errors import UnsupportedTypeError
 from footfall.receiver.check_in import MAX_BODY, require_json
 
@@ -31,6 +31,8 @@ Plain = tuple[bytes, str | None, str | None, Credential | None]
 
 #: senders that are remembered, and bytes of what each has sent
 _SENDERS, _MAX_REMEMBERED = 10_000, 1024
+
+_COOKIE = COOKIE.encode() + b"="
 
 _is_key = re.compile(rb"[!-~]{1,64}").fullmatch
 
@@ -104,6 +106,35 @@ class PlainParser:
 def _sender(authorization: bytes | None, cookie: bytes | None) -> Credential | None:
     values = tuple(() if value is None else (value.decode("latin-1"),) for value in (authorization, cookie))
     return credential(*values)
+
+
+class Head:
+    """The head of a plain request that was read: llhttp would find the same in the same bytes again.
+
+    Also in those of another session: behind a proxy that shares its connections, requests differ in that alone.
+    """
+
+    def __init__(self, head: bytes, sender: Credential | None) -> None:
+        self.size = len(head)
+        self._head = head
+        self._sender = (sender,)
+        #: where the id of the session is, and what comes behind it; no place when it is not all that could differ
+        self._place, self._behind = 0, b""
+        if sender is not None and sender.kind == "session" and head.count(_COOKIE) == 1:
+            place = head.index(_COOKIE) + len(_COOKIE)
+            if session_with(head[place : place + SESSION_ID_SIZE].decode("latin-1")) == sender:
+                self._place, self._behind = place, head[place + SESSION_ID_SIZE :]
+
+    def sender_of(self, data: bytes) -> tuple[Credential | None] | None:
+        """Who a request is from that begins with this head, or with that of another session; None when it does not."""
+        if data.startswith(self._head):
+            return self._sender
+        place = self._place
+        end = place + SESSION_ID_SIZE
+        if place and data.startswith(self._behind, end) and data.startswith(self._head[:place]):
+            sender = session_with(data[place:end].decode("latin-1"))
+            return None if sender is None else (sender,)
+        return None
 
 
 @lru_cache(maxsize=64)
