@@ -61,6 +61,16 @@ def test_a_batch_is_one_line_and_a_check_in_none(server: Server, client: Any) ->
     assert_books(client, books.after(entries(client)))
 
 
+def test_batches_grow_with_what_the_server_does_in_the_time_of_a_call(server: Server, client: Any) -> None:
+    books = load_records(client)
+    add_some(client, seeded(), 15_000)
+    sizes = [int(match[1]) for match in map(re.compile(r"info: Processed (\d+) ").match, run_once(server.url)) if match]
+    assert sum(sizes) == 15_000
+    assert sizes[0] == 250
+    assert max(sizes) > 400
+    assert_books(client, books.after(entries(client)))
+
+
 def test_at_level_debug_there_are_two_lines_per_check_in(server: Server, client: Any) -> None:
     load_records(client)
     add(client, 3, 4, 5, "1-1")
