@@ -70,7 +70,7 @@ class Keys:
         self._user_history = root + b":history:user:"
         self._location_history = root + b":history:location:"
         self._location_now = root + b":now:"
-        self._location_hours = root + b":hourly:"
+        self._hour = root + b":hourly:"
         self._trending_bucket = root + b":trending:bucket:"
 
     def user(self, user_id: int | bytes) -> bytes:
@@ -114,11 +114,14 @@ class Keys:
         return b"%b:tokenquota:%b" % (self.prefix.encode(), digest.encode())
 
     def user_history(self, user_id: int | bytes) -> bytes:
-        """List: `<entry id> <location> <stars>` of the user's newest check-ins, newest first."""
+        """List: `<entry id> <location> <stars>` of the user's newest check-ins, the newest last.
+
+        An item has those that were counted together, with commas between them.
+        """
         return self._user_history + (b"%d" % user_id if isinstance(user_id, int) else user_id)
 
     def location_history(self, location_id: int | bytes) -> bytes:
-        """List: `<entry id> <user> <stars>` of the newest check-ins there, newest first."""
+        """List: `<entry id> <user> <stars>` of the newest check-ins there, as those of a user."""
         return self._location_history + (b"%d" % location_id if isinstance(location_id, int) else location_id)
 
     def location_now(self, location_id: int | bytes) -> bytes:
@@ -128,12 +131,9 @@ class Keys:
         """
         return self._location_now + (b"%d" % location_id if isinstance(location_id, int) else location_id)
 
-    def location_hours(self, location_id: int | bytes) -> bytes:
-        """Hash, expiring: hour (since 1970) -> check-ins there, at least of the last week.
-
-        `renewed` has the hour in which those that are older were removed.
-        """
-        return self._location_hours + (b"%d" % location_id if isinstance(location_id, int) else location_id)
+    def hour(self, hour: int) -> bytes:
+        """Hash, expiring: location id (16 digits) -> check-ins in this hour (since 1970)."""
+        return self._hour + b"%d" % hour
 
     def trending_bucket(self, bucket: int) -> bytes:
         """Hash, expiring: location id (16 digits) -> check-ins in these five minutes (since 1970)."""

@@ -1,6 +1,5 @@
 """A batch of entries: folded to one row per user and one per location, and applied by process.lua."""
 
-import asyncio
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -10,8 +9,8 @@ from footfall.kept import NOTHING, Kept
 from footfall.keys import Keys
 from footfall.processor.recent import Recent
 from footfall.store.books import Position
-from footfall.store.pipeline import Argument, Connection, Reply
-from footfall.store.scripts import PROCESS
+from footfall.store.pipeline import Argument, Reply
+from footfall.store.scripts import PROCESS, ScriptCall
 
 #: Field names and values of an entry that its dead letter keeps: Lua cannot pass more to one XADD. The receiver
 #: writes six.
@@ -116,8 +115,8 @@ class Batch:
             return Reason.UNKNOWN_LOCATION
         return None
 
-    def send(self, connection: Connection, position: Position) -> asyncio.Future[Reply]:
-        """Call process.lua, to apply the batch at `position`, over the connection that it was read on."""
+    def call(self, position: Position) -> ScriptCall:
+        """The call of process.lua that applies the batch at `position`, over the connection that it was read on."""
         keys = self._keys
         script_keys = [
             keys.stream,
@@ -158,7 +157,7 @@ class Batch:
         if self._recent:
             script_keys += self._recent.keys(keys, self._users, self._locations)
             arguments += self._recent.arguments(self._users, self._locations)
-        return asyncio.ensure_future(PROCESS.start(connection, script_keys, arguments))
+        return ScriptCall(PROCESS, script_keys, arguments)
 
     def outcome(self, reply: Reply) -> Applied | None:
         """What process.lua answered; None when the batch was corrected and must be sent again.

@@ -10,6 +10,7 @@ from footfall.errors import FootfallError
 from footfall.processor.batch import Applied, Batch
 from footfall.store.books import Position
 from footfall.store.pipeline import Connection, Reply
+from footfall.store.scripts import ScriptCall
 
 
 @dataclass
@@ -50,9 +51,13 @@ class Calls:
     def __len__(self) -> int:
         return len(self._under_way)
 
-    def send(self, batch: Batch) -> None:
-        """Send a batch that was read after `position` over the same connection."""
-        self._under_way.append(self._sent(batch, self.position))
+    def prepare(self, batch: Batch) -> ScriptCall:
+        """Make the call for a batch that was read after `position` over the same connection, to be sent next."""
+        return batch.call(self.position)
+
+    def send(self, batch: Batch, call: ScriptCall) -> None:
+        """Send what `prepare` has made of a batch."""
+        self._under_way.append(self._sent(batch, self.position, call))
         self.position = Position(batch.last_id, self.position.generation)
 
     async def finish_oldest(self) -> Done:
@@ -80,12 +85,14 @@ class Calls:
             call.reply.cancel()
         self._under_way.clear()
 
-    def _sent(self, batch: Batch, position: Position) -> _Call:
-        return _Call(batch, position, batch.send(self.connection, position), time.perf_counter())
+    def _sent(self, batch: Batch, position: Position, call: ScriptCall) -> _Call:
+        return _Call(batch, position, asyncio.ensure_future(call.start(self.connection)), time.perf_counter())
 
     async def _send_again(self) -> None:
         """The oldest batch was corrected and not applied, so those behind it were fenced: send all of them again."""
         for call in list(self._under_way)[1:]:
             with contextlib.suppress(FootfallError):
                 await call.reply
-        self._under_way = deque(self._sent(call.batch, call.position) for call in self._under_way)
+        self._under_way = deque(
+            self._sent(call.batch, call.position, call.batch.call(call.position)) for call in self._under_way
+        )

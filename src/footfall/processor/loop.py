@@ -160,14 +160,16 @@ class Processor:
                 if self._trending.is_due:
                     await self._finish(calls, down_to=0)
                     await self._roll_when_due(connection)
-                batch = self._fold(page)
-                self._announce(batch)
                 # The read goes before the call, so its reply does not wait for it: while the server applies this batch,
                 # the next is folded here.
-                reading = self._read(connection, batch.last_id)
+                reading = self._read(connection, page[-1][0])
+                connection.flush()
+                batch = self._fold(page)
+                self._announce(batch)
+                call = calls.prepare(batch)
                 if self._batch_size > _SENT_AT_ONCE:
                     await reading
-                calls.send(batch)
+                calls.send(batch, call)
                 connection.flush()
                 if self._watched:
                     await self._finish(calls, down_to=0)

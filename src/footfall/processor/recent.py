@@ -24,8 +24,8 @@ class Recent:
         self._location_items: dict[bytes, list[bytes]] = defaultdict(list)
         #: location -> -ms and user of each check-in there
         self._here: dict[bytes, list[bytes]] = defaultdict(list)
-        #: location -> hour -> check-ins
-        self._hours: dict[bytes, dict[int, int]] = {}
+        #: hour -> location -> check-ins
+        self._hours: dict[int, dict[bytes, int]] = {}
         #: bucket -> location -> check-ins
         self._buckets: dict[int, dict[bytes, int]] = {}
         if any(kept):
@@ -38,9 +38,9 @@ class Recent:
             result += map(keys.user_history, users)
             result += map(keys.location_history, locations)
         result += map(keys.location_now, self._here)
-        result += map(keys.location_hours, self._hours)
+        result += map(keys.hour, self._hours)
         if self._buckets:
-            result += (keys.trending_state, *keys.trending_orders, *map(keys.trending_bucket, self._buckets))
+            result += (*map(keys.trending_bucket, self._buckets), keys.trending_state, *keys.trending_orders)
         return result
 
     def arguments(self, users: Iterable[bytes], locations: Iterable[bytes]) -> list[Argument]:
@@ -52,18 +52,13 @@ class Recent:
         for present in self._here.values():
             result.append(len(present))
             result += present
-        for hours in self._hours.values():
-            result.append(2 * len(hours))
-            for pair in hours.items():
-                result += pair
-        for bucket, counts in self._buckets.items():
-            result += (bucket, len(counts))
+        for period, counts in (*self._hours.items(), *self._buckets.items()):
+            result += (period, len(counts))
             result += [location.zfill(_DIGITS) for location in counts]
             result += counts.values()
         if history:
             for records, items_of in ((users, self._user_items), (locations, self._location_items)):
-                for record in records:
-                    result += items_of.get(record, ())[-history:]
+                result += [b",".join(items_of[record][-history:]) for record in records if record in items_of]
         return result
 
     def _fold(self, checkins: Iterable[tuple[bytes, Fields]], now_ms: int) -> None:
@@ -100,6 +95,9 @@ class Recent:
     def _add_up_hours(self) -> None:
         for bucket, counts in self._buckets.items():
             hour = bucket * BUCKET_MS // HOUR_MS
+            if hour not in self._hours:
+                self._hours[hour] = counts.copy()
+                continue
+            of_hour = self._hours[hour]
             for location, count in counts.items():
-                hours = self._hours.setdefault(location, {})
-                hours[hour] = hours.get(hour, 0) + count
+                of_hour[location] = of_hour.get(location, 0) + count

@@ -35,6 +35,11 @@ _FIRST_RETRY_S = 0.05
 _LAST_RETRY_S = 1.0
 
 
+def packed(*command: Argument) -> bytes:
+    """The bytes of a command, as they are sent."""
+    return hiredis.pack_command(command)  # type: ignore[arg-type]
+
+
 class Connection(asyncio.Protocol):
     """One connection to one server. It is never reopened: what was read over it belongs to it alone.
 
@@ -61,13 +66,17 @@ class Connection(asyncio.Protocol):
 
     def call(self, *command: Argument) -> asyncio.Future[Reply]:
         """Send one command; the future gives its reply (bytes, int, None or lists of these)."""
+        return self.call_packed(packed(*command))
+
+    def call_packed(self, command: bytes) -> asyncio.Future[Reply]:
+        """`call`, with what `packed` has made of the command."""
         future: asyncio.Future[Reply] = self._loop.create_future()
         if self.is_closed:
             future.set_exception(ConnectionLostError("the connection to the server is closed"))
             return future
         if not self._outgoing:
             self._loop.call_soon(self.flush)
-        self._outgoing.append(hiredis.pack_command(command))  # type: ignore[arg-type]
+        self._outgoing.append(command)
         if not self._waiting:
             self._silent_since = self._loop.time()
             if self._watchdog is None:

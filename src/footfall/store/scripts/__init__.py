@@ -12,7 +12,7 @@ from redis import Redis
 from redis.exceptions import NoScriptError as RedisNoScriptError
 
 from footfall.errors import NoScriptError
-from footfall.store.pipeline import Argument, Connection, Reply
+from footfall.store.pipeline import Argument, Connection, Reply, packed
 
 Key = bytes | str
 
@@ -27,22 +27,7 @@ class Script:
 
     async def run(self, connection: Connection, keys: Sequence[Key], arguments: Sequence[Argument]) -> Reply:
         """Run it over the data path's connection. A server that does not have it yet is given it."""
-        return await self.start(connection, keys, arguments)
-
-    def start(
-        self, connection: Connection, keys: Sequence[Key], arguments: Sequence[Argument]
-    ) -> Coroutine[None, None, Reply]:
-        """As `run`, but the call is sent before the result is awaited."""
-        sent = connection.call("EVALSHA", self.sha, len(keys), *keys, *arguments)
-        return self._finish(sent, connection, keys, arguments)
-
-    async def _finish(
-        self, sent: Future[Reply], connection: Connection, keys: Sequence[Key], arguments: Sequence[Argument]
-    ) -> Reply:
-        try:
-            return await sent
-        except NoScriptError:  # the server was restarted, or its scripts flushed: nothing was run
-            return await connection.call("EVAL", self.source, len(keys), *keys, *arguments)
+        return await ScriptCall(self, keys, arguments).start(connection)
 
     def run_sync(self, client: Redis, keys: Sequence[Key], arguments: Sequence[Argument]) -> Reply:
         """Run it over redis-py: for commands, where nothing is hot."""
@@ -50,6 +35,24 @@ class Script:
             return client.evalsha(self.sha.decode(), len(keys), *keys, *arguments)
         except RedisNoScriptError:
             return client.eval(self.source.decode(), len(keys), *keys, *arguments)
+
+
+class ScriptCall:
+    """A call of a script that is ready to be sent, more than once if need be."""
+
+    def __init__(self, script: Script, keys: Sequence[Key], arguments: Sequence[Argument]) -> None:
+        self._script, self._keys, self._arguments = script, keys, arguments
+        self._packed = packed("EVALSHA", script.sha, len(keys), *keys, *arguments)
+
+    def start(self, connection: Connection) -> Coroutine[None, None, Reply]:
+        """Send it; it is sent before the result is awaited. A server that does not have the script yet is given it."""
+        return self._finish(connection.call_packed(self._packed), connection)
+
+    async def _finish(self, sent: Future[Reply], connection: Connection) -> Reply:
+        try:
+            return await sent
+        except NoScriptError:  # the server was restarted, or its scripts flushed: nothing was run
+            return await connection.call("EVAL", self._script.source, len(self._keys), *self._keys, *self._arguments)
 
 
 def _load() -> dict[str, Script]:

@@ -18,8 +18,7 @@
 --      11 locations removed      read, the same
 --       then a hash per user, then a hash per location: numCheckins and so on
 --       then, each only when it is kept: a history (list) per user, one per location;
---         a zset per location of `now`, a hash per location of `hourly`;
---         state, order 0 and order 1 of the trending locations, a hash per bucket
+--         a zset per location of `now`; a hash per hour; a hash per bucket of trending, then its state and both orders
 -- ARGV  1 checkpoint  2 generation that the batch was read under
 --       3 number of entries  4 number of users  5 number of locations  6 number of dead letters
 --       7 reject | create: what to do with an unknown user or location
@@ -29,11 +28,10 @@
 --         (a number of check-ins of -1 says: the caller took this record for missing)
 --       per dead letter: entry id, reason, number of fields and values, these
 --       then nothing, or what is kept of the newest check-ins:
---         length of a history (0: none are kept), number of locations of `now`, of locations of `hourly`, of buckets
+--         length of a history (0: none are kept), number of locations of `now`, of hours, of buckets
 --         per location of `now`: number of arguments, then -ms and user (16 digits) of each, oldest first
---         per location of `hourly`: number of arguments, then hour and number of check-ins of each, oldest first
---         per bucket: bucket, number of locations, the locations (16 digits), their numbers of check-ins
---         per user, then per location, with histories: items, oldest first, as many as its check-ins, or the newest
+--         per hour, then per bucket: which one, number of locations, the locations (16 digits), their check-ins
+--         per user, then per location, with histories: its check-ins as one item, when it has any
 --       What is older than is kept, or more than an hour ahead of the clock, is passed over.
 --
 -- Result  {'OK', processed, µs of CPU that the script took}; or with nothing changed:
@@ -51,9 +49,9 @@ local FIRST_USER, MAX_UNPACK = 12, 2000
 local HOUR_MS, BUCKET_MS, NOW_MS = 3600000, 300000, 3 * 3600000
 -- kept: buckets of two hours, hours of a week
 local BUCKETS, HOURS = 24, 168
--- Hours after which expiry of a location's hours is set anew, and those that are too old are removed; for who is there
--- it is NOW_MS. When it was, the key itself holds, under this name: that costs less than to do it with each batch.
-local RENEWED, HOURS_RENEWAL = 'renewed', 24
+-- After each NOW_MS, the expiry of who is at a location is set anew, and those who were there before are removed. When
+-- it was, the key itself holds, under this name: that costs less than to do it with each batch.
+local RENEWED = 'renewed'
 -- seconds until keys expire; what comes until they are renewed may be an hour ahead of the clock
 local NOW_S, HOURS_S, BUCKET_S = '28800', '698400', '97200'
 local entries, users, locations, dead = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
@@ -157,21 +155,20 @@ if #mistaken > 1 then return mistaken end
 -- What is kept of the newest check-ins. Each kind has a loop here, and one below that writes.
 local arg = first_dead_arg
 for _ = 1, dead do arg = arg + 3 + tonumber(ARGV[arg + 2]) end
-local history, nows, hourlies, buckets = 0, 0, 0, 0
+local history, nows, hours, periods = 0, 0, 0, 0
 if ARGV[arg] then
-    history, nows = tonumber(ARGV[arg]), tonumber(ARGV[arg + 1])
-    hourlies, buckets = tonumber(ARGV[arg + 2]), tonumber(ARGV[arg + 3])
+    history, nows, hours = tonumber(ARGV[arg]), tonumber(ARGV[arg + 1]), tonumber(ARGV[arg + 2])
+    periods = hours + tonumber(ARGV[arg + 3])
     arg = arg + 4
 end
 local histories = history > 0 and users + locations or 0
 local before_histories = FIRST_USER + users + locations - 1
 local before_nows = before_histories + histories
-local before_hours = before_nows + nows
-local trending_state = before_hours + hourlies + 1
-local before_buckets = trending_state + 2
+local before_periods = before_nows + nows
+local trending_state = before_periods + periods + 1
 
 local now_ms, newest_ms, hour, bucket, now_block
-if nows + hourlies + buckets > 0 then
+if nows + periods > 0 then
     local time = call('TIME')
     now_ms = time[1] * 1000 + math.floor(time[2] / 1000)
     newest_ms = now_ms + HOUR_MS
@@ -193,34 +190,6 @@ for i = 1, nows do
     end
 end
 
--- of each location of `hourly`: hours and their new counts in turn, and which are too old when it is renewed
-local hour_counts, hours_gone = {}, {}
-for i = 1, hourlies do
-    local key, last = KEYS[before_hours + i], arg + ARGV[arg]
-    for at = arg + 1, last, 2 do
-        local its_hour = tonumber(ARGV[at])
-        if its_hour > hour - HOURS and its_hour <= hour + 1 then
-            local stored = pcall('HMGET', key, ARGV[at], RENEWED)
-            local count = not stored.err and number_of(stored[1])
-            if not count then return {'BROKEN', key} end
-            local counts = hour_counts[i]
-            if not counts then
-                counts = {}
-                hour_counts[i] = counts
-                if hour - (tonumber(stored[2] or '') or 0) >= HOURS_RENEWAL then
-                    local gone = {}
-                    for _, field in ipairs(call('HKEYS', key)) do
-                        if (tonumber(field) or 0) <= hour - HOURS then gone[#gone + 1] = field end
-                    end
-                    hours_gone[i] = gone
-                end
-            end
-            counts[#counts + 1], counts[#counts + 2] = ARGV[at], whole(count + ARGV[at + 1])
-        end
-    end
-    arg = last + 1
-end
-
 -- Calls a command that takes many arguments and answers with a list, in pieces that Lua's stack can hold; nil when the
 -- key has another type.
 local function read_in_chunks(command, key, first, last)
@@ -233,31 +202,34 @@ local function read_in_chunks(command, key, first, last)
     return replies
 end
 
--- of each bucket: first and last argument of its locations (none when it is too old), and the counts that it has
-local bucket_first, bucket_last, bucket_counts = {}, {}, {}
 local window, order, building
-if buckets > 0 then
+if periods > hours then
     local state = pcall('HMGET', KEYS[trending_state], 'window', 'order', 'building')
     if state.err then return {'BROKEN', KEYS[trending_state]} end
     -- without a window the next roll makes the order from the buckets
     window, building = tonumber(state[1] or ''), state[3]
     order = KEYS[trending_state + (state[2] == '1' and 2 or 1)]
     if window and type(pcall('ZCARD', order)) ~= 'number' then return {'BROKEN', order} end
-    local oldest = math.min(bucket, window or bucket) - BUCKETS
-    for i = 1, buckets do
-        local its_bucket, first = tonumber(ARGV[arg]), arg + 2
-        local last = first + ARGV[arg + 1] - 1
-        arg = 2 * last - first + 2
-        if its_bucket > oldest and its_bucket <= bucket + BUCKETS / 2 then
-            local key = KEYS[before_buckets + i]
-            local counts = read_in_chunks('HMGET', key, first, last)
-            if not counts then return {'BROKEN', key} end
-            for at = 1, #counts do
-                counts[at] = number_of(counts[at])
-                if not counts[at] then return {'BROKEN', key} end
-            end
-            bucket_first[i], bucket_last[i], bucket_counts[i] = first, last, counts
+end
+
+-- of each hour, then of each bucket: first and last argument of its locations (none when it is too old), and the counts
+-- that it has
+local period_first, period_last, period_counts = {}, {}, {}
+for i = 1, periods do
+    local period, first = tonumber(ARGV[arg]), arg + 2
+    local last = first + ARGV[arg + 1] - 1
+    arg = 2 * last - first + 2
+    local before, newest = hour - HOURS, hour + 1
+    if i > hours then before, newest = math.min(bucket, window or bucket) - BUCKETS, bucket + BUCKETS / 2 end
+    if period > before and period <= newest then
+        local key = KEYS[before_periods + i]
+        local counts = read_in_chunks('HMGET', key, first, last)
+        if not counts then return {'BROKEN', key} end
+        for at = 1, #counts do
+            counts[at] = number_of(counts[at])
+            if not counts[at] then return {'BROKEN', key} end
         end
+        period_first[i], period_last[i], period_counts[i] = first, last, counts
     end
 end
 
@@ -266,26 +238,21 @@ end
 -- Histories come before all other writes: whether a key is a list, the push itself tells, and it can be undone. To ask
 -- first would cost half as much again.
 local lengths = {}
--- How many items the i-th history gets: none when the record is missing.
-local function items_of(i)
-    local at = i <= users and first_user_arg + 4 * i - 3 or first_location_arg + 3 * (i - users) - 2
-    return math.min(tonumber(ARGV[at]), history)
-end
 local function undo_histories()
     for i = 1, histories do
-        if lengths[i] then call('LPOP', KEYS[before_histories + i], items_of(i)) end
+        if lengths[i] then call('RPOP', KEYS[before_histories + i]) end
     end
 end
 for i = 1, histories do
-    local items = items_of(i)
-    if items > 0 then
-        local length = pcall('LPUSH', KEYS[before_histories + i], unpack(ARGV, arg, arg + items - 1))
+    local checkins = i <= users and first_user_arg + 4 * i - 3 or first_location_arg + 3 * (i - users) - 2
+    if ARGV[checkins] ~= '-1' and ARGV[checkins] ~= '0' then
+        local length = pcall('RPUSH', KEYS[before_histories + i], ARGV[arg])
         if type(length) ~= 'number' then
             undo_histories()
             return {'BROKEN', KEYS[before_histories + i]}
         end
         lengths[i] = length
-        arg = arg + items
+        arg = arg + 1
     end
 end
 
@@ -366,8 +333,8 @@ end
 in_chunks('ZADD', locations_by_checkins, to_by_checkins)
 
 for i = 1, histories do
-    -- not with each batch
-    if (lengths[i] or 0) > history + history / 4 then call('LTRIM', KEYS[before_histories + i], 0, history - 1) end
+    -- Not with each batch. An item holds at least one check-in.
+    if (lengths[i] or 0) > history + history / 4 then call('LTRIM', KEYS[before_histories + i], -history, -1) end
 end
 for i = 1, nows do
     if now_first[i] then
@@ -382,28 +349,17 @@ for i = 1, nows do
         end
     end
 end
-for i = 1, hourlies do
-    if hour_counts[i] then
-        local key, gone = KEYS[before_hours + i], hours_gone[i]
-        call('HSET', key, unpack(hour_counts[i]))
-        if gone then
-            if #gone > 0 then in_chunks('HDEL', key, gone) end
-            call('HSET', key, RENEWED, hour)
-            call('EXPIRE', key, HOURS_S)
-        end
-    end
-end
-for i = 1, buckets do
-    local first, last, counts = bucket_first[i], bucket_last[i], bucket_counts[i]
+for i = 1, periods do
+    local first, last, counts = period_first[i], period_last[i], period_counts[i]
     if first then
-        local key, amount, pairs_of = KEYS[before_buckets + i], last - first + 1, {}
+        local key, amount, pairs_of = KEYS[before_periods + i], last - first + 1, {}
         for at = 1, amount do
             pairs_of[2 * at - 1], pairs_of[2 * at] = ARGV[first + at - 1], whole(counts[at] + ARGV[last + at])
         end
         in_chunks('HSET', key, pairs_of)
-        call('EXPIRE', key, BUCKET_S)
-        local its_bucket = tonumber(ARGV[first - 2])
-        if window and its_bucket <= window and its_bucket > window - BUCKETS then
+        call('EXPIRE', key, i > hours and BUCKET_S or HOURS_S)
+        local its_bucket = i > hours and tonumber(ARGV[first - 2])
+        if window and its_bucket and its_bucket <= window and its_bucket > window - BUCKETS then
             local sign = its_bucket > window - BUCKETS / 2 and -1 or 1
             local scores = read_in_chunks('ZMSCORE', order, first, last)
             for at = 1, amount do
@@ -413,10 +369,10 @@ for i = 1, buckets do
             in_chunks('ZADD', order, pairs_of)
             call('EXPIRE', order, BUCKET_S)
         end
-        -- an order that is half made does not know of these: it is begun again
-        if building then call('HDEL', KEYS[trending_state], 'building') end
     end
 end
+-- an order that is half made does not know of these: it is begun again
+if building then call('HDEL', KEYS[trending_state], 'building') end
 
 processed = fmt('%.0f', processed + entries)
 call('SET', processed_key, processed)
