@@ -148,6 +148,7 @@ class Processor:
         log.info("Reading stream from last ID %s.", position.checkpoint.decode())
         await self._notice_gaps(connection, position)
         await self._trending.roll(connection)
+        self._trim.start_over()
         calls = Calls(connection, position)
         try:
             page: list[RawEntry] = await self._read(connection, position.checkpoint)

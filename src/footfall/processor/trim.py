@@ -13,7 +13,7 @@ from footfall.store.client import with_plain_entries
 from footfall.store.pipeline import Argument, Connection, Reply
 from footfall.store.scripts import TRIM
 
-#: processed entries after which it is due again
+#: processed entries after which it is due again, or more when fewer than are retained are there
 _EVERY = 10_000
 #: seconds after which it is due again while a group holds it back: the group may have caught up
 _EVERY_S = 10.0
@@ -57,7 +57,7 @@ class Trim:
     def __init__(self, keys: Keys, settings: Settings) -> None:
         self._keys = keys
         self._settings = settings
-        self._passed = _EVERY - 1  # due with the first batch
+        self._passed, self._every = 0, 1
         self._last = 0.0
         #: groups that are said to hold it back
         self._said: set[str] = set()
@@ -70,6 +70,10 @@ class Trim:
         #: who holds it back now
         self.held: Held | None = None
 
+    def start_over(self) -> None:
+        """Be due with the next batch: the stream may be another one."""
+        self._every = 1
+
     def passed(self, entries: int) -> None:
         """The checkpoint has passed so many entries."""
         self._passed += entries
@@ -77,7 +81,7 @@ class Trim:
     @property
     def is_due(self) -> bool:
         """Whether `run` may have something to do."""
-        return self._passed >= _EVERY or (self.held is not None and time.monotonic() - self._last >= _EVERY_S)
+        return self._passed >= self._every or (self.held is not None and time.monotonic() - self._last >= _EVERY_S)
 
     async def run(self, connection: Connection, stopping: asyncio.Event) -> None:
         """Trim, in calls of about 2 ms, until nothing is left to trim or `stopping` is set."""
@@ -92,7 +96,7 @@ class Trim:
                 break
             if stopping.is_set():
                 return
-        self._passed, self._last = 0, time.monotonic()
+        self._passed, self._every, self._last = 0, max(_EVERY, -trimmed.excess), time.monotonic()
         is_held = trimmed.excess > 0 and trimmed.group
         self.held = Held(trimmed.group, trimmed.excess) if is_held else None
         self._report(cut)

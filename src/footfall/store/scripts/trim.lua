@@ -13,11 +13,11 @@
 --
 -- Result  {removed, excess, needed, group, oldest}
 --         removed  how many entries were removed
---         excess   how many more processed entries there are by now than are to be retained
+--         excess   how many more processed entries there are by now than are to be retained; below 0, how many fewer
 --         needed   how many of the removed ones the group still needed, or came after one that it needed
 --         group    the consumer group that needs the oldest processed entry; '' when none needs one
 --         oldest   the id of that entry; '' when there is none
---         All are 0 or '' when there is nothing to remove, or a key does not hold what it must. The checkpoint's own
+--         The others are 0 or '' when there is nothing to remove; all are when a key does not hold what it must. The checkpoint's own
 --         entry stays: it tells where the backlog begins.
 local stream, retain, most, for_groups = KEYS[1], tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local pcall = redis.pcall
@@ -40,7 +40,7 @@ for i = 1, #info, 2 do
     if info[i] == 'entries-added' then added = info[i + 1] end
 end
 local excess = length - (added - processed) - retain
-if excess <= 0 then return NOTHING end
+if excess <= 0 then return {0, excess, 0, '', ''} end
 
 -- Only entries up to the checkpoint are looked at, so whatever the counters say, none after it can go.
 local take = math.min(excess, most)
