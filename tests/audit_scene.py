@@ -45,7 +45,7 @@ def process(server: Server, *, most: int = 1000, create: bool = False) -> None:
             page = await connection.call("XRANGE", KEYS.stream, b"(" + position.checkpoint, "+", "COUNT", most)
             if page:
                 calls = Calls(connection, position)
-                calls.send(Batch(page, KEYS, create=create))
+                calls.send(calls.prepare(Batch(page, KEYS, create=create)))
                 await calls.finish_oldest()
 
     asyncio.run(apply())

@@ -5,10 +5,11 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
+from footfall.store.scripts import READ_HISTORY
 from processes import Api
 from servers import Server
 
-_ITEMS = ["1700000000000-1 13 5", "1700000000000-0 14 0", "1600000000000-0 13 3"]
+_ITEMS = ["1600000000000-0 13 3", "1700000000000-0 14 0,1700000000000-1 13 5"]
 
 
 @pytest.fixture(scope="module")
@@ -44,10 +45,22 @@ def test_a_locations_check_ins_name_the_users(server: Server, api: httpx.Client)
 
 @pytest.mark.parametrize("kind", ["user", "location"])
 def test_there_are_no_more_than_are_asked_for_or_kept(kind: str, server: Server, api: httpx.Client) -> None:
-    _store(server, kind, [*_ITEMS, "1500000000000-0 1 1"])  # the processor trims some later
+    _store(server, kind, ["1500000000000-0 1 1", *_ITEMS])  # the processor trims some later
     assert len(api.get(f"/api/{kind}/7/checkins").json()) == 3
     assert len(api.get(f"/api/{kind}/7/checkins?limit=1000").json()) == 3
     assert len(api.get(f"/api/{kind}/7/checkins?limit=2").json()) == 2
+
+
+def test_no_more_items_are_read_than_hold_what_is_asked_for(server: Server) -> None:
+    counts = [1, 1, 7, 2, 1, 3] * 10
+    numbers = iter(range(1_000_000, 2_000_000))
+    _store(server, "user", [",".join(f"{next(numbers)}-0 13 5" for _ in range(count)) for count in counts])
+    client = server.client()
+    keys = ["ncc:users:7", "ncc:history:user:7"]
+    for wanted in (1, 3, 4, 14, 15, 16, 60, 149, 150, 151, 1000):
+        _, *items = client.eval(READ_HISTORY.source.decode(), 2, *keys, wanted)
+        enough = next((n for n in range(1, 61) if sum(counts[-n:]) >= wanted), 60)
+        assert items == client.lrange(keys[1], -enough, -1)[::-1]
 
 
 @pytest.mark.parametrize("kind", ["user", "location"])
@@ -79,9 +92,11 @@ def test_what_is_no_id_is_named(kind: str, value: str, server: Server, api: http
     assert [error["field"] for error in answer.json()["errors"]] == ["id"]
 
 
-@pytest.mark.parametrize("item", ["", "x", "1-0 1", "1-0 1 6", "1-0 x 5", "1-0 1 5 ", "-0 1 5", "99999999999999-0 1 5"])
+@pytest.mark.parametrize(
+    "item", ["", ",", "1-0 1 5,", "x", "1-0 1", "1-0 1 6", "1-0 x 5", "1-0 1 5 ", "-0 1 5", "99999999999999-0 1 5"]
+)
 def test_an_item_that_is_no_check_in_is_named(item: str, server: Server, api: httpx.Client) -> None:
-    _store(server, "user", [*_ITEMS[:1], item])
+    _store(server, "user", [item, *_ITEMS[:1]])
     answer = api.get("/api/user/7/checkins")
     assert answer.status_code == 503
     assert answer.json()["detail"] == "ncc:history:user:7 has an item that is no check-in"

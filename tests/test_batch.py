@@ -4,6 +4,7 @@ import asyncio
 import random
 from typing import Any, NamedTuple
 
+import hiredis
 import pytest
 
 from chaos.replay import Entry
@@ -34,8 +35,10 @@ class Recorder(Connection):
         self.sent: list[list[bytes]] = []
         self._replies = list(replies)
 
-    def call(self, *command: Any) -> "asyncio.Future[Any]":
-        self.sent.append([item if isinstance(item, bytes) else str(item).encode() for item in command])
+    def call_packed(self, command: bytes) -> "asyncio.Future[Any]":
+        reader = hiredis.Reader()
+        reader.feed(command)
+        self.sent.append(reader.gets())  # a command is packed as a list of strings is in a reply
         future = asyncio.get_running_loop().create_future()
         future.set_result(self._replies[len(self.sent) - 1])
         return future
@@ -118,7 +121,7 @@ async def apply(entries: list[Entry], *replies: list[Any], create: bool = False)
     """What comes of a batch to which the server replies this, and the calls."""
     recorder = Recorder(*replies)
     calls = Calls(recorder, POSITION)
-    calls.send(Batch(entries, Keys("ncc"), create=create))
+    calls.send(calls.prepare(Batch(entries, Keys("ncc"), create=create)))
     applied = (await calls.finish_oldest()).applied
     return applied, [taken_apart(command) for command in recorder.sent]
 
@@ -171,7 +174,7 @@ async def test_only_what_can_be_applied_counts_as_a_check_in() -> None:
     batch = Batch(entries, Keys("ncc"), create=False)
     assert [entry_id for entry_id, _ in batch.checkins] == [b"1-0", b"2-0"]
     calls = Calls(Recorder([b"RECORDS", 13], [b"OK", b"3", 10]), POSITION)
-    calls.send(batch)
+    calls.send(calls.prepare(batch))
     await calls.finish_oldest()
     assert [entry_id for entry_id, _ in batch.checkins] == [b"1-0"]
     assert batch.dead_letters == [(b"2-0", "unknown-user"), (b"3-0", "malformed-field")]

@@ -43,7 +43,7 @@ async def calls_for_all(client: Any, connection: Connection, *, create: bool = F
     calls = Calls(connection, await open_books(connection, KEYS))
     stream = entries(client)
     for start in range(0, len(stream), _SIZE):
-        calls.send(Batch(stream[start : start + _SIZE], KEYS, create=create))
+        calls.send(calls.prepare(Batch(stream[start : start + _SIZE], KEYS, create=create)))
     return calls
 
 
@@ -80,10 +80,10 @@ async def test_when_one_is_fenced_none_behind_it_is_applied(client: Any, connect
     stream = entries(client)
     calls = Calls(connection, await open_books(connection, KEYS))
     other = Calls(connection, calls.position)
-    other.send(Batch(stream[: _SIZE // 2], KEYS, create=False))
+    other.send(other.prepare(Batch(stream[: _SIZE // 2], KEYS, create=False)))
     await finish(other)
     for start in range(0, len(stream), _SIZE):
-        calls.send(Batch(stream[start : start + _SIZE], KEYS, create=False))
+        calls.send(calls.prepare(Batch(stream[start : start + _SIZE], KEYS, create=False)))
     for _ in range(3):
         with pytest.raises(FencedError):
             await calls.finish_oldest()

@@ -55,7 +55,7 @@ class Bench:
             position = await open_books(connection, KEYS)
             batch = self.client.xrange("ncc:checkins", b"(" + position.checkpoint)
             calls = Calls(connection, position)
-            calls.send(Batch(batch, KEYS, create=create))
+            calls.send(calls.prepare(Batch(batch, KEYS, create=create)))
             await calls.finish_oldest()
         self.books.create = create
         self.books = self.books.after(batch)

@@ -176,7 +176,7 @@ class Bench:
         entries = await connection.call("XRANGE", KEYS.stream, b"(" + where.checkpoint, "+")
         if entries:
             calls = Calls(connection, where)
-            calls.send(Batch(entries, KEYS, create=create))
+            calls.send(calls.prepare(Batch(entries, KEYS, create=create)))
             await calls.finish_oldest()
         connection.abort("done")
         await asyncio.sleep(0)

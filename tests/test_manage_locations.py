@@ -157,7 +157,7 @@ def test_of_a_removed_location_only_is_kept_how_much_was_counted(server: Server,
     process(server)
     client.rpush(KEYS.location_history(500), "1-0 1 5")
     client.zadd(KEYS.location_now(500), {f"{1:016d}": -5})
-    client.hset(KEYS.location_hours(500), 450_000, 2)
+    client.hset(KEYS.hour(int(time.time()) // 3600), f"{500:016}", 2)
     bucket = time.time_ns() // 1_000_000 // BUCKET_MS
     client.hset(KEYS.trending_state, mapping={"window": bucket, "order": 0, "building": "x"})
     for order in KEYS.trending_orders:

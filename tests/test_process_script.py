@@ -41,12 +41,12 @@ class Watched(Connection):
         #: done before the second call since `calls` was set to 0
         self.between: Callable[[], object] | None = None
 
-    def call(self, *command: Any) -> Any:
-        if command[0] == "EVALSHA":
+    def call_packed(self, command: bytes) -> Any:
+        if b"EVALSHA" in command:
             self.calls += 1
             if self.calls == 2 and self.between:
                 self.between()
-        return super().call(*command)
+        return super().call_packed(command)
 
 
 class Bench:
@@ -67,7 +67,7 @@ class Bench:
         """Apply a batch that was read at this position."""
         self.connection.calls = 0
         calls = Calls(self.connection, position)
-        calls.send(Batch(batch, KEYS, create=create))
+        calls.send(calls.prepare(Batch(batch, KEYS, create=create)))
         return (await calls.finish_oldest()).applied
 
     async def apply_new(self, *, create: bool = False) -> Applied:

@@ -18,7 +18,7 @@ from rich.progress import Progress
 from footfall.config import Settings
 from footfall.entries import Fields, read
 from footfall.errors import BrokenKeyError, FootfallError, LoadingError, RefusedError
-from footfall.kept import BUCKET_MS, Kept
+from footfall.kept import BUCKET_MS, HOUR_MS, Kept
 from footfall.keys import Keys
 from footfall.model import MAX_TIME_MS
 from footfall.replies import escaped
@@ -199,10 +199,11 @@ def _send_retry(client: Redis, settings: Settings, letters: list[DeadLetter], ge
         found = read(letter.entry_id, letter.fields)
         if isinstance(found, Fields):
             user, location = found.user_id, found.location_id
-            bucket = int(letter.entry_id.partition(b"-")[0]) // BUCKET_MS
+            ms = int(letter.entry_id.partition(b"-")[0])
             script_keys += (keys.user(user), keys.location(location))
             script_keys += (keys.user_history(user), keys.location_history(location))
-            script_keys += (keys.location_now(location), keys.location_hours(location), keys.trending_bucket(bucket))
+            script_keys += (keys.location_now(location), keys.hour(ms // HOUR_MS))
+            script_keys.append(keys.trending_bucket(ms // BUCKET_MS))
             arguments += (letter.id, letter.entry_id, b"", user, location, found.star_rating)
         else:
             arguments += (letter.id, letter.entry_id, found.value, b"", b"", b"")

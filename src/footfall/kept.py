@@ -4,6 +4,7 @@ from typing import NamedTuple, Self
 
 from footfall.config import Settings
 from footfall.errors import NotFoundError
+from footfall.keys import Keys
 
 #: ms
 HOUR_MS = 3_600_000
@@ -39,6 +40,18 @@ class Kept(NamedTuple):
 
 #: all of it off
 NOTHING = Kept()
+
+
+def period_keys(keys: Keys, now_ms: int) -> list[bytes]:
+    """The hours and buckets that may be asked for, now or later; `now_ms` is the server's time.
+
+    They begin with those that an order under way still needs, and end with what is ahead of a clock that is wrong.
+    """
+    hour, bucket = now_ms // HOUR_MS, now_ms // BUCKET_MS
+    return [
+        *map(keys.hour, range(hour - HOURS - 1, hour + 3)),
+        *map(keys.trending_bucket, range(bucket - BUCKETS - 1, bucket + BUCKETS)),
+    ]
 
 
 def window(bucket: int) -> range:

@@ -96,17 +96,15 @@ def held(client: Any, *, history: int = 100) -> tuple[Recent, int, int]:
         if kind == b"history":
             assert len(value) <= history * 5 / 4, "it is bounded"
             of = recent.user_histories if b":user:" in key else recent.location_histories
-            of[record] = value[:history]
+            of[record] = b",".join(value).split(b",")[: -history - 1 : -1]
         elif kind == b"now":
             here = {
                 int(member): -int(score) for member, score in value if score <= 0 and -score >= now_ms - 180 * MINUTE_MS
             }
             recent.now.update({record: here} if here else {})
         else:
-            value.pop(b"renewed", None)  # a retry does not renew
-            assert len(value) <= 168 + 24 + 1, "it is bounded"
-            counts = {int(hour): int(count) for hour, count in value.items() if int(hour) > now_ms // HOUR_MS - 168}
-            recent.hours.update({record: counts} if counts else {})
+            for location, count in value.items() if int(record) > now_ms // HOUR_MS - 168 else ():
+                recent.hours.setdefault(b"%d" % int(location), {})[int(record)] = int(count)
     for key, value in zip(buckets, rest[len(names) :], strict=True):
         bucket = int(key.split(b":")[-1])
         if window - 24 < bucket <= window:

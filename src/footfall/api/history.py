@@ -1,6 +1,5 @@
 """What the API answers about the newest check-ins of one user, and at one location."""
 
-import asyncio
 import re
 from typing import Annotated
 
@@ -16,6 +15,7 @@ from footfall.api.reading import Reader
 from footfall.errors import BrokenKeyError, NotFoundError
 from footfall.kept import Kept
 from footfall.model import Entry
+from footfall.store.scripts import READ_HISTORY
 from footfall.web import problems
 
 _LIMIT = LimitParameter(100)
@@ -23,18 +23,18 @@ Limit = Annotated[LimitParameter, QueryParameter(description="How many at most")
 
 _EXAMPLE = Entry(id="1609605397408-0", timestamp=1609605397408, user_id=180, location_id=13, star_rating=4)
 #: entry id, id of the user or the location, stars
-_item = re.compile(rb"(([0-9]{1,13})-[0-9]{1,20}) ([1-9][0-9]{0,15}) ([0-5])").fullmatch
+_checkin = re.compile(rb"(([0-9]{1,13})-[0-9]{1,20}) ([1-9][0-9]{0,15}) ([0-5])").fullmatch
 
 
 async def _newest(reader: Reader, kept: Kept, record: bytes, history: bytes, what: str, limit: int) -> list[list[str]]:
     """Entry id, ms, the other record's id and stars of each. Raises NotFoundError, calling the record `what`."""
     kept.require("history")
-    record_id, items = await asyncio.gather(
-        reader.call("HGET", record, "id"), reader.call("LRANGE", history, 0, min(limit, kept.history) - 1)
-    )
+    wanted = min(int(limit), kept.history)
+    record_id, *items = await reader.run(READ_HISTORY, [record, history], [wanted])
     if record_id is None:
         raise NotFoundError(f"there is no such {what}")
-    matches = list(map(_item, items))
+    newest_first = [checkin for item in items for checkin in reversed(item.split(b","))][:wanted]
+    matches = list(map(_checkin, newest_first))
     if None in matches:
         raise BrokenKeyError(f"{history.decode()} has an item that is no check-in")
     return [[group.decode() for group in match.groups()] for match in matches if match]

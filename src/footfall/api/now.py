@@ -156,16 +156,21 @@ async def hourly(
 ) -> list[Hour]:
     """How many check-ins each hour of the last week has, also those that have none."""
     kept.require("hourly")
-    key = reader.keys.location_hours(id)
-    found, present, *pairs = await reader.run(READ_HOURLY, [reader.keys.location(id), key], [])
-    _require_location(found)
-    counts = {
-        _as_number(key, hour): _as_number(key, count) for hour, count in zip(pairs[::2], pairs[1::2], strict=True)
-    }
-    last = int(present)
-    return [
-        Hour(timestamp=hour * HOUR_MS, num_checkins=counts.get(hour, 0)) for hour in range(last - HOURS + 1, last + 1)
-    ]
+    keys, location = reader.keys, b"%016d" % id
+    last = time.time_ns() // 1_000_000 // HOUR_MS
+    for _ in range(_TRIES):
+        hours = range(last - HOURS + 1, last + 1)
+        hour_keys = list(map(keys.hour, hours))
+        word, *rest = await reader.run(READ_HOURLY, [keys.location(id), *hour_keys], [last, location])
+        if word == b"OK":
+            found, *counts = rest
+            _require_location(found)
+            return [
+                Hour(timestamp=hour * HOUR_MS, num_checkins=0 if count is None else _as_number(key, count))
+                for hour, key, count in zip(hours, hour_keys, counts, strict=True)
+            ]
+        last = int(rest[0])
+    raise UnavailableError("the hours change too fast")
 
 
 def _require_location(location_id: bytes | None) -> None:

@@ -45,7 +45,7 @@ def reset(lease: Lease, users: Ids, locations: Ids, *, advance: Callable[[int], 
         advance(len(chunk))
     for chunk in _chunks(locations):
         indexes = [keys.locations_by_checkins, keys.locations_baseline]
-        own = _each(chunk, keys.location, keys.location_history, keys.location_now, keys.location_hours)
+        own = _each(chunk, keys.location, keys.location_history, keys.location_now)
         lease.run(RESET_LOCATIONS, indexes + own, list(chunk))
         advance(len(chunk))
     for removed, nothing in ((keys.users_removed, UserBaseline()), (keys.locations_removed, LocationBaseline())):

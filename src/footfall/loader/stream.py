@@ -5,7 +5,7 @@ from collections.abc import Callable
 from redis.exceptions import ResponseError
 
 from footfall.errors import BrokenKeyError, LoadingError, RefusedError
-from footfall.kept import BUCKET_MS, BUCKETS
+from footfall.kept import period_keys
 from footfall.loader.checkins import CheckIns
 from footfall.loader.lease import Lease
 from footfall.logs import log
@@ -80,14 +80,11 @@ def finish(lease: Lease, count: int) -> None:
     keys = lease.keys
     groups = _groups(lease)
     seconds, _ = lease.client.time()
-    bucket = seconds * 1000 // BUCKET_MS
-    # all that may still be in a window, now or later: an entry may be an hour ahead of the clock
-    buckets = range(bucket - BUCKETS, bucket + BUCKETS)
     lease.run(
         FINISH_LOAD,
         [
             *(keys.meta, keys.staging, keys.stream, keys.checkpoint, keys.processed, keys.dead_letters, keys.discarded),
-            *(keys.trending_state, *keys.trending_orders, *map(keys.trending_bucket, buckets)),
+            *(keys.trending_state, *keys.trending_orders, *period_keys(keys, 1000 * seconds)),
         ],
         [count],
     )

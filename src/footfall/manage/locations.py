@@ -4,7 +4,7 @@ import msgspec
 from msgspec import UNSET
 
 from footfall.errors import InvalidError
-from footfall.kept import BUCKET_MS, BUCKETS
+from footfall.kept import period_keys
 from footfall.keys import Keys
 from footfall.loader.checks import details_problem, point_problem
 from footfall.manage.documents import LocationChange
@@ -71,16 +71,14 @@ class Locations:
         """
         keys = self._keys
         seconds, _ = await self._pipeline.call("TIME")
-        bucket = int(seconds) * 1000 // BUCKET_MS
-        # from the oldest that a roll under way can still read to the newest, by a clock that is wrong
-        buckets = [keys.trending_bucket(b) for b in range(bucket - BUCKETS - 1, bucket + BUCKETS)]
+        periods = period_keys(keys, 1000 * int(seconds))
         for _ in range(TRIES):
             stored, category = await self._category(location_id)
             script_keys = [
                 *(keys.meta, keys.locations_by_checkins, keys.locations_geo, keys.locations_baseline),
                 *(keys.locations_removed, category, keys.location(location_id), keys.location_details(location_id)),
-                *(keys.location_history(location_id), keys.location_now(location_id), keys.location_hours(location_id)),
-                *(keys.trending_state, *keys.trending_orders, *buckets),
+                *(keys.location_history(location_id), keys.location_now(location_id)),
+                *(keys.trending_state, *keys.trending_orders, *periods),
             ]
             reply = await REMOVE_LOCATION.run(self._pipeline.connection, script_keys, [location_id, stored])
             if is_done(reply, "location"):

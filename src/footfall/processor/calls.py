@@ -5,6 +5,7 @@ import contextlib
 import time
 from collections import deque
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from footfall.errors import FootfallError
 from footfall.processor.batch import Applied, Batch
@@ -13,10 +14,18 @@ from footfall.store.pipeline import Connection, Reply
 from footfall.store.scripts import ScriptCall
 
 
-@dataclass
-class _Call:
+class Prepared(NamedTuple):
+    """A batch whose call is ready to be sent."""
+
     batch: Batch
+    #: where it is to be applied
     position: Position
+    call: ScriptCall
+
+
+@dataclass
+class _Sent:
+    prepared: Prepared
     reply: asyncio.Future[Reply]
     #: of `time.perf_counter`
     sent_at: float
@@ -45,20 +54,20 @@ class Calls:
         #: where processing stands when everything under way is applied
         self.position = position
         self.connection = connection
-        self._under_way: deque[_Call] = deque()
+        self._under_way: deque[_Sent] = deque()
         self._free_since = 0.0
 
     def __len__(self) -> int:
         return len(self._under_way)
 
-    def prepare(self, batch: Batch) -> ScriptCall:
-        """Make the call for a batch that was read after `position` over the same connection, to be sent next."""
-        return batch.call(self.position)
+    def prepare(self, batch: Batch) -> Prepared:
+        """Make the call for a batch that was read after `position` over the same connection. It is to be sent next."""
+        return _prepared(batch, self.position)
 
-    def send(self, batch: Batch, call: ScriptCall) -> None:
+    def send(self, prepared: Prepared) -> None:
         """Send what `prepare` has made of a batch."""
-        self._under_way.append(self._sent(batch, self.position, call))
-        self.position = Position(batch.last_id, self.position.generation)
+        self._under_way.append(self._sent(prepared))
+        self.position = Position(prepared.batch.last_id, self.position.generation)
 
     async def finish_oldest(self) -> Done:
         """Wait for the oldest call.
@@ -70,14 +79,14 @@ class Calls:
         while True:
             oldest = self._under_way[0]
             reply = await oldest.reply
-            applied = oldest.batch.outcome(reply)
+            applied = oldest.prepared.batch.outcome(reply)
             if applied is not None:
                 break
             await self._send_again()
         self._under_way.popleft()
         now = time.perf_counter()
         took_s, self._free_since = now - max(oldest.sent_at, self._free_since), now
-        return Done(oldest.batch, applied, took_s, reply[2] / 1e6)
+        return Done(oldest.prepared.batch, applied, took_s, reply[2] / 1e6)
 
     def abandon(self) -> None:
         """Wait for nothing any more."""
@@ -85,14 +94,17 @@ class Calls:
             call.reply.cancel()
         self._under_way.clear()
 
-    def _sent(self, batch: Batch, position: Position, call: ScriptCall) -> _Call:
-        return _Call(batch, position, asyncio.ensure_future(call.start(self.connection)), time.perf_counter())
+    def _sent(self, prepared: Prepared) -> _Sent:
+        return _Sent(prepared, asyncio.ensure_future(prepared.call.start(self.connection)), time.perf_counter())
 
     async def _send_again(self) -> None:
         """The oldest batch was corrected and not applied, so those behind it were fenced: send all of them again."""
         for call in list(self._under_way)[1:]:
             with contextlib.suppress(FootfallError):
                 await call.reply
-        self._under_way = deque(
-            self._sent(call.batch, call.position, call.batch.call(call.position)) for call in self._under_way
-        )
+        again = [_prepared(sent.prepared.batch, sent.prepared.position) for sent in self._under_way]
+        self._under_way = deque(map(self._sent, again))
+
+
+def _prepared(batch: Batch, position: Position) -> Prepared:
+    return Prepared(batch, position, batch.call(position))

@@ -167,10 +167,10 @@ class Processor:
                 connection.flush()
                 batch = self._fold(page)
                 self._announce(batch)
-                call = calls.prepare(batch)
+                prepared = calls.prepare(batch)
                 if self._batch_size > _SENT_AT_ONCE:
                     await reading
-                calls.send(batch, call)
+                calls.send(prepared)
                 connection.flush()
                 if self._watched:
                     await self._finish(calls, down_to=0)

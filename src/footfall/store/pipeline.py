@@ -37,7 +37,7 @@ _LAST_RETRY_S = 1.0
 
 def packed(*command: Argument) -> bytes:
     """The bytes of a command, as they are sent."""
-    return hiredis.pack_command(command)  # type: ignore[arg-type]
+    return hiredis.pack_command(command)  # type: ignore[arg-type, no-any-return]
 
 
 class Connection(asyncio.Protocol):

@@ -9,10 +9,10 @@
 --       5 removed       HSET: id -> JSON of the check-ins and stars counted beyond the baseline
 --       6 its category as the caller has read it (the geo key when it has none)  ZREM
 --       7 the location's hash  UNLINK
---       8 its details, 9 history, 10 now, 11 hours  UNLINK
---       12 state of the trending locations  HDEL building: a roll that is under way begins again
---       13, 14 both orders of them          ZREM
---       then the buckets that their windows can need  HDEL
+--       8 its details, 9 history, 10 now  UNLINK
+--       11 state of the trending locations  HDEL building: a roll that is under way begins again
+--       12, 13 both orders of them          ZREM
+--       then the hours that can be asked for, and the buckets that their windows can need  HDEL
 -- ARGV  1 id  2 stored category as the caller has read it ('' when there is none)
 --
 -- Result  {'OK', number of check-ins counted beyond the baseline}; or with nothing changed:
@@ -21,11 +21,11 @@
 --         {'LOADING'}       data is being loaded
 --         {'BROKEN <key>'}  a key does not hold what it must
 local meta, by_checkins, geo, baselines, removed, category = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
-local location, trending_state = KEYS[7], KEYS[12]
+local location, trending_state = KEYS[7], KEYS[11]
 local call, fmt = redis.call, string.format
-local FIRST_OWN, LAST_OWN, FIRST_ORDER, LAST_ORDER = 7, 11, 13, 14
+local FIRST_OWN, LAST_OWN, FIRST_ORDER, LAST_ORDER = 7, 10, 12, 13
 local id = ARGV[1]
-local member = string.rep('0', 16 - #id) .. id -- in what is kept of trending locations
+local member = string.rep('0', 16 - #id) .. id -- in hours, buckets and orders
 
 -- The number in a hash field; 0 when there is none, nil when it is something else.
 local function number_of(text)
@@ -42,7 +42,7 @@ for i, expected in ipairs({'hash', 'zset', 'zset', 'hash', 'hash', 'zset', 'hash
     local found = call('TYPE', KEYS[i]).ok
     if found ~= expected and found ~= 'none' then return {'BROKEN ' .. KEYS[i]} end
 end
-for i = 12, #KEYS do
+for i = FIRST_ORDER - 1, #KEYS do
     local found = call('TYPE', KEYS[i]).ok
     local expected = (i == FIRST_ORDER or i == LAST_ORDER) and 'zset' or 'hash'
     if found ~= expected and found ~= 'none' then return {'BROKEN ' .. KEYS[i]} end

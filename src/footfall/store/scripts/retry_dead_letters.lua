@@ -19,8 +19,8 @@
 --       11 trending: state       HDEL building
 --       12, 13 orders 0 and 1    ZINCRBY
 --       then per dead letter that is a check-in: the user's hash, the location's hash: numCheckins and so on;
---       the user's history, the location's: LINSERT or RPUSH; who is at the location: ZADD; its hours: HSET;
---       the entry's bucket of trending: HSET
+--       the user's history, the location's: DEL, RPUSH; who is at the location: ZADD; the entry's hour: HSET;
+--       its bucket of trending: HSET
 -- ARGV  1 generation  2 reject | create: what to do with an unknown user or location
 --       3 length of a history (0: none are kept)  4, 5, 6 whether now, hourly, trending are kept: 1 or 0
 --       then per dead letter: its id, the entry's id, why it is no check-in ('' when it is one), userId, locationId,
@@ -164,34 +164,35 @@ if trending.err then return {'BROKEN', state_key} end
 local window, order = tonumber(trending[1] or ''), KEYS[trending[2] == '1' and 13 or 12]
 if window and type(pcall('ZCARD', order)) ~= 'number' then return {'BROKEN', order} end
 
--- what is to be written of the newest check-ins: calls, and counts by key and field
-local writes, counts, lists = {}, {}, {}
+-- what is to be written of the newest check-ins: calls, counts by key and field, and histories, oldest first
+local writes, counts, histories, rewritten = {}, {}, {}, {}
 
--- Puts an item into a history in its place, the newest first.
-local function keep(list_key, entry_id, item)
-    local list = lists[list_key]
-    if not list then
-        list = pcall('LRANGE', list_key, 0, -1)
-        looked_at = looked_at + (list.err and 0 or #list / 4)
-        lists[list_key] = list
+-- Puts a check-in into a history in its place.
+local function keep(list, entry_id, checkin)
+    local checkins = histories[list]
+    if not checkins then
+        local items = pcall('LRANGE', list, 0, -1)
+        checkins = {}
+        for _, item in ipairs(items) do -- an error has no items
+            for one in string.gmatch(item, '[^,]+') do checkins[#checkins + 1] = one end
+        end
+        looked_at = looked_at + #checkins / 4
+        histories[list] = checkins
+        if items.err then broken = list end
     end
-    local id, low, high = digits(entry_id), 1, #list + 1
-    while low < high do -- the first that is older is at `low` or behind it, and not behind `high`
+    local id, low, high = digits(entry_id), 1, #checkins + 1
+    while low < high do -- the first that is newer is at `low` or behind it, and not behind `high`
         local middle = math.floor((low + high) / 2)
-        local its_id = match(list[middle], '^%d+%-%d+')
-        if not its_id then break end
-        if digits(its_id) < id then high = middle else low = middle + 1 end
+        local its_id = match(checkins[middle], '^%d+%-%d+')
+        if not its_id then
+            broken = list
+            return
+        end
+        if digits(its_id) > id then high = middle else low = middle + 1 end
     end
-    if list.err or low < high then
-        broken = list_key
-    elseif low <= #list then
-        writes[#writes + 1] = {'LINSERT', list_key, 'BEFORE', list[low], item}
-    elseif #list < history then
-        writes[#writes + 1] = {'RPUSH', list_key, item}
-    else
-        return -- there are enough newer ones
-    end
-    table.insert(list, low, item)
+    if low == 1 and #checkins >= history then return end -- there are enough newer ones
+    table.insert(checkins, low, checkin)
+    rewritten[list] = true
 end
 
 local function count_up(hash, field, expires_s)
@@ -215,7 +216,7 @@ local function keep_all(own, entry_id, user, location, stars)
         keep(KEYS[own + 2], entry_id, entry_id .. ' ' .. location .. ' ' .. stars)
         keep(KEYS[own + 3], entry_id, entry_id .. ' ' .. user .. ' ' .. stars)
     end
-    local there, hours, its_bucket_key = KEYS[own + 4], KEYS[own + 5], KEYS[own + 6]
+    local there, its_hour_key, its_bucket_key = KEYS[own + 4], KEYS[own + 5], KEYS[own + 6]
     if ms > now_ms + HOUR_MS then return end
     if keeps_now and now_ms - ms <= NOW_MS then
         if type(pcall('ZCARD', there)) ~= 'number' then broken = there end
@@ -223,7 +224,7 @@ local function keep_all(own, entry_id, user, location, stars)
         writes[#writes + 1] = {'EXPIRE', there, NOW_S}
     end
     local its_hour, its_bucket = math.floor(ms / HOUR_MS), math.floor(ms / BUCKET_MS)
-    if keeps_hours and its_hour > hour - HOURS then count_up(hours, fmt('%.0f', its_hour), HOURS_S) end
+    if keeps_hours and its_hour > hour - HOURS then count_up(its_hour_key, fmt('%016.0f', location), HOURS_S) end
     if keeps_trending and its_bucket > math.min(bucket, window or bucket) - BUCKETS then
         local member = fmt('%016.0f', location)
         count_up(its_bucket_key, member, BUCKET_S)
@@ -319,8 +320,10 @@ for record_key, location in pairs(locations) do
     end
 end
 for _, write in ipairs(writes) do call(unpack(write)) end
-for list_key, list in pairs(lists) do
-    if #list > history + history / 4 then call('LTRIM', list_key, 0, history - 1) end
+for list in pairs(rewritten) do
+    local checkins = histories[list]
+    call('DEL', list)
+    call('RPUSH', list, unpack(checkins, math.max(1, #checkins - history + 1)))
 end
 for hash, count in pairs(counts) do
     for field, total in pairs(count.fields) do call('HSET', hash, field, fmt('%.0f', total)) end
