@@ -319,7 +319,7 @@ def test_a_server_that_does_not_answer_cannot_keep_it_from_stopping(server: Serv
         proxy.hold_replies(to=PROCESS.sha)
         with processor(proxy.url, processor_batch=10, server_timeout=60) as running:
             proxy.wait_until_holding()
-            wait_until(lambda: processed(client) == 10, "the batch is applied")
+            wait_until(lambda: processed(client) >= 10, "a batch is applied, and maybe the one behind it")
             start = time.monotonic()
             assert running.terminate() == 0
             assert time.monotonic() - start < 1.5
@@ -327,7 +327,7 @@ def test_a_server_that_does_not_answer_cannot_keep_it_from_stopping(server: Serv
                 "warning: The server has not answered in time",
                 STOPPED,
             ]
-    assert_books(client, books.after(entries(client)[:10]))
+    assert_books(client, books.after(entries(client)[: processed(client)]))
     run_once(server.url, processor_lease_s=0)
     assert_books(client, books.after(entries(client)))
 
@@ -349,7 +349,7 @@ def test_a_second_signal_stops_it_in_the_middle_of_a_batch_and_nothing_is_lost(s
         proxy.hold_replies(to=PROCESS.sha)
         with processor(proxy.url, processor_batch=10, server_timeout=60) as running:
             proxy.wait_until_holding()
-            wait_until(lambda: processed(client) == 10, "the batch is applied")
+            wait_until(lambda: processed(client) >= 10, "a batch is applied, and maybe the one behind it")
 
             def ends_with_one_more_signal() -> bool:
                 if running.exit_code is None:
@@ -359,7 +359,7 @@ def test_a_second_signal_stops_it_in_the_middle_of_a_batch_and_nothing_is_lost(s
             wait_until(ends_with_one_more_signal, "it has ended", 5)
             assert running.exit_code == -signal.SIGINT
             assert STOPPED not in running.log
-            assert_books(client, books.after(entries(client)[:10]))
+            assert_books(client, books.after(entries(client)[: processed(client)]))
             proxy.release()
             running.start()
             wait_until_drained(client)

@@ -233,7 +233,10 @@ async def test_it_is_said_once_when_what_a_group_needs_is_trimmed(
     assert "billing is more than 500 entries behind what is retained" in cut
 
 
-async def test_a_trim_ends_when_the_processor_is_to_stop(client: Any, connection: Connection) -> None:
+async def test_a_trim_ends_when_the_processor_is_to_stop(
+    client: Any, connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trim_module, "_AT_ONCE", 1000)
     all_processed(client, 3000)
     trimming = Trim(KEYS, config.load({"retain": 10}))
     stopping = asyncio.Event()

@@ -63,6 +63,8 @@ class Processor:
         block_s = min(_BLOCK_S, self._lease.renewal_s, settings.server_timeout / 2)
         self._block_ms = max(1, round(1000 * block_s))
         self._trim = Trim(self._keys, settings)
+        #: a trim that runs beside the calls
+        self._trimming: asyncio.Task[None] | None = None
         self._gaps = Gaps(self._keys)
         self._kept = Kept.by(settings)
         self._clock = ServerClock()
@@ -184,6 +186,10 @@ class Processor:
             raise
         finally:
             calls.abandon()
+            if self._trimming is not None:
+                self._trimming.cancel()
+                await asyncio.gather(self._trimming, return_exceptions=True)
+                self._trimming = None
 
     async def _finish(self, calls: Calls, *, down_to: int) -> None:
         """Wait until no more than so many calls are under way."""
@@ -260,14 +266,21 @@ class Processor:
             plural = "" if applied.checkins == 1 else "s"
             log.info("Processed %d check-in%s up to %s.", applied.checkins, plural, batch.last_id.decode())
         self._trim.passed(len(batch))
-        await self._trim_when_due(connection)
+        await self._trim_when_due(connection, beside=True)
 
-    async def _trim_when_due(self, connection: Connection) -> None:
-        if self._trim.is_due:
-            try:
-                await self._trim.run(connection, self._stopping)
-            finally:
-                self._metrics.trimmed(self._trim)
+    async def _trim_when_due(self, connection: Connection, *, beside: bool = False) -> None:
+        """`beside`: do not wait for it; what it raises, a later call raises."""
+        if self._trim.is_due and self._trimming is None:
+            self._trimming = asyncio.create_task(self._run_trim(connection))
+        if self._trimming is not None and (self._trimming.done() or not beside):
+            trimming, self._trimming = self._trimming, None
+            await trimming
+
+    async def _run_trim(self, connection: Connection) -> None:
+        try:
+            await self._trim.run(connection, self._stopping)
+        finally:
+            self._metrics.trimmed(self._trim)
 
     async def _roll_when_due(self, connection: Connection) -> None:
         """To be called with nothing under way."""

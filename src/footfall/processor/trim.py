@@ -17,8 +17,10 @@ from footfall.store.scripts import TRIM
 _EVERY = 10_000
 #: seconds after which it is due again while a group holds it back: the group may have caught up
 _EVERY_S = 10.0
-#: most entries that one call removes: about 2 ms of the server's time
-_AT_ONCE = 1_000
+#: most entries that one call removes
+_AT_ONCE = 20_000
+#: entries that `held_back` reads at once
+_PAGE = 1_000
 #: entries that `held_back` looks through: more than there are between two trims
 _LOOKED_AT = 20_000
 #: where it only looks: without the shebang line a script may run as read-only
@@ -92,7 +94,7 @@ class Trim:
             self.removed_needed += trimmed.needed
             if trimmed.needed:
                 cut = trimmed.group
-            if trimmed.removed < _AT_ONCE:
+            if not trimmed.removed or not trimmed.excess:
                 break
             if stopping.is_set():
                 return
@@ -131,7 +133,7 @@ def held_back(client: Redis, settings: Settings) -> Held | None:
     # those before the one that it needs are only not trimmed yet
     client, free, start = with_plain_entries(client), 0, b"-"
     while free < min(found.excess, _LOOKED_AT):
-        page: Any = client.xrange(keys.stream, start, b"(" + found.oldest, _AT_ONCE)
+        page: Any = client.xrange(keys.stream, start, b"(" + found.oldest, _PAGE)
         if not page:
             return Held(found.group, found.excess - free)
         free, start = free + len(page), b"(" + page[-1][0]
