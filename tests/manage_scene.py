@@ -1,15 +1,21 @@
 """Users and locations of a real server, managed: what the tests of that have in common."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
+import httpx
+import redis
+
+from footfall.auth import tokens
 from footfall.keys import Keys
 from footfall.manage.locations import Locations
 from footfall.manage.passwords import PasswordHasher
 from footfall.manage.users import Users
 from footfall.model import DayHours, LocationDetails, NewLocation, NewUser, Social
 from pipelines import pipeline_to
+from processes import Api
 from servers import Server
 
 KEYS = Keys("ncc")
@@ -66,6 +72,24 @@ def manage_locations(server: Server, work: Callable[[Locations], Coroutine[Any, 
             return await work(Locations(pipeline, KEYS))
 
     return asyncio.run(run())
+
+
+@contextmanager
+def as_admin(server: Server, api: Api) -> Iterator[httpx.Client]:
+    """Requests with a token of role admin, which is in no log line."""
+    with redis.Redis.from_url(server.url) as raw:
+        secret = tokens.create(raw, KEYS, "registry", "admin")
+    with httpx.Client(base_url=api.url, headers={"authorization": f"Bearer {secret}"}, timeout=10) as http:
+        yield http
+    assert secret not in api.log
+
+
+def problem(response: httpx.Response, status: int) -> dict[str, Any]:
+    """The problem document of an answer with this status."""
+    assert response.status_code == status, response.text
+    assert response.headers["content-type"] == "application/problem+json"
+    document: dict[str, Any] = response.json()
+    return document
 
 
 def dump(client: Any) -> dict[bytes, bytes]:

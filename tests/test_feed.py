@@ -144,6 +144,27 @@ async def test_one_that_comes_when_the_feed_has_stopped_is_ended_at_once(feed: F
     feed.leave(second)
 
 
+async def test_entries_that_come_and_go_at_once_do_not_disturb_it(
+    server: Server, feed: Feed, caplog: pytest.LogCaptureFixture
+) -> None:
+    client: Any = server.client()
+    one, _ = listener()
+    feed.enter(one)
+    feed.join(one)
+    await until(lambda: client.info("clients")["blocked_clients"] == 1, "it reads")
+    with client.pipeline(transaction=True) as calls:  # a blocked read is told of them when they are gone
+        calls.xadd("ncc:checkins", {"locationId": 1, "userId": 2, "starRating": 3}, id="9-0")
+        calls.xtrim("ncc:checkins", maxlen=0, approximate=False)
+        calls.execute()
+    client.xadd("ncc:checkins", {"locationId": 1, "userId": 2, "starRating": 3}, id="10-0")
+    data = b""
+    async with asyncio.timeout(10):
+        while b"id: 10-0" not in data:
+            data = await one.take()
+    assert not caplog.records
+    feed.leave(one)
+
+
 async def test_a_stream_that_was_replaced_is_noticed_and_said(server: Server, feed: Feed) -> None:
     client: Any = server.client()
     client.xadd("ncc:checkins", {"locationId": 1, "userId": 2, "starRating": 3}, id="9-0")

@@ -184,6 +184,7 @@ def test_a_malformed_id_is_a_400(sent: str, api: Api) -> None:
         api.client.get(LIVE, headers={"Last-Event-ID": sent}),
         api.client.get(LIVE, params={"lastEventId": sent}),
         api.client.get(LIVE, params={"lastEventId": "5-0"}, headers={"Last-Event-ID": sent}),
+        api.client.get(LIVE, params={"lastEventId": sent}, headers={"Last-Event-ID": "5-0"}),
         api.client.get(LIVE, headers=[("Last-Event-ID", "5-0"), ("Last-Event-ID", "5-0")]),
     ):
         assert answer.status_code == 400

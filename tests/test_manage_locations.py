@@ -1,17 +1,17 @@
 """Managing locations: record, details and indexes change together or not at all, and counters never do."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
 import msgspec
 import pytest
 
-from audit_scene import assert_sound, prepare, process, settle_dead_letters
+from audit_scene import assert_sound, prepare, process
 from chaos.replay import raw_client
 from chaos.scene import add
-from footfall.errors import BrokenKeyError, ConflictError, InvalidError, LoadingError, NotFoundError
+from footfall.errors import ConflictError, InvalidError
 from footfall.kept import BUCKET_MS
 from footfall.manage.documents import LocationChange
 from footfall.manage.locations import Locations
@@ -74,19 +74,6 @@ def test_a_location_that_check_ins_made_is_filled_in_and_keeps_what_was_counted(
 
 
 @pytest.mark.parametrize(
-    ("location", "message"), [(1, "there is a location with this id already"), (9, "was removed for good")]
-)
-def test_what_is_taken_is_refused_and_nothing_is_changed(
-    server: Server, client: Any, location: int, message: str
-) -> None:
-    remove(server, 9)
-    before = dump(client)
-    with pytest.raises(ConflictError, match=message):
-        add_location(server, location)
-    assert dump(client) == before
-
-
-@pytest.mark.parametrize(
     ("values", "fields"),
     [
         ({"location": "180.5,1"}, ["location"]),
@@ -136,17 +123,6 @@ def test_details_are_replaced_as_a_whole_and_null_removes_them(server: Server, c
     assert_sound(client)
 
 
-def test_what_does_not_exist_cannot_be_changed_or_removed(server: Server, client: Any) -> None:
-    remove(server, 9)
-    before = dump(client)
-    for location in (9, 500):
-        with pytest.raises(NotFoundError, match="there is no such location"):
-            change(server, location, name="Pier")
-        with pytest.raises(NotFoundError, match="there is no such location"):
-            remove(server, location)
-    assert dump(client) == before
-
-
 # ---------------------------------------------------------------- removing
 
 
@@ -176,87 +152,14 @@ def test_of_a_removed_location_only_is_kept_how_much_was_counted(server: Server,
     assert_sound(client)
 
 
-@pytest.mark.parametrize("create", [False, True])
-def test_later_check_ins_at_a_removed_location_become_dead_letters_and_stay_that(
-    server: Server, client: Any, create: bool
-) -> None:
-    settle_dead_letters(client, "discard")
-    add(client, 1, 2, 5)
-    remove(server, 2)
-    process(server, create=create)
-    assert [letter[1][3] for letter in client.xrange(KEYS.dead_letters)] == [b"unknown-location"]
-    settle_dead_letters(client, "retry", unknown_ids="create")
-    settle_dead_letters(client, "retry")
-    assert client.xlen(KEYS.dead_letters) == 1
-    assert not client.exists(KEYS.location(2))
-    assert_sound(client)
-
-
-# ---------------------------------------------------------------- all of them
-
-WORK: dict[str, Any] = {
-    "add": lambda locations: locations.add(new_location(500, details=details(500))),
-    "change": lambda locations: locations.change(1, LocationChange(category="bar", location="7,8", details=details(1))),
-    "remove": lambda locations: locations.remove(1),
-}
-_BAR, _CAFE = KEYS.category("bar"), KEYS.category("cafe")
-_COMMON = [KEYS.meta, KEYS.locations_geo]
-TOUCHED = {
-    "add": [
-        *(*_COMMON, KEYS.locations_by_checkins, KEYS.locations_baseline, KEYS.locations_removed),
-        *(KEYS.location(500), KEYS.location_details(500), _BAR),
-    ],
-    "change": [*_COMMON, KEYS.location(1), KEYS.location_details(1), _CAFE, _BAR],
-    "remove": [
-        *(*_COMMON, KEYS.locations_by_checkins, KEYS.locations_baseline, KEYS.locations_removed),
-        *(KEYS.location(1), KEYS.location_details(1), _CAFE, KEYS.trending_state, *KEYS.trending_orders),
-    ],
-}  # fmt: skip
-
-
-@pytest.mark.parametrize(("what", "key"), [(what, key) for what, keys in TOUCHED.items() for key in keys])
-def test_a_key_of_another_type_is_named_and_nothing_is_changed(
-    server: Server, client: Any, what: str, key: bytes
-) -> None:
-    client.delete(key)
-    client.rpush(key, "no such thing")
-    before = dump(client)
-    with pytest.raises(BrokenKeyError, match=key.decode()):
-        manage_locations(server, WORK[what])
-    assert dump(client) == before
+# ---------------------------------------------------------------- others at the same time
 
 
 @pytest.mark.parametrize(
-    ("what", "key", "field"),
-    [
-        ("add", KEYS.location(500), "numCheckins"),
-        ("add", KEYS.location(500), "averageStars"),
-        ("remove", KEYS.location(1), "numStars"),
-        ("remove", KEYS.locations_baseline, "1"),
-    ],
+    "work", [partial(change, category="bar", location="7,8", details=details(1)), remove], ids=["change", "remove"]
 )
-def test_a_number_that_is_none_is_named_and_nothing_is_changed(
-    server: Server, client: Any, what: str, key: bytes, field: str
-) -> None:
-    client.hset(key, field, "many")
-    before = dump(client)
-    with pytest.raises(BrokenKeyError, match=key.decode()):
-        manage_locations(server, WORK[what])
-    assert dump(client) == before
-
-
-@pytest.mark.parametrize("what", WORK)
-def test_while_data_is_loading_all_is_refused(server: Server, client: Any, what: str) -> None:
-    client.hset(KEYS.meta, "state", "loading")
-    before = dump(client)
-    with pytest.raises(LoadingError):
-        manage_locations(server, WORK[what])
-    assert dump(client) == before
-
-
-@pytest.mark.parametrize("what", ["change", "remove"])
 def test_what_changes_between_reading_and_writing_is_read_again(
-    server: Server, client: Any, what: str, monkeypatch: pytest.MonkeyPatch
+    server: Server, client: Any, work: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read = Locations._category
     moves = ["bar", "gym", None]
@@ -270,6 +173,6 @@ def test_what_changes_between_reading_and_writing_is_read_again(
         return found
 
     monkeypatch.setattr(Locations, "_category", outdated)
-    manage_locations(server, WORK[what])
+    work(server, 1)
     assert moves == []
     assert_sound(client)

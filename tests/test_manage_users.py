@@ -1,16 +1,17 @@
 """Managing users: record and indexes change together or not at all, and counters never do."""
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import bcrypt
 import pytest
 from msgspec import UNSET
 
-from audit_scene import E1, assert_sound, prepare, process, settle_dead_letters
+from audit_scene import E1, assert_sound, prepare, process
 from chaos.replay import raw_client
 from chaos.scene import add
-from footfall.errors import BrokenKeyError, ConflictError, InvalidError, LoadingError, NotFoundError
+from footfall.errors import ConflictError, InvalidError
 from footfall.manage.documents import UserChange
 from footfall.manage.users import Users
 from manage_scene import KEYS, dump, manage_users, mentions, new_user
@@ -80,21 +81,12 @@ def test_a_user_whom_check_ins_made_is_filled_in_and_keeps_what_was_counted(serv
     assert_sound(client)
 
 
-@pytest.mark.parametrize(
-    ("values", "message"),
-    [
-        ({"user": 1}, "there is a user with this id already"),
-        ({"user": 9}, "was removed for good"),
-        ({"user": 500, "email": "USER2@example.com"}, "another user has this e-mail"),
-    ],
-)
-def test_what_is_taken_is_refused_and_nothing_is_changed(
-    server: Server, client: Any, values: dict[str, Any], message: str
-) -> None:
-    remove(server, 9)
+def test_the_email_of_another_user_is_refused(server: Server, client: Any) -> None:
     before = dump(client)
-    with pytest.raises(ConflictError, match=message):
-        add_user(server, **values)
+    with pytest.raises(ConflictError, match="another user has this e-mail"):
+        add_user(server, 500, email="USER2@example.com")
+    with pytest.raises(ConflictError, match="another user has this e-mail"):
+        change(server, 1, email="User2@example.com")
     assert dump(client) == before
 
 
@@ -138,24 +130,6 @@ def test_a_change_moves_the_email_and_no_counter(server: Server, client: Any) ->
     assert client.hgetall(KEYS.user(1)) == record | {b"email": b"NOVA@example.com"}
 
 
-def test_the_email_of_another_user_is_refused(server: Server, client: Any) -> None:
-    before = dump(client)
-    with pytest.raises(ConflictError, match="another user has this e-mail"):
-        change(server, 1, email="User2@Example.com")
-    assert dump(client) == before
-
-
-def test_who_does_not_exist_cannot_be_changed_or_removed(server: Server, client: Any) -> None:
-    remove(server, 9)
-    before = dump(client)
-    for user in (9, 500):
-        with pytest.raises(NotFoundError, match="there is no such user"):
-            change(server, user, first_name="Ana")
-        with pytest.raises(NotFoundError, match="there is no such user"):
-            remove(server, user)
-    assert dump(client) == before
-
-
 def test_a_new_password_ends_the_users_sessions_and_no_others(server: Server, client: Any) -> None:
     sign_in(client, 1, "a", "b")
     sign_in(client, 2, "c")
@@ -186,23 +160,6 @@ def mentions_of_location_1(client: Any) -> set[bytes]:
     return {key for key in mentions(client, 1) if key.startswith(b"ncc:locations")}
 
 
-@pytest.mark.parametrize("create", [False, True])
-def test_later_check_ins_of_a_removed_user_become_dead_letters_and_stay_that(
-    server: Server, client: Any, create: bool
-) -> None:
-    settle_dead_letters(client, "discard")
-    add(client, 1, 2, 5)
-    remove(server, 1)
-    add(client, 1, 2, 4)
-    process(server, create=create)
-    assert [letter[1][3] for letter in client.xrange(KEYS.dead_letters)] == [b"unknown-user"] * 2
-    settle_dead_letters(client, "retry", unknown_ids="create")
-    settle_dead_letters(client, "retry")
-    assert client.xlen(KEYS.dead_letters) == 2
-    assert not client.exists(KEYS.user(1))
-    assert_sound(client)
-
-
 def test_a_user_with_thousands_of_sessions_can_be_removed(server: Server, client: Any) -> None:
     digests = [f"s{number}" for number in range(9000)]
     client.mset({KEYS.session(digest): "{}" for digest in digests})
@@ -214,67 +171,14 @@ def test_a_user_with_thousands_of_sessions_can_be_removed(server: Server, client
     assert client.exists(*map(KEYS.session, digests)) == 0
 
 
-# ---------------------------------------------------------------- all of them
-
-WORK: dict[str, Any] = {
-    "add": lambda users: users.add(new_user(500)),
-    "change": lambda users: users.change(1, UserChange(email="nova@example.com", password="battery staple")),
-    "remove": lambda users: users.remove(1),
-}
-_MINE = [KEYS.meta, KEYS.users_email]
-TOUCHED = {
-    "add": [*_MINE, KEYS.users_by_checkins, KEYS.users_baseline, KEYS.users_removed, KEYS.user(500)],
-    "change": [*_MINE, KEYS.user(1), KEYS.user_sessions(1)],
-    "remove": [
-        *(*_MINE, KEYS.user(1), KEYS.user_sessions(1), KEYS.users_by_checkins, KEYS.users_recent),
-        *(KEYS.users_last_seen, KEYS.users_baseline, KEYS.users_removed),
-    ],
-}
-
-
-@pytest.mark.parametrize(("what", "key"), [(what, key) for what, keys in TOUCHED.items() for key in keys])
-def test_a_key_of_another_type_is_named_and_nothing_is_changed(
-    server: Server, client: Any, what: str, key: bytes
-) -> None:
-    client.delete(key)
-    client.rpush(key, "no such thing")
-    before = dump(client)
-    with pytest.raises(BrokenKeyError, match=key.decode()):
-        manage_users(server, WORK[what])
-    assert dump(client) == before
+# ---------------------------------------------------------------- others at the same time
 
 
 @pytest.mark.parametrize(
-    ("what", "key", "field"),
-    [
-        ("add", KEYS.user(500), "numCheckins"),
-        ("remove", KEYS.user(1), "numCheckins"),
-        ("remove", KEYS.user(1), "lastCheckin"),
-        ("remove", KEYS.users_baseline, "1"),
-    ],
+    "work", [partial(change, email="nova@example.com", password="battery staple"), remove], ids=["change", "remove"]
 )
-def test_a_number_that_is_none_is_named_and_nothing_is_changed(
-    server: Server, client: Any, what: str, key: bytes, field: str
-) -> None:
-    client.hset(key, field, "many")
-    before = dump(client)
-    with pytest.raises(BrokenKeyError, match=key.decode()):
-        manage_users(server, WORK[what])
-    assert dump(client) == before
-
-
-@pytest.mark.parametrize("what", WORK)
-def test_while_data_is_loading_all_is_refused(server: Server, client: Any, what: str) -> None:
-    client.hset(KEYS.meta, "state", "loading")
-    before = dump(client)
-    with pytest.raises(LoadingError):
-        manage_users(server, WORK[what])
-    assert dump(client) == before
-
-
-@pytest.mark.parametrize("what", ["change", "remove"])
 def test_what_changes_between_reading_and_writing_is_read_again(
-    server: Server, client: Any, what: str, monkeypatch: pytest.MonkeyPatch
+    server: Server, client: Any, work: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read = Users._read
     meanwhile: list[Callable[[], object]] = [
@@ -292,7 +196,7 @@ def test_what_changes_between_reading_and_writing_is_read_again(
     client.hdel(KEYS.users_email, "user1@example.com")
     client.hset(KEYS.users_email, "other@example.com", 1)
     monkeypatch.setattr(Users, "_read", outdated)
-    manage_users(server, WORK[what])
+    work(server, 1)
     assert meanwhile == []
     client.delete(KEYS.session("a"))
     assert not client.hexists(KEYS.users_email, "other@example.com")

@@ -115,6 +115,25 @@ async def test_a_batch_of_more_records_than_luas_stack_holds(bench: Bench) -> No
     bench.assert_books()
 
 
+async def test_a_batch_says_how_long_it_has_held_the_server(bench: Bench) -> None:
+    add_some(bench.client, bench.rng, 2000)
+    batch, position = await bench.read()
+    calls = Calls(bench.connection, position)
+    calls.send(calls.prepare(Batch(batch, KEYS, create=False)))
+    done = await calls.finish_oldest()
+    assert 0 < done.held_s < done.took_s * 2
+
+
+async def test_a_user_who_may_not_use_info_can_process(bench: Bench) -> None:
+    add_some(bench.client, bench.rng, 100)
+    bench.client.execute_command("ACL", "SETUSER", "default", "-info")
+    try:
+        assert (await bench.apply_new()).processed == 100
+    finally:
+        bench.client.execute_command("ACL", "SETUSER", "default", "+info")
+    bench.assert_books()
+
+
 async def test_create_makes_no_record_for_those_that_were_removed(bench: Bench) -> None:
     bench.client.delete("ncc:users:7", "ncc:locations:8")
     bench.client.hset("ncc:users:removed", "7", "{}")

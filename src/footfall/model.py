@@ -22,7 +22,10 @@ Count = Annotated[int, Meta(ge=0, le=MAX_ID)]
 TimeMs = Annotated[int, Meta(ge=0, le=MAX_TIME_MS)]
 #: of a user or a location
 Name = Annotated[str, Meta(min_length=1, max_length=200)]
-Email = Annotated[str, Meta(pattern=r"^[^@\s]{1,64}@[^@\s]{1,190}\Z")]
+#: what an e-mail address is like; of the characters named beside `\s`, Python and JSON Schema disagree whether they are
+#: spaces
+EMAIL = r"[^@\s\x1c-\x1f\x85\ufeff]{1,64}@[^@\s\x1c-\x1f\x85\ufeff]{1,190}"
+Email = Annotated[str, Meta(pattern=rf"^{EMAIL}\Z")]
 Password = Annotated[str, Meta(min_length=1, max_length=200)]
 Category = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}\Z")]
 #: "lng,lat" in degrees

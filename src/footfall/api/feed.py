@@ -178,7 +178,7 @@ class Feed:
         arguments: list[Argument] = ["COUNT", PAGE, "BLOCK", self._block_ms, "STREAMS", self._stream]
         while True:
             reply = await connection.call("XREAD", *arguments, b"%d-%d" % self._tail)
-            if reply:
+            if reply and reply[0][1]:  # Redis 7.0 answers with no entries when those that came are gone again
                 self._publish(block_of(reply[0][1]))
             elif (await page_after(connection.call, self._stream, None)).newest < self._tail:
                 await self._look(connection)  # it was replaced

@@ -125,7 +125,12 @@ def _heard(request: Request[Any, Any, Any]) -> EntryId | None:
 
     Raises MalformedError.
     """
-    given = request.headers.getall("last-event-id", []) or request.query_params.getall("lastEventId", [])
+    in_header = _entry_id(request.headers.getall("last-event-id", []))
+    in_query = _entry_id(request.query_params.getall("lastEventId", []))
+    return in_header or in_query
+
+
+def _entry_id(given: list[str]) -> EntryId | None:
     if not given:
         return None
     if len(given) > 1:

@@ -12,7 +12,7 @@ from litestar.openapi.spec.enums import OpenAPIType
 from litestar.plugins import InitPlugin, OpenAPISchemaPlugin
 from litestar.typing import FieldDefinition
 
-from footfall.model import MAX_ID, MAX_LATITUDE, MAX_LONGITUDE, MAX_TIME_MS, parse_entry_id
+from footfall.model import EMAIL, MAX_ID, MAX_LATITUDE, MAX_LONGITUDE, MAX_TIME_MS, parse_entry_id
 
 #: no sign, no leading zeros, ASCII digits only; longer ones exceed 64 bits
 _is_whole_number = re.compile(r"(0|[1-9][0-9]{0,19})").fullmatch
@@ -215,7 +215,7 @@ class EmailParameter(Pattern):
     """An e-mail address, as far as users may have it."""
 
     __slots__ = ()
-    pattern = r"[^@\s]{1,64}@[^@\s]{1,190}"
+    pattern = EMAIL
     expected = "an e-mail address"
 
     @classmethod

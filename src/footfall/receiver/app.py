@@ -8,7 +8,7 @@ from itertools import compress
 from operator import not_
 from typing import Any
 
-from litestar import Litestar, Request, Response, post
+from litestar import Litestar, Request, Response, Router, post
 from litestar.di import NamedDependency
 
 from footfall.auth.credentials import credential
@@ -33,8 +33,8 @@ from footfall.web import answers, body_of, create_app, footfall_error, healthz, 
 _MAX_READ = 2 * 1024 * 1024
 #: who sends a request while sign-in is off: its idempotency keys are nobody's
 _ANYBODY = Identity(user_id=None, owner="", until=0)
-#: nothing is needed while it is off
-_SECURITY: list[dict[str, list[str]]] = [{"session": []}, {"token": []}, {}]
+#: what a request that posts check-ins needs while sign-in is on; nothing while it is off
+_SECURITY: list[dict[str, list[str]]] = [{"session": []}, {"token": []}]
 
 
 def _refused(request: Request[Any, Any, Any], error: FootfallError) -> Response[bytes]:
@@ -68,7 +68,6 @@ def _rate_limit(request: Request[Any, Any, Any]) -> dict[str, str]:
     exception_handlers={FootfallError: _refused},
     operation_class=CheckInOperation,
     summary="Store one check-in",
-    security=_SECURITY,
     tags=["check-ins"],
     responses={
         **answers(Accepted("1609602085397-0"), 202, "Stored; the id of its entry"),
@@ -104,7 +103,6 @@ async def check_in(request: Request[Any, Any, Any], intake: NamedDependency[Inta
     exception_handlers={FootfallError: _refused},
     operation_class=BatchOperation,
     summary="Store many check-ins",
-    security=_SECURITY,
     tags=["check-ins"],
     responses={
         **answers(
@@ -173,10 +171,13 @@ def create(settings: Settings | None = None) -> Litestar:
         await pipeline.close()
         await beside.close()
 
+    posting = Router(
+        "/", route_handlers=[check_in, check_ins], security=_SECURITY if settings.auth else [*_SECURITY, {}]
+    )
     return create_app(
         title="Footfall receiver",
         description="Takes check-ins. A 202 says that the check-in is stored.",
-        handlers=[check_in, check_ins, healthz, readyz, metrics_text],
+        handlers=[posting, healthz, readyz, metrics_text],
         lifespan=lifespan,
         cors_origins=settings.cors_origins,
         security_schemes=SECURITY_SCHEMES,

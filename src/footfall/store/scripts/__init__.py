@@ -1,12 +1,15 @@
 """The Lua scripts: one `.lua` file each, loaded once, run by name.
 
 Each file's header is the contract: KEYS, ARGV, result. A script changes everything that it is about, or nothing.
+A line `--@include <part>` stands for the text of `parts/<part>.lua`; a part's header says what it defines and reads.
 """
 
+import re
 from asyncio import Future
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from hashlib import sha1
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 
 from redis import Redis
 from redis.exceptions import NoScriptError as RedisNoScriptError
@@ -15,6 +18,8 @@ from footfall.errors import NoScriptError
 from footfall.store.pipeline import Argument, Connection, Reply, packed
 
 Key = bytes | str
+
+_INCLUDE = re.compile(rb"^--@include (.*)\n", re.MULTILINE)
 
 
 class Script:
@@ -55,10 +60,20 @@ class ScriptCall:
             return await connection.call("EVAL", self._script.source, len(self._keys), *self._keys, *self._arguments)
 
 
+def put_together(source: bytes, parts: Mapping[str, bytes]) -> bytes:
+    """The script with its parts in it, which have none themselves. Raises KeyError when there is no such part."""
+    return _INCLUDE.sub(lambda line: parts[line[1].decode()], source)
+
+
+def _read(folder: Traversable) -> dict[str, bytes]:
+    scripts = (item for item in folder.iterdir() if item.name.endswith(".lua"))
+    return {item.name.removesuffix(".lua"): item.read_bytes() for item in scripts}
+
+
 def _load() -> dict[str, Script]:
     folder = files(__package__)
-    scripts = (item for item in folder.iterdir() if item.name.endswith(".lua"))
-    return {item.name[:-4]: Script(item.name[:-4], item.read_bytes()) for item in scripts}
+    parts = _read(folder / "parts")
+    return {name: Script(name, put_together(source, parts)) for name, source in _read(folder).items()}
 
 
 _scripts = _load()

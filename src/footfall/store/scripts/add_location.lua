@@ -21,14 +21,15 @@ local location, details, category = KEYS[6], KEYS[7], KEYS[8]
 local call, pcall = redis.call, redis.pcall
 local id = ARGV[1]
 
+--@include is_or_none
+
 -- ---------------------------------------------------------------- read and check
 
 local state = pcall('HGET', meta, 'state')
 if state == 'loading' then return 'LOADING' end
 if state ~= 'ready' then return 'BROKEN ' .. meta end
 for i, expected in ipairs({'hash', 'zset', 'zset', 'hash', 'hash', 'hash', 'string', 'zset'}) do
-    local found = call('TYPE', KEYS[i]).ok
-    if found ~= expected and found ~= 'none' then return 'BROKEN ' .. KEYS[i] end
+    if not is_or_none(KEYS[i], expected) then return 'BROKEN ' .. KEYS[i] end
 end
 
 local stored = call('HMGET', location, 'name', 'numCheckins', 'numStars', 'averageStars')

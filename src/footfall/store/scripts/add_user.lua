@@ -19,14 +19,15 @@ local meta, by_checkins, emails, baselines, removed, user = KEYS[1], KEYS[2], KE
 local call, pcall = redis.call, redis.pcall
 local id, email = ARGV[1], ARGV[5]
 
+--@include is_or_none
+
 -- ---------------------------------------------------------------- read and check
 
 local state = pcall('HGET', meta, 'state')
 if state == 'loading' then return 'LOADING' end
 if state ~= 'ready' then return 'BROKEN ' .. meta end
 for i, expected in ipairs({'hash', 'zset', 'hash', 'hash', 'hash', 'hash'}) do
-    local found = call('TYPE', KEYS[i]).ok
-    if found ~= expected and found ~= 'none' then return 'BROKEN ' .. KEYS[i] end
+    if not is_or_none(KEYS[i], expected) then return 'BROKEN ' .. KEYS[i] end
 end
 
 local stored = call('HMGET', user, 'email', 'numCheckins')

@@ -8,21 +8,17 @@
 local stream, checkpoint_key, processed_key = KEYS[1], KEYS[2], KEYS[3]
 local pcall = redis.pcall
 
+--@include stream_info
+
 local checkpoint, processed = pcall('GET', checkpoint_key), pcall('GET', processed_key)
 if type(checkpoint) ~= 'string' then return 'BROKEN ' .. checkpoint_key end
 processed = type(processed) == 'string' and string.match(processed, '^%d+$') and tonumber(processed)
 if not processed then return 'BROKEN ' .. processed_key end
 
-local added = 0
-local info = pcall('XINFO', 'STREAM', stream)
-if info.err then
-    -- a stream that is gone although entries of it were processed was deleted by somebody
-    if processed > 0 or redis.call('EXISTS', stream) == 1 then return 'BROKEN ' .. stream end
-else
-    for i = 1, #info, 2 do
-        if info[i] == 'entries-added' then added = info[i + 1] end
-    end
-end
+local info = stream_info(stream)
+local added = info and info['entries-added'] or 0
+-- a stream that is gone although entries of it were processed was deleted by somebody
+if not info or (processed > 0 and not info['entries-added']) then return 'BROKEN ' .. stream end
 
 local oldest = pcall('XRANGE', stream, '(' .. checkpoint, '+', 'COUNT', 1)
 if oldest.err then return 'BROKEN ' .. checkpoint_key end

@@ -18,9 +18,8 @@ local lease, meta, stream, staging = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local drop = ARGV[4] == 'drop'
 local call = redis.call
 
-local function type_of(key)
-    return call('TYPE', key).ok
-end
+--@include stream_info
+--@include type_of
 
 if type_of(lease) ~= 'string' or call('GET', lease) ~= ARGV[1] then return {'LOST'} end
 
@@ -31,11 +30,7 @@ if not drop then
     if not sound then return {'BROKEN ' .. meta} end
     local found = type_of(stream)
     if found == 'stream' then
-        local info, added = call('XINFO', 'STREAM', stream), 0
-        for i = 1, #info, 2 do
-            if info[i] == 'entries-added' then added = info[i + 1] end
-        end
-        local loaded = tonumber(book[3] or '') or 0
+        local added, loaded = stream_info(stream)['entries-added'], tonumber(book[3] or '') or 0
         -- fewer than were loaded: the stream was deleted, and what is in it now came later
         if added < loaded then return {'RECEIVED', added} end
         if added > loaded then return {'RECEIVED', added - loaded} end

@@ -9,11 +9,12 @@
 -- Result  BEGUN | GONE (the user was removed or has another password now) | BROKEN <key>: nothing was changed
 local session, sessions, user, ms = KEYS[1], KEYS[2], KEYS[3], tonumber(ARGV[3])
 
+--@include is_or_none
+
 local password = redis.pcall('HGET', user, 'password')
 if type(password) == 'table' then return 'BROKEN ' .. user end
 if password ~= ARGV[4] then return 'GONE' end
-local kind = redis.call('TYPE', sessions).ok
-if kind ~= 'set' and kind ~= 'none' then return 'BROKEN ' .. sessions end
+if not is_or_none(sessions, 'set') then return 'BROKEN ' .. sessions end
 local left = redis.call('PTTL', sessions)
 
 redis.call('SET', session, ARGV[1], 'PX', ms)

@@ -23,14 +23,15 @@ local call, pcall = redis.call, redis.pcall
 local FIRST_FIELD = 7
 local id = ARGV[1]
 
+--@include is_or_none
+
 -- ---------------------------------------------------------------- read and check
 
 local state = pcall('HGET', meta, 'state')
 if state == 'loading' then return 'LOADING' end
 if state ~= 'ready' then return 'BROKEN ' .. meta end
 for i, expected in ipairs({'hash', 'zset', 'hash', 'string', 'zset', 'zset'}) do
-    local found = call('TYPE', KEYS[i]).ok
-    if found ~= expected and found ~= 'none' then return 'BROKEN ' .. KEYS[i] end
+    if not is_or_none(KEYS[i], expected) then return 'BROKEN ' .. KEYS[i] end
 end
 
 local stored = call('HMGET', location, 'id', 'name', 'category')

@@ -25,14 +25,15 @@ local MAX_UNPACK = 2000
 local id, email, old_email = ARGV[1], ARGV[2], ARGV[4]
 local ended = tonumber(ARGV[5])
 
+--@include is_or_none
+
 -- ---------------------------------------------------------------- read and check
 
 local state = pcall('HGET', meta, 'state')
 if state == 'loading' then return 'LOADING' end
 if state ~= 'ready' then return 'BROKEN ' .. meta end
 for i, expected in ipairs({'hash', 'hash', 'hash', 'set'}) do
-    local found = call('TYPE', KEYS[i]).ok
-    if found ~= expected and found ~= 'none' then return 'BROKEN ' .. KEYS[i] end
+    if not is_or_none(KEYS[i], expected) then return 'BROKEN ' .. KEYS[i] end
 end
 
 local stored = call('HMGET', user, 'id', 'email')

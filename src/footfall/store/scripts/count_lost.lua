@@ -14,19 +14,18 @@
 local stream, checkpoint_key, processed_key, meta = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local pcall = redis.pcall
 
+--@include stream_info
+--@include whole
+
 local book = pcall('HMGET', meta, 'state', 'generation', 'lost')
 if book.err or book[1] ~= 'ready' or book[2] ~= ARGV[2] then return 0 end
 local checkpoint, processed = pcall('GET', checkpoint_key), pcall('GET', processed_key)
 if checkpoint ~= ARGV[1] then return 0 end
 if type(processed) ~= 'string' or #processed > 16 or not string.match(processed, '^%d+$') then return 0 end
 
-local info = pcall('XINFO', 'STREAM', stream)
-if info.err then return 0 end
-local length, added
-for i = 1, #info, 2 do
-    if info[i] == 'length' then length = info[i + 1] end
-    if info[i] == 'entries-added' then added = info[i + 1] end
-end
+local info = stream_info(stream) or {}
+local length, added = info['length'], info['entries-added']
+if not length then return 0 end
 
 local before = pcall('XRANGE', stream, '-', checkpoint, 'COUNT', 1)
 local after = pcall('XRANGE', stream, '(' .. checkpoint, '+', 'COUNT', 1)
@@ -42,9 +41,9 @@ end
 
 local lost = added - left - tonumber(processed)
 if lost == 0 then return 0 end
-redis.call('SET', processed_key, string.format('%.0f', added - left))
+redis.call('SET', processed_key, whole(added - left))
 if lost > 0 then
     local known = string.match(book[3] or '', '^%d+$') and tonumber(book[3]) or 0
-    redis.call('HSET', meta, 'lost', string.format('%.0f', known + lost))
+    redis.call('HSET', meta, 'lost', whole(known + lost))
 end
 return lost

@@ -14,6 +14,8 @@
 local dead_letters, discarded, meta = KEYS[1], KEYS[2], KEYS[3]
 local call, pcall = redis.call, redis.pcall
 
+--@include whole
+
 local book = pcall('HMGET', meta, 'state', 'generation', 'settled', 'discarded')
 if book.err then return {'BROKEN', meta} end
 if book[1] == 'loading' then return {'LOADING'} end
@@ -39,7 +41,7 @@ end
 if #removed > 0 then
     if #remembered > 0 then call('HSET', discarded, unpack(remembered)) end
     call('XDEL', dead_letters, unpack(removed))
-    call('HSET', meta, 'settled', string.format('%.0f', settled + 1),
-         'discarded', string.format('%.0f', total + #remembered / 2))
+    call('HSET', meta, 'settled', whole(settled + 1),
+         'discarded', whole(total + #remembered / 2))
 end
 return {'OK', #removed}

@@ -9,14 +9,10 @@
 -- Result  how many were forgotten; none when a key does not hold what it must
 local discarded, stream, meta = KEYS[1], KEYS[2], KEYS[3]
 
+--@include digits
+
 local first = redis.pcall('XRANGE', stream, '-', '+', 'COUNT', 1)
 if first.err or not first[1] or type(redis.pcall('HLEN', discarded)) ~= 'number' then return 0 end
-
--- An id so that ids compare as text: they have 64 bits, Lua's numbers 53.
-local function digits(id)
-    local ms, sequence = string.match(id, '^(%d+)%-(%d+)$')
-    return ms and string.rep('0', 20 - #ms) .. ms .. string.rep('0', 20 - #sequence) .. sequence or ''
-end
 
 local bound, forgotten = digits(first[1][1]), {}
 for _, id in ipairs(ARGV) do

@@ -22,24 +22,14 @@
 --         'RETRY'         a stored category is not the one that the caller has read
 --         'BROKEN <key>'  a key does not hold what it must
 local lease, by_checkins, geo, baselines, removed = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
-local call, fmt = redis.call, string.format
+local call = redis.call
 local FIRST_LOCATION, KEYS_EACH, VALUES = 6, 4, 11
 
--- A whole number as the server stores it. Lua would write 1e+15 for large ones.
-local function whole(number)
-    return fmt('%.0f', number)
-end
-
--- The number in a hash field; 0 when there is none, nil when it is something else.
-local function number_of(text)
-    if not text then return 0 end
-    return #text <= 16 and not string.find(text, '%D') and tonumber(text) or nil
-end
-
-local function is_or_none(key, expected)
-    local found = call('TYPE', key).ok
-    return found == expected or found == 'none'
-end
+--@include number_of
+--@include whole
+--@include average_of
+--@include is_or_none
+--@include baseline_of
 
 -- ---------------------------------------------------------------- read and check
 
@@ -59,16 +49,8 @@ for i = FIRST_LOCATION, #KEYS, KEYS_EACH do
     if not count or not stars then return 'BROKEN ' .. KEYS[i] end
     if (stored[1] or '') ~= ARGV[arg + 3] then return 'RETRY' end
     if call('HEXISTS', removed, ARGV[arg]) == 1 then return 'REMOVED ' .. ARGV[arg] end
-    local baseline = {numCheckins = 0, numStars = 0}
-    local json = call('HGET', baselines, ARGV[arg])
-    if json then
-        local readable
-        readable, baseline = pcall(cjson.decode, json)
-        if not readable or type(baseline) ~= 'table' or type(baseline.numCheckins) ~= 'number'
-                or type(baseline.numStars) ~= 'number' then
-            return 'BROKEN ' .. baselines
-        end
-    end
+    local baseline = baseline_of(baselines, ARGV[arg], 'numCheckins', 'numStars')
+    if not baseline then return 'BROKEN ' .. baselines end
     locations[i] = {count = count, stars = stars, baseline = baseline}
 end
 
@@ -81,15 +63,8 @@ for i = FIRST_LOCATION, #KEYS, KEYS_EACH do
 
     local count = math.max(0, location.count + tonumber(ARGV[arg + 7]) - old.numCheckins)
     local stars = math.max(0, location.stars + tonumber(ARGV[arg + 8]) - old.numStars)
-    local average = 0
-    if count > 0 then
-        -- rounded half up, in whole numbers: (2 * stars + count) div (2 * count)
-        local doubled = 2 * stars + count
-        average = (doubled - doubled % (2 * count)) / (2 * count)
-    end
-
     call('HSET', key, 'id', id, 'name', ARGV[arg + 1], 'category', ARGV[arg + 2], 'location', ARGV[arg + 4],
-         'numCheckins', whole(count), 'numStars', whole(stars), 'averageStars', whole(average))
+         'numCheckins', whole(count), 'numStars', whole(stars), 'averageStars', whole(average_of(stars, count)))
     call('HSET', baselines, id, ARGV[arg + 10])
     call('ZADD', by_checkins, whole(count), id)
     call('GEOADD', geo, ARGV[arg + 5], ARGV[arg + 6], id)

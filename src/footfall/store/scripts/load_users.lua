@@ -25,28 +25,14 @@
 --         'BROKEN <key>'  a key does not hold what it must
 local lease, by_checkins, recent, last_seen, emails, baselines = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
 local removed = KEYS[7]
-local call, fmt = redis.call, string.format
+local call = redis.call
 local FIRST_USER, VALUES = 8, 12
 
--- A whole number as the server stores it. Lua would write 1e+15 for large ones.
-local function whole(number)
-    return fmt('%.0f', number)
-end
-
--- The number in a hash field; 0 when there is none, nil when it is something else.
-local function number_of(text)
-    if not text then return 0 end
-    return #text <= 16 and not string.find(text, '%D') and tonumber(text) or nil
-end
-
-local function member(location, ms, id)
-    return fmt('%016.0f:%013.0f:%s', location, ms, id)
-end
-
-local function is_or_none(key, expected)
-    local found = call('TYPE', key).ok
-    return found == expected or found == 'none'
-end
+--@include number_of
+--@include whole
+--@include seen_member
+--@include is_or_none
+--@include baseline_of
 
 -- ---------------------------------------------------------------- read and check
 
@@ -64,15 +50,8 @@ for i = FIRST_USER, #KEYS do
     if not count or not at or not place then return 'BROKEN ' .. KEYS[i] end
     if (stored[1] or '') ~= ARGV[arg + 5] then return 'RETRY' end
     if call('HEXISTS', removed, ARGV[arg]) == 1 then return 'REMOVED ' .. ARGV[arg] end
-    local baseline = {numCheckins = 0}
-    local json = call('HGET', baselines, ARGV[arg])
-    if json then
-        local readable
-        readable, baseline = pcall(cjson.decode, json)
-        if not readable or type(baseline) ~= 'table' or type(baseline.numCheckins) ~= 'number' then
-            return 'BROKEN ' .. baselines
-        end
-    end
+    local baseline = baseline_of(baselines, ARGV[arg], 'numCheckins')
+    if not baseline then return 'BROKEN ' .. baselines end
     users[i] = {count = count, at = at, place = place, baseline = baseline}
 end
 
@@ -96,12 +75,12 @@ for i = FIRST_USER, #KEYS do
     call('HSET', baselines, id, ARGV[arg + 11])
     call('ZADD', by_checkins, count, id)
     if user.at > 0 then
-        call('ZREM', last_seen, member(user.place, user.at, id))
+        call('ZREM', last_seen, seen_member(user.place, user.at, id))
     end
     if at > 0 then
         call('HSET', key, 'lastCheckin', whole(at), 'lastSeenAt', whole(place))
         call('ZADD', recent, whole(at), id)
-        call('ZADD', last_seen, '0', member(place, at, id))
+        call('ZADD', last_seen, '0', seen_member(place, at, id))
     else
         call('HDEL', key, 'lastCheckin', 'lastSeenAt')
         call('ZREM', recent, id)

@@ -14,21 +14,10 @@
 --         {'BROKEN', key, what is wrong, a value that would be right (of a hash: fields and values) or ''}
 local meta, checkpoint_key, processed_key, stream = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 
-local function type_of(key)
-    return redis.call('TYPE', key).ok
-end
-
--- What XINFO STREAM says; an empty table when there is no stream.
-local function stream_info()
-    local info = {}
-    if type_of(stream) == 'stream' then
-        local reply = redis.call('XINFO', 'STREAM', stream)
-        for i = 1, #reply, 2 do
-            info[reply[i]] = reply[i + 1]
-        end
-    end
-    return info
-end
+--@include stream_info
+--@include digits
+--@include whole
+--@include type_of
 
 local function count_after(id)
     local count, page = 0, nil
@@ -47,7 +36,7 @@ for _, expected in ipairs({{meta, 'hash'}, {checkpoint_key, 'string'}, {processe
     end
 end
 
-local info = stream_info()
+local info = stream_info(stream)
 local added = info['entries-added'] or 0
 local checkpoint = redis.call('GET', checkpoint_key)
 local processed = redis.call('GET', processed_key)
@@ -97,12 +86,7 @@ local is_entry_id = checkpoint == '0' or (string.match(checkpoint, '^%d+%-%d+$')
 if not is_entry_id then
     return {'BROKEN', checkpoint_key, 'it does not hold an entry id', by_count()}
 end
-local ms, sequence = string.match(checkpoint, '^(%d+)%-?(%d*)$')
-local last_ms, last_sequence = string.match(info['last-generated-id'] or '0-0', '^(%d+)%-(%d+)$')
--- compared as digits: ids have 64 bits, Lua's numbers 53
-local function digits(text) return string.rep('0', 20 - #text) .. text end
-local mine, last = digits(ms) .. digits(sequence), digits(last_ms) .. digits(last_sequence)
-if mine > last then
+if digits(checkpoint) > digits(info['last-generated-id'] or '0-0') then
     if not info['length'] then
         return {'BROKEN', stream, 'it is missing although ' .. checkpoint .. ' was processed', ''}
     end
@@ -111,7 +95,7 @@ if mine > last then
     return {'BROKEN', checkpoint_key, 'it lies beyond the last entry, ' .. info['last-generated-id'], suggestion}
 end
 if is_new or not has_count then
-    local counted = string.format('%.0f', added - (info['length'] and count_after(checkpoint) or 0))
+    local counted = whole(added - (info['length'] and count_after(checkpoint) or 0))
     if not is_new then
         return {'BROKEN', processed_key, processed and 'it is not a number' or 'it is missing', counted}
     end

@@ -2,8 +2,8 @@
 -- Applies a batch of entries: all effects, dead letters and the checkpoint, or nothing.
 --
 -- The server does not roll back a script that fails half way. So everything is read and checked first; the writes
--- come last and are of a kind that cannot fail any more, or that can be undone. The caller has folded the batch: one row per user and one
--- per location.
+-- come last and are of a kind that cannot fail any more, or that can be undone. The caller has folded the batch: one
+-- row per user and one per location.
 --
 -- KEYS  1 stream                 read: is the batch's last entry still there?
 --       2 checkpoint             compared, then set
@@ -39,23 +39,25 @@
 --         {'LOADING'}         data is being loaded
 --         {'BROKEN', key}     a key is missing or does not hold what it must
 --         {'RECORDS', i, ...} KEYS[i]: it is there although taken for missing, or the other way round
-local began = os.clock()
 local call, pcall, fmt, find = redis.call, redis.pcall, string.format, string.find
 local KEYS, ARGV = KEYS, ARGV -- locals are read faster than globals
+
+-- Seconds of CPU that the server has used. Redis before 7.4 and Valkey before 8.0 have no os.clock: INFO says it, too.
+local clock = rawget(_G, 'os') and os.clock or function()
+    local info = pcall('INFO', 'cpu')
+    if type(info) ~= 'string' then return 0 end -- the user may not use it
+    return info:match('used_cpu_sys:([%d.]+)') + info:match('used_cpu_user:([%d.]+)')
+end
+local began = clock()
+
 local stream, checkpoint_key, processed_key, meta, dead_letters = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local by_checkins, recent, last_seen, locations_by_checkins = KEYS[6], KEYS[7], KEYS[8], KEYS[9]
 local users_removed, locations_removed = KEYS[10], KEYS[11]
 local FIRST_USER, MAX_UNPACK = 12, 2000
-local HOUR_MS, BUCKET_MS, NOW_MS = 3600000, 300000, 3 * 3600000
--- kept: buckets of two hours, hours of a week
-local BUCKETS, HOURS = 24, 168
--- After each NOW_MS, the expiry of who is at a location is set anew, and those who were there before are removed. When
--- it was, the key itself holds, under this name: that costs less than to do it with each batch.
-local RENEWED = 'renewed'
--- seconds until keys expire; what comes until they are renewed may be an hour ahead of the clock
-local NOW_S, HOURS_S, BUCKET_S = '28800', '698400', '97200'
 local entries, users, locations, dead = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
 local create = ARGV[7] == 'create'
+
+--@include windows
 
 -- A whole number as an argument. The server itself would write a large one that ends in zeros as 1e+08; small ones,
 -- which nearly all are, it converts faster than Lua formats them.
@@ -64,12 +66,7 @@ local function whole(number)
     return fmt('%.0f', number)
 end
 
--- The whole number in a hash field; 0 when there is none, nil when it is something else.
-local function number_of(text)
-    if not text then return 0 end
-    local number = tonumber(text)
-    return number and number >= 0 and number <= 9007199254740991 and number % 1 == 0 and number or nil
-end
+--@include number_of
 
 -- Whether a hash field is a whole number written in the one way that has its place in the last-seen index, or absent.
 local function is_number_text(text)
@@ -122,10 +119,7 @@ local first_user_arg = 10 + values
 local first_location_arg = first_user_arg + 4 * users
 local first_dead_arg = first_location_arg + 3 * locations
 
--- Whether what has no record may not get one either.
-local function is_missing(removed, id)
-    return not create or pcall('HEXISTS', removed, id) ~= 0
-end
+--@include is_missing
 
 local user_records, location_records = {}, {}
 for i = 1, users do
@@ -152,109 +146,13 @@ for i = 1, locations do
 end
 if #mistaken > 1 then return mistaken end
 
--- What is kept of the newest check-ins. Each kind has a loop here, and one below that writes.
 local arg = first_dead_arg
 for _ = 1, dead do arg = arg + 3 + tonumber(ARGV[arg + 2]) end
-local history, nows, hours, periods = 0, 0, 0, 0
-if ARGV[arg] then
-    history, nows, hours = tonumber(ARGV[arg]), tonumber(ARGV[arg + 1]), tonumber(ARGV[arg + 2])
-    periods = hours + tonumber(ARGV[arg + 3])
-    arg = arg + 4
-end
-local histories = history > 0 and users + locations or 0
-local before_histories = FIRST_USER + users + locations - 1
-local before_nows = before_histories + histories
-local before_periods = before_nows + nows
-local trending_state = before_periods + periods + 1
-
-local now_ms, newest_ms, hour, bucket, now_block
-if nows + periods > 0 then
-    local time = call('TIME')
-    now_ms = time[1] * 1000 + math.floor(time[2] / 1000)
-    newest_ms = now_ms + HOUR_MS
-    hour, bucket = math.floor(now_ms / HOUR_MS), math.floor(now_ms / BUCKET_MS)
-    now_block = fmt('%.0f', math.floor(now_ms / NOW_MS))
-end
-
--- of each location of `now`: first and last argument (none when all are too old), and whether it is renewed
-local now_first, now_last, now_renews = {}, {}, {}
-for i = 1, nows do
-    local first, last = arg + 1, arg + ARGV[arg]
-    arg = last + 1
-    while first < last and now_ms + ARGV[first] > NOW_MS do first = first + 2 end
-    while first < last and -ARGV[last - 1] > newest_ms do last = last - 2 end
-    if first < last then
-        local renewed = pcall('ZSCORE', KEYS[before_nows + i], RENEWED)
-        if type(renewed) == 'table' then return {'BROKEN', KEYS[before_nows + i]} end
-        now_first[i], now_last[i], now_renews[i] = first, last, renewed ~= now_block
-    end
-end
-
--- Calls a command that takes many arguments and answers with a list, in pieces that Lua's stack can hold; nil when the
--- key has another type.
-local function read_in_chunks(command, key, first, last)
-    local replies = pcall(command, key, unpack(ARGV, first, math.min(first + MAX_UNPACK - 1, last)))
-    if replies.err then return nil end
-    for from = first + MAX_UNPACK, last, MAX_UNPACK do
-        local more = call(command, key, unpack(ARGV, from, math.min(from + MAX_UNPACK - 1, last)))
-        for i = 1, #more do replies[#replies + 1] = more[i] end
-    end
-    return replies
-end
-
-local window, order, building
-if periods > hours then
-    local state = pcall('HMGET', KEYS[trending_state], 'window', 'order', 'building')
-    if state.err then return {'BROKEN', KEYS[trending_state]} end
-    -- without a window the next roll makes the order from the buckets
-    window, building = tonumber(state[1] or ''), state[3]
-    order = KEYS[trending_state + (state[2] == '1' and 2 or 1)]
-    if window and type(pcall('ZCARD', order)) ~= 'number' then return {'BROKEN', order} end
-end
-
--- of each hour, then of each bucket: first and last argument of its locations (none when it is too old), and the counts
--- that it has
-local period_first, period_last, period_counts = {}, {}, {}
-for i = 1, periods do
-    local period, first = tonumber(ARGV[arg]), arg + 2
-    local last = first + ARGV[arg + 1] - 1
-    arg = 2 * last - first + 2
-    local before, newest = hour - HOURS, hour + 1
-    if i > hours then before, newest = math.min(bucket, window or bucket) - BUCKETS, bucket + BUCKETS / 2 end
-    if period > before and period <= newest then
-        local key = KEYS[before_periods + i]
-        local counts = read_in_chunks('HMGET', key, first, last)
-        if not counts then return {'BROKEN', key} end
-        for at = 1, #counts do
-            counts[at] = number_of(counts[at])
-            if not counts[at] then return {'BROKEN', key} end
-        end
-        period_first[i], period_last[i], period_counts[i] = first, last, counts
-    end
-end
+--@include process_kept_read
 
 -- ---------------------------------------------------------------- write
 
--- Histories come before all other writes: whether a key is a list, the push itself tells, and it can be undone. To ask
--- first would cost half as much again.
-local lengths = {}
-local function undo_histories()
-    for i = 1, histories do
-        if lengths[i] then call('RPOP', KEYS[before_histories + i]) end
-    end
-end
-for i = 1, histories do
-    local checkins = i <= users and first_user_arg + 4 * i - 3 or first_location_arg + 3 * (i - users) - 2
-    if ARGV[checkins] ~= '-1' and ARGV[checkins] ~= '0' then
-        local length = pcall('RPUSH', KEYS[before_histories + i], ARGV[arg])
-        if type(length) ~= 'number' then
-            undo_histories()
-            return {'BROKEN', KEYS[before_histories + i]}
-        end
-        lengths[i] = length
-        arg = arg + 1
-    end
-end
+--@include process_histories_push
 
 -- Then dead letters: XADD is the last write that can still fail (a stream whose ids are used up), and fails for the
 -- first of them, before anything else is changed.
@@ -332,49 +230,9 @@ for i = 1, locations do
 end
 in_chunks('ZADD', locations_by_checkins, to_by_checkins)
 
-for i = 1, histories do
-    -- Not with each batch. An item holds at least one check-in.
-    if (lengths[i] or 0) > history + history / 4 then call('LTRIM', KEYS[before_histories + i], -history, -1) end
-end
-for i = 1, nows do
-    if now_first[i] then
-        local key, last = KEYS[before_nows + i], now_last[i]
-        for first = now_first[i], last, MAX_UNPACK do
-            call('ZADD', key, unpack(ARGV, first, math.min(first + MAX_UNPACK - 1, last)))
-        end
-        if now_renews[i] then
-            call('ZREMRANGEBYSCORE', key, fmt('(%.0f', NOW_MS - now_ms), '0')
-            call('ZADD', key, now_block, RENEWED)
-            call('EXPIRE', key, NOW_S)
-        end
-    end
-end
-for i = 1, periods do
-    local first, last, counts = period_first[i], period_last[i], period_counts[i]
-    if first then
-        local key, amount, pairs_of = KEYS[before_periods + i], last - first + 1, {}
-        for at = 1, amount do
-            pairs_of[2 * at - 1], pairs_of[2 * at] = ARGV[first + at - 1], whole(counts[at] + ARGV[last + at])
-        end
-        in_chunks('HSET', key, pairs_of)
-        call('EXPIRE', key, i > hours and BUCKET_S or HOURS_S)
-        local its_bucket = i > hours and tonumber(ARGV[first - 2])
-        if window and its_bucket and its_bucket <= window and its_bucket > window - BUCKETS then
-            local sign = its_bucket > window - BUCKETS / 2 and -1 or 1
-            local scores = read_in_chunks('ZMSCORE', order, first, last)
-            for at = 1, amount do
-                pairs_of[2 * at] = pairs_of[2 * at - 1]
-                pairs_of[2 * at - 1] = (scores[at] or 0) + sign * ARGV[last + at]
-            end
-            in_chunks('ZADD', order, pairs_of)
-            call('EXPIRE', order, BUCKET_S)
-        end
-    end
-end
--- an order that is half made does not know of these: it is begun again
-if building then call('HDEL', KEYS[trending_state], 'building') end
+--@include process_kept_write
 
 processed = fmt('%.0f', processed + entries)
 call('SET', processed_key, processed)
 call('SET', checkpoint_key, last_id)
-return {'OK', processed, (os.clock() - began) * 1000000}
+return {'OK', processed, (clock() - began) * 1000000}

@@ -11,13 +11,7 @@
 local meta, checkpoint_key, processed_key, stream, dead_letters = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local pcall = redis.pcall
 
--- What XINFO STREAM says; an empty table when there is no stream, nil when the key is something else.
-local function info_of(key)
-    local reply, info = pcall('XINFO', 'STREAM', key), {}
-    if reply.err then return redis.call('EXISTS', key) == 0 and info or nil end
-    for i = 1, #reply, 2 do info[reply[i]] = reply[i + 1] end
-    return info
-end
+--@include stream_info
 
 local book = pcall('HMGET', meta, 'state', 'generation', 'settled', 'discarded', 'forgotten', 'lost', 'takenOver',
                    'loaded')
@@ -27,7 +21,7 @@ if book[1] ~= 'ready' then return {'BROKEN', meta} end
 local checkpoint, processed = pcall('GET', checkpoint_key), pcall('GET', processed_key)
 if type(checkpoint) ~= 'string' then return {'BROKEN', checkpoint_key} end
 if type(processed) ~= 'string' or not string.match(processed, '^%d+$') then return {'BROKEN', processed_key} end
-local info, dead = info_of(stream), info_of(dead_letters)
+local info, dead = stream_info(stream), stream_info(dead_letters)
 if not info then return {'BROKEN', stream} end
 if not dead then return {'BROKEN', dead_letters} end
 

@@ -9,7 +9,9 @@
 --         'BROKEN <key>'              a key has another type
 local pcall = redis.pcall
 
-local hour = string.format('%.0f', math.floor(redis.call('TIME')[1] / 3600))
+--@include windows
+
+local hour = string.format('%.0f', math.floor(redis.call('TIME')[1] * 1000 / HOUR_MS))
 if hour ~= ARGV[1] then return {'HOUR', hour} end
 local answer = {'OK', pcall('HGET', KEYS[1], 'id')}
 for i = 2, #KEYS do answer[i + 1] = pcall('HGET', KEYS[i], ARGV[2]) end

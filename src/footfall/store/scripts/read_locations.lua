@@ -14,10 +14,7 @@ local by_checkins, geo, baselines, removed = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local pcall = redis.pcall
 local FIRST_LOCATION, KEYS_EACH = 5, 3
 
-local function value(command, key, name)
-    local found = pcall(command, key, name)
-    return type(found) == 'string' and found
-end
+--@include reply_of
 
 local page = {}
 for i = FIRST_LOCATION, #KEYS, KEYS_EACH do
@@ -29,12 +26,12 @@ for i = FIRST_LOCATION, #KEYS, KEYS_EACH do
     else
         local places = pcall('GEOPOS', geo, id)
         local place = not places.err and places[1] or {}
-        record[8] = value('ZSCORE', by_checkins, id)
+        record[8] = reply_of('ZSCORE', by_checkins, id)
         record[9], record[10] = place[1] or false, place[2] or false
-        record[11] = category ~= geo and value('ZSCORE', category, id)
+        record[11] = category ~= geo and reply_of('ZSCORE', category, id)
         record[12] = redis.call('TYPE', KEYS[i + 1]).ok
-        record[13] = value('HGET', baselines, id)
-        record[14] = value('HGET', removed, id)
+        record[13] = reply_of('HGET', baselines, id)
+        record[14] = reply_of('HGET', removed, id)
         page[#page + 1] = record
     end
 end

@@ -7,7 +7,8 @@
 -- Result  {id, user, -ms, ...}  the newest first; the id is nil when there is no such location
 --         'BROKEN <key>'        a key has another type
 local pcall = redis.pcall
-local NOW_MS = 3 * 3600000
+
+--@include windows
 
 local id = pcall('HGET', KEYS[1], 'id')
 if type(id) == 'table' then return 'BROKEN ' .. KEYS[1] end

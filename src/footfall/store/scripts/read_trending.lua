@@ -10,12 +10,14 @@
 --         {'NONE', bucket}    no window was made; the bucket that it is now
 --         'BROKEN <key>'      a key does not hold what it must
 local call, pcall = redis.call, redis.pcall
-local FIRST_BUCKET, BUCKETS, BUCKET_S = 4, 24, 300
+local FIRST_BUCKET = 4
+
+--@include windows
 
 local state = pcall('HMGET', KEYS[1], 'window', 'order')
 if state.err then return 'BROKEN ' .. KEYS[1] end
 local window = state[1]
-if not window then return {'NONE', string.format('%.0f', math.floor(call('TIME')[1] / BUCKET_S))} end
+if not window then return {'NONE', string.format('%.0f', math.floor(call('TIME')[1] * 1000 / BUCKET_MS))} end
 if #window > 16 or string.find(window, '%D') or window == '' then return 'BROKEN ' .. KEYS[1] end
 if window ~= ARGV[1] then return {'WINDOW', window} end
 

@@ -10,13 +10,11 @@
 --         each nil when it is not there, or when its index has another type
 local by_checkins, recent, last_seen, emails, baselines = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local removed = KEYS[6]
-local pcall, fmt = redis.pcall, string.format
+local pcall = redis.pcall
 local FIRST_USER = 7
 
-local function value(command, key, name)
-    local found = pcall(command, key, name)
-    return type(found) == 'string' and found
-end
+--@include reply_of
+--@include seen_member
 
 local function is_number(text)
     return text and #text <= 16 and string.match(text, '^%d+$') ~= nil
@@ -31,13 +29,13 @@ for i = FIRST_USER, #KEYS do
         page[#page + 1] = redis.call('TYPE', KEYS[i]).ok
     else
         local at, place = record[4], record[5]
-        record[6] = value('ZSCORE', by_checkins, id)
-        record[7] = value('ZSCORE', recent, id)
+        record[6] = reply_of('ZSCORE', by_checkins, id)
+        record[7] = reply_of('ZSCORE', recent, id)
         record[8] = is_number(at) and is_number(place)
-                    and value('ZSCORE', last_seen, fmt('%016.0f:%013.0f:%s', place, at, id))
-        record[9] = email ~= '' and value('HGET', emails, email)
-        record[10] = value('HGET', baselines, id)
-        record[11] = value('HGET', removed, id)
+                    and reply_of('ZSCORE', last_seen, seen_member(place, at, id))
+        record[9] = email ~= '' and reply_of('HGET', emails, email)
+        record[10] = reply_of('HGET', baselines, id)
+        record[11] = reply_of('HGET', removed, id)
         page[#page + 1] = record
     end
 end

@@ -44,42 +44,14 @@ local users_removed, locations_removed = KEYS[13], KEYS[14]
 local FIRST_USER, USER_ARGS, LOCATION_ARGS = 15, 7, 7
 local folded_to, most, users = ARGV[3], tonumber(ARGV[5]), tonumber(ARGV[6])
 
--- A whole number as the server stores it. Lua would write 1e+15 for large ones.
-local function whole(number)
-    return fmt('%.0f', number)
-end
-
-local function number_of(text)
-    return text and #text <= 16 and not string.find(text, '%D') and tonumber(text) or nil
-end
-
--- An id so that ids compare as text: they have 64 bits, Lua's numbers 53.
-local function digits(id)
-    local ms, sequence = match(id, '^(%d+)%-?(%d*)$')
-    return string.rep('0', 20 - #ms) .. ms .. string.rep('0', 20 - #sequence) .. sequence
-end
-
-local function type_of(key)
-    return call('TYPE', key).ok
-end
-
-local function field(values, name)
-    for i = 1, #values, 2 do
-        if values[i] == name then return values[i + 1] end
-    end
-end
-
--- The counters in a baseline; nil when it does not hold what it must.
-local function baseline_of(key, id, ...)
-    local json = call('HGET', key, id)
-    if not json then return {is_missing = true} end
-    local readable, baseline = pcall(cjson.decode, json)
-    if not readable or type(baseline) ~= 'table' then return nil end
-    for _, name in ipairs({...}) do
-        if type(baseline[name]) ~= 'number' then return nil end
-    end
-    return baseline
-end
+--@include number_of
+--@include whole
+--@include average_of
+--@include seen_member
+--@include digits
+--@include type_of
+--@include field
+--@include baseline_of
 
 -- ---------------------------------------------------------------- read and check
 
@@ -136,7 +108,7 @@ for i = 1, users do
     if later then
         count, ms, place = count + later[1], later[2], later[4]
     end
-    local row = {id = id, key = key, stored = stored, count = (baseline.numCheckins or 0) + count}
+    local row = {id = id, key = key, stored = stored, count = baseline.numCheckins + count}
     local loaded = tonumber(baseline.lastCheckin)
     if ms ~= '' and (not loaded or tonumber(ms) >= loaded) then
         row.at, row.place = ms, place
@@ -170,7 +142,7 @@ for i = 0, (#KEYS - first_key + 1) / 2 - 1 do
     row.is_new = found == 'none'
     row.counted, row.counted_stars, row.ledger = count, stars, call('HGET', locations_removed, id)
     row.exists = not row.is_new or count > 0 or not baseline.is_missing
-    row.count, row.stars = (baseline.numCheckins or 0) + count, (baseline.numStars or 0) + stars
+    row.count, row.stars = baseline.numCheckins + count, baseline.numStars + stars
     row.category = category ~= geo and category
     row.longitude, row.latitude = ARGV[arg + 5], ARGV[arg + 6]
     rows[#rows + 1] = row
@@ -201,7 +173,7 @@ local function write_user(row)
     if (stored[3] or nil) ~= row.at or (stored[4] or nil) ~= row.place then
         changed = 1
         local at, place = number_of(stored[3]), number_of(stored[4])
-        if at and place then call('ZREM', last_seen, fmt('%016.0f:%013.0f:%s', place, at, id)) end
+        if at and place and at > 0 then call('ZREM', last_seen, seen_member(place, at, id)) end
         if row.at then
             call('HSET', key, 'lastCheckin', row.at, 'lastSeenAt', row.place)
         else
@@ -211,7 +183,7 @@ local function write_user(row)
     changed = changed + call('ZADD', by_checkins, 'CH', count, id)
     if row.at then
         changed = changed + call('ZADD', recent, 'CH', row.at, id)
-                  + call('ZADD', last_seen, 'CH', '0', fmt('%016.0f:%013.0f:%s', row.place, row.at, id))
+                  + call('ZADD', last_seen, 'CH', '0', seen_member(row.place, row.at, id))
     else
         changed = changed + call('ZREM', recent, id)
     end
@@ -232,14 +204,7 @@ local function write_location(row)
     if not row.exists then
         return call('ZREM', locations_by_checkins, id) + call('ZREM', geo, id)
     end
-    local average = 0
-    if row.count > 0 then
-        -- rounded half up, in whole numbers: (2 * stars + count) div (2 * count)
-        local doubled = 2 * row.stars + row.count
-        average = (doubled - doubled % (2 * row.count)) / (2 * row.count)
-    end
-    local count, stars = whole(row.count), whole(row.stars)
-    average = whole(average)
+    local count, stars, average = whole(row.count), whole(row.stars), whole(average_of(row.stars, row.count))
     if stored[1] ~= id or stored[2] ~= count or stored[3] ~= stars or stored[4] ~= average then
         call('HSET', key, 'id', id, 'numCheckins', count, 'numStars', stars, 'averageStars', average)
         changed = 1

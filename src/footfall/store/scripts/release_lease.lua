@@ -9,8 +9,9 @@
 --         'BROKEN <key>'  the key is not a lease
 local lease = KEYS[1]
 
-local found = redis.call('TYPE', lease).ok
-if found ~= 'string' and found ~= 'none' then return 'BROKEN ' .. lease end
+--@include is_or_none
+
+if not is_or_none(lease, 'string') then return 'BROKEN ' .. lease end
 if redis.call('GET', lease) ~= ARGV[1] then return 'OTHER' end
 
 redis.call('DEL', lease)

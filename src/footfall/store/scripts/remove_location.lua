@@ -22,16 +22,15 @@
 --         {'BROKEN <key>'}  a key does not hold what it must
 local meta, by_checkins, geo, baselines, removed, category = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
 local location, trending_state = KEYS[7], KEYS[11]
-local call, fmt = redis.call, string.format
+local call = redis.call
 local FIRST_OWN, LAST_OWN, FIRST_ORDER, LAST_ORDER = 7, 10, 12, 13
 local id = ARGV[1]
 local member = string.rep('0', 16 - #id) .. id -- in hours, buckets and orders
 
--- The number in a hash field; 0 when there is none, nil when it is something else.
-local function number_of(text)
-    if not text then return 0 end
-    return #text <= 16 and not string.find(text, '%D') and tonumber(text) or nil
-end
+--@include number_of
+--@include whole
+--@include is_or_none
+--@include baseline_of
 
 -- ---------------------------------------------------------------- read and check
 
@@ -39,13 +38,11 @@ local state = redis.pcall('HGET', meta, 'state')
 if state == 'loading' then return {'LOADING'} end
 if state ~= 'ready' then return {'BROKEN ' .. meta} end
 for i, expected in ipairs({'hash', 'zset', 'zset', 'hash', 'hash', 'zset', 'hash', 'string'}) do
-    local found = call('TYPE', KEYS[i]).ok
-    if found ~= expected and found ~= 'none' then return {'BROKEN ' .. KEYS[i]} end
+    if not is_or_none(KEYS[i], expected) then return {'BROKEN ' .. KEYS[i]} end
 end
 for i = FIRST_ORDER - 1, #KEYS do
-    local found = call('TYPE', KEYS[i]).ok
     local expected = (i == FIRST_ORDER or i == LAST_ORDER) and 'zset' or 'hash'
-    if found ~= expected and found ~= 'none' then return {'BROKEN ' .. KEYS[i]} end
+    if not is_or_none(KEYS[i], expected) then return {'BROKEN ' .. KEYS[i]} end
 end
 
 local stored = call('HMGET', location, 'id', 'category', 'numCheckins', 'numStars')
@@ -53,20 +50,13 @@ if not stored[1] then return {'MISSING'} end
 if (stored[2] or '') ~= ARGV[2] then return {'RETRY'} end
 local count, stars = number_of(stored[3]), number_of(stored[4])
 if not count or not stars then return {'BROKEN ' .. location} end
-local json = call('HGET', baselines, id)
-if json then
-    local readable, baseline = pcall(cjson.decode, json)
-    if not readable or type(baseline) ~= 'table' or type(baseline.numCheckins) ~= 'number'
-            or type(baseline.numStars) ~= 'number' then
-        return {'BROKEN ' .. baselines}
-    end
-    count, stars = math.max(0, count - baseline.numCheckins), math.max(0, stars - baseline.numStars)
-end
+local baseline = baseline_of(baselines, id, 'numCheckins', 'numStars')
+if not baseline then return {'BROKEN ' .. baselines} end
 
 -- ---------------------------------------------------------------- write
 
-count = fmt('%.0f', count)
-call('HSET', removed, id, fmt('{"numCheckins":%s,"numStars":%.0f}', count, stars))
+count, stars = whole(math.max(0, count - baseline.numCheckins)), whole(math.max(0, stars - baseline.numStars))
+call('HSET', removed, id, '{"numCheckins":' .. count .. ',"numStars":' .. stars .. '}')
 call('HDEL', baselines, id)
 call('ZREM', by_checkins, id)
 call('ZREM', geo, id)

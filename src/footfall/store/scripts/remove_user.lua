@@ -22,15 +22,15 @@
 --         {'BROKEN <key>'}  a key does not hold what it must
 local meta, by_checkins, recent, last_seen, emails = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local baselines, removed, user, sessions = KEYS[6], KEYS[7], KEYS[8], KEYS[9]
-local call, fmt = redis.call, string.format
+local call = redis.call
 local FIRST_OWN, FIRST_SESSION, MAX_UNPACK = 8, 4, 2000
 local id, old_email = ARGV[1], ARGV[3]
 
--- The number in a hash field; 0 when there is none, nil when it is something else.
-local function number_of(text)
-    if not text then return 0 end
-    return #text <= 16 and not string.find(text, '%D') and tonumber(text) or nil
-end
+--@include number_of
+--@include whole
+--@include seen_member
+--@include is_or_none
+--@include baseline_of
 
 -- ---------------------------------------------------------------- read and check
 
@@ -38,8 +38,7 @@ local state = redis.pcall('HGET', meta, 'state')
 if state == 'loading' then return {'LOADING'} end
 if state ~= 'ready' then return {'BROKEN ' .. meta} end
 for i, expected in ipairs({'hash', 'zset', 'zset', 'zset', 'hash', 'hash', 'hash', 'hash', 'set'}) do
-    local found = call('TYPE', KEYS[i]).ok
-    if found ~= expected and found ~= 'none' then return {'BROKEN ' .. KEYS[i]} end
+    if not is_or_none(KEYS[i], expected) then return {'BROKEN ' .. KEYS[i]} end
 end
 
 local stored = call('HMGET', user, 'id', 'email', 'numCheckins', 'lastCheckin', 'lastSeenAt')
@@ -51,23 +50,17 @@ if call('SCARD', sessions) ~= #ARGV - FIRST_SESSION + 1 then return {'RETRY'} en
 for i = FIRST_SESSION, #ARGV do
     if call('SISMEMBER', sessions, ARGV[i]) == 0 then return {'RETRY'} end
 end
-local json = call('HGET', baselines, id)
-if json then
-    local readable, baseline = pcall(cjson.decode, json)
-    if not readable or type(baseline) ~= 'table' or type(baseline.numCheckins) ~= 'number' then
-        return {'BROKEN ' .. baselines}
-    end
-    count = math.max(0, count - baseline.numCheckins)
-end
+local baseline = baseline_of(baselines, id, 'numCheckins')
+if not baseline then return {'BROKEN ' .. baselines} end
 
 -- ---------------------------------------------------------------- write
 
-count = fmt('%.0f', count)
+count = whole(math.max(0, count - baseline.numCheckins))
 call('HSET', removed, id, '{"numCheckins":' .. count .. '}')
 call('HDEL', baselines, id)
 call('ZREM', by_checkins, id)
 call('ZREM', recent, id)
-if stored[4] and stored[5] then call('ZREM', last_seen, fmt('%016.0f:%013.0f:%s', place, at, id)) end
+if stored[4] and stored[5] then call('ZREM', last_seen, seen_member(place, at, id)) end
 if old_email ~= '' and call('HGET', emails, old_email) == id then call('HDEL', emails, old_email) end
 for i = FIRST_OWN, #KEYS, MAX_UNPACK do call('UNLINK', unpack(KEYS, i, math.min(i + MAX_UNPACK - 1, #KEYS))) end
 return {'OK', count}

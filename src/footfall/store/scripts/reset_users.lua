@@ -17,23 +17,14 @@
 --         'LOST'          the lease is another load's by now
 --         'BROKEN <key>'  a key does not hold what it must
 local lease, by_checkins, recent, last_seen, baselines = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
-local call, fmt = redis.call, string.format
+local call = redis.call
 local FIRST_USER = 6
 local LAST_USER = FIRST_USER + #ARGV - 2
 
--- A whole number as the server stores it. Lua would write 1e+15 for large ones.
-local function whole(number)
-    return fmt('%.0f', number)
-end
-
-local function member(location, ms, id)
-    return fmt('%016.0f:%013.0f:%s', location, ms, id)
-end
-
-local function is_or_none(key, expected)
-    local found = call('TYPE', key).ok
-    return found == expected or found == 'none'
-end
+--@include whole
+--@include seen_member
+--@include is_or_none
+--@include baseline_of
 
 -- ---------------------------------------------------------------- read and check
 
@@ -44,16 +35,8 @@ end
 local read = {}
 for i = FIRST_USER, LAST_USER do
     if not is_or_none(KEYS[i], 'hash') then return 'BROKEN ' .. KEYS[i] end
-    local baseline = {numCheckins = 0, is_new = true}
-    local json = call('HGET', baselines, ARGV[i - FIRST_USER + 2])
-    if json then
-        local readable
-        readable, baseline = pcall(cjson.decode, json)
-        if not readable or type(baseline) ~= 'table' or type(baseline.numCheckins) ~= 'number' then
-            return 'BROKEN ' .. baselines
-        end
-    end
-    read[i] = baseline
+    read[i] = baseline_of(baselines, ARGV[i - FIRST_USER + 2], 'numCheckins')
+    if not read[i] then return 'BROKEN ' .. baselines end
 end
 
 -- ---------------------------------------------------------------- write
@@ -63,11 +46,11 @@ for i = FIRST_USER, LAST_USER do
     local stored = call('HMGET', key, 'email', 'lastCheckin', 'lastSeenAt')
     local at, place = tonumber(stored[2] or ''), tonumber(stored[3] or '')
     if at and place then
-        call('ZREM', last_seen, member(place, at, id))
+        call('ZREM', last_seen, seen_member(place, at, id))
     end
     if stored[1] then
         local count = whole(baseline.numCheckins)
-        if baseline.is_new then call('HSET', baselines, id, '{"numCheckins":0}') end
+        if baseline.is_missing then call('HSET', baselines, id, '{"numCheckins":0}') end
         call('HSET', key, 'numCheckins', count)
         call('ZADD', by_checkins, count, id)
     else
@@ -78,7 +61,7 @@ for i = FIRST_USER, LAST_USER do
     if stored[1] and baseline.lastCheckin then
         call('HSET', key, 'lastCheckin', whole(baseline.lastCheckin), 'lastSeenAt', whole(baseline.lastSeenAt))
         call('ZADD', recent, whole(baseline.lastCheckin), id)
-        call('ZADD', last_seen, '0', member(baseline.lastSeenAt, baseline.lastCheckin, id))
+        call('ZADD', last_seen, '0', seen_member(baseline.lastSeenAt, baseline.lastCheckin, id))
     else
         call('HDEL', key, 'lastCheckin', 'lastSeenAt')
         call('ZREM', recent, id)

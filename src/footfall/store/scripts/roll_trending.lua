@@ -21,11 +21,13 @@
 local call, pcall, fmt, match = redis.call, redis.pcall, string.format, string.match
 local state_key, token, place = KEYS[1], ARGV[1], ARGV[3]
 local target = tonumber(ARGV[2])
-local BUCKETS, FIRST_BUCKET, BUCKET_MS = 24, 4, 300000
+local FIRST_BUCKET = 4
 -- locations per step: about 2 ms
 local AT_ONCE = 150
 -- seconds: with no processor for a day, all of it is gone, the state not after what it stands for
 local EXPIRES_S = '86400'
+
+--@include windows
 
 local state = pcall('HMGET', state_key, 'window', 'order', 'building')
 if state.err then return {'BROKEN', state_key} end

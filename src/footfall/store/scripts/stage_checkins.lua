@@ -13,16 +13,13 @@
 local lease, staging = KEYS[1], KEYS[2]
 local VALUES = 4
 
+--@include stream_info
+
 if redis.call('GET', lease) ~= ARGV[1] then return 'LOST' end
 
-local last = '0-0'
-if redis.call('EXISTS', staging) == 1 then
-    local info = redis.pcall('XINFO', 'STREAM', staging)
-    if info.err then return 'BROKEN ' .. staging end
-    for i = 1, #info, 2 do
-        if info[i] == 'last-generated-id' then last = info[i + 1] end
-    end
-end
+local info = stream_info(staging)
+if not info then return 'BROKEN ' .. staging end
+local last = info['last-generated-id'] or '0-0'
 if last == ARGV[#ARGV - VALUES + 1] then return 'OK' end
 if last ~= ARGV[2] then return 'BROKEN ' .. staging end
 
