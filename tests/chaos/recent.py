@@ -74,7 +74,8 @@ def held(client: Any, *, history: int = 100) -> tuple[Recent, int, int]:
     """What the server holds, its time, and the window's last bucket: all at one moment."""
     names = sorted({key for kind in ("history", "now", "hourly") for key in client.scan_iter(f"ncc:{kind}:*")})
     buckets = sorted(client.scan_iter("ncc:trending:bucket:*"))
-    transaction = client.pipeline(transaction=True)
+    # Redis 7.0 takes no transaction while its memory is full; nothing changes then
+    transaction = client.pipeline(transaction=not client.info("memory")["maxmemory"])
     transaction.time().hgetall("ncc:trending:state")
     transaction.zrange("ncc:trending:0", 0, -1, withscores=True).zrange("ncc:trending:1", 0, -1, withscores=True)
     for key in names:

@@ -218,8 +218,9 @@ class Processor:
             reply = await self._unless_stopped(blocking)
             if self._stopping.is_set():
                 break
-            if reply:
-                page: list[RawEntry] = reply[0][1]
+            # Redis 7.0 answers with no entries when those that came are gone again.
+            page: list[RawEntry] = reply[0][1] if reply else []
+            if page:
                 return page
             if await open_books(connection, self._keys) != position:
                 raise FencedError("another processor or a load was faster")
