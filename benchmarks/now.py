@@ -8,8 +8,9 @@ Prints  entries/s and CPU per entry of the processor and of the server; memory o
         entries, per entry, beyond what it is with all of it off. Each on a fresh server with a copy of the same data,
         in turn; medians over the runs. What each takes to start is taken off.
 Expect  with all of it on at least half the entries/s of all of it off, with (a) and with (b).
-Doesn't show: full histories of all users (100 check-ins of each take about 3 KB); moving the window of trending on
-        (each five minutes, some ms of the server per 1,000 locations).
+Doesn't show: the server's rewriting of its append-only file, which is switched off: it falls into one run and not into
+        another, and takes one of two cores meanwhile; full histories of all users (100 check-ins of each take about
+        3 KB); moving the window of trending on (each five minutes, some ms of the server per 1,000 locations).
 """
 
 import argparse
@@ -86,6 +87,7 @@ def compare(name: str, amount: Amount, entries: int, runs: int) -> None:
 def measured(copy: Path, amount: Amount, entries: int, options: tuple[str, ...]) -> tuple[Used, float]:
     """What one entry took, in µs, without what the processor takes to start and end; bytes that it has left."""
     with restored(copy) as (server, client):
+        client.config_set("auto-aof-rewrite-percentage", 0)
         first_ms = time.time_ns() // 1_000_000 - _SPREAD_MS
         add_entries(client, amount, range(entries), lambda number: first_ms + number * _SPREAD_MS // entries)
         command = footfall("processor", "--once", "--redis-url", server.url, *options)

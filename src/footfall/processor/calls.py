@@ -88,6 +88,11 @@ class Calls:
         took_s, self._free_since = now - max(oldest.sent_at, self._free_since), now
         return Done(oldest.prepared.batch, applied, took_s, reply[2] / 1e6)
 
+    async def answered(self) -> None:
+        """Wait until everything under way is answered, whatever with."""
+        if self._under_way:
+            await asyncio.wait([call.reply for call in self._under_way])
+
     def abandon(self) -> None:
         """Wait for nothing any more."""
         for call in self._under_way:

@@ -33,8 +33,8 @@ _BLOCK_S = 0.25
 #: A script call holds the server for its whole length, so the size of batches adapts to keep it this short.
 _LONGEST_CALL_S = 0.010
 _FIRST_BATCH, _SMALLEST_BATCH = 250, 50
-#: Entries whose reply the server sends in one go: 64 KB. The rest of a longer one waits until it has executed what came
-#: behind the read.
+#: Entries whose reply the server sends in one go: 64 KB. The rest of a longer one waits until it has executed what it
+#: has received by then.
 _SENT_AT_ONCE = 640
 #: weight of one call in what an entry is reckoned to take: one disturbed call does not change much
 _SMOOTHING = 0.1
@@ -171,7 +171,7 @@ class Processor:
                 self._announce(batch)
                 prepared = calls.prepare(batch)
                 if self._batch_size > _SENT_AT_ONCE:
-                    await reading
+                    await calls.answered()
                 calls.send(prepared)
                 connection.flush()
                 if self._watched:
