@@ -230,6 +230,12 @@ def test_without_books_nothing_is_said_of_them(scene: Any, commands: str, error:
         verified(scene)
 
 
+def test_a_server_without_books_is_named_as_that(client: Any) -> None:
+    with pytest.raises(UnavailableError, match="there are no books with the prefix ncc"):
+        verified(client)
+    assert client.dbsize() == 0
+
+
 # ---------------------------------------------------------------- when the stream does not tell all
 
 

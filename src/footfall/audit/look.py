@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from redis import Redis
 from redis.exceptions import NoScriptError as RedisNoScriptError
 
-from footfall.errors import BrokenKeyError, FootfallError, LoadingError
+from footfall.errors import BrokenKeyError, FootfallError, LoadingError, UnavailableError
 from footfall.keys import Keys
 from footfall.store.books import open_arguments, open_keys, position
 from footfall.store.pipeline import Argument, Reply
@@ -67,8 +67,14 @@ class Look:
         self._head_keys = [keys.meta, keys.checkpoint, keys.processed, keys.stream, keys.dead_letters]
 
     def require_books(self) -> None:
-        """Raise LoadingError while data is being loaded, BrokenKeyError when the books cannot be trusted."""
+        """Raise when there is nothing to go by.
+
+        UnavailableError when no books have been opened, LoadingError while data is being loaded, BrokenKeyError when
+        the books cannot be trusted.
+        """
         keys = self.keys
+        if not self.client.exists(keys.meta, keys.processed):
+            raise UnavailableError(f"there are no books with the prefix {keys.prefix}: nothing was loaded or processed")
         position(self.client.execute_command("EVAL_RO", _LOOK, 4, *open_keys(keys), *open_arguments()))
 
     def head(self) -> Head:
