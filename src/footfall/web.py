@@ -239,7 +239,10 @@ def _http_exception(request: Request[Any, Any, Any], error: HTTPException) -> Re
     status = error.status_code
     document = Problem(title=title(status), status=status, detail=error.detail, request_id=_request_id(request))
     body = msgspec.json.encode(document)
-    return Response(body, status_code=status, media_type=MEDIA_TYPE, headers=dict(error.headers or {}))
+    headers = dict(error.headers or {})
+    if "allow" in headers:  # the framework names the methods in the order of a set
+        headers["allow"] = ", ".join(sorted(headers["allow"].split(", ")))
+    return Response(body, status_code=status, media_type=MEDIA_TYPE, headers=headers)
 
 
 def _unexpected(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
