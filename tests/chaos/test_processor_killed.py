@@ -88,7 +88,7 @@ def test_a_batch_whose_reply_was_lost_with_its_processor_is_not_applied_again(
             proxy.wait_until_holding()
             wait_until_processed(client, BATCH)
             processor.kill()
-            assert processed(client) == BATCH
+            assert processed(client) in (BATCH, 2 * BATCH), "the one under way, and maybe the one behind it"
             proxy.release()
             processor.start()
             wait_until_drained(client)
