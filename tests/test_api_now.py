@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
+from footfall.store.scripts import READ_HOURLY
 from processes import Api
 from servers import Server
 
@@ -78,6 +79,14 @@ def test_each_of_168_hours_is_there_oldest_first(client: Any, api: httpx.Client)
     assert [row["timestamp"] for row in rows] == [(hour - back) * HOUR_MS for back in range(167, -1, -1)]
     counts = [row["numCheckins"] for row in rows]
     assert (counts[0], counts[-1], sum(counts)) == (2, 3, 5)
+
+
+def test_with_another_hour_than_it_is_the_script_names_that_one(client: Any) -> None:
+    hour = _now_ms(client) // HOUR_MS
+    client.hset("ncc:locations:7", "id", 7)
+    answer = client.eval(READ_HOURLY.source.decode(), 1, "ncc:locations:7", hour - 1, f"{7:016}")
+    assert answer[0] in (b"HOUR", "HOUR")
+    assert int(answer[1]) - hour in (0, 1)
 
 
 # --- trending
