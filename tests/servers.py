@@ -40,6 +40,12 @@ def binary() -> str:
     return os.environ.get(BINARY_VARIABLE) or str(get_binary_path())
 
 
+def redis_binary() -> str | None:
+    """Redis 7.0, the oldest server that is promised; None where it is not installed, which continuous integration
+    has it."""
+    return shutil.which("redis-server")
+
+
 def free_port() -> int:
     """A loopback port that nobody uses now. Another process may still be faster: be ready to try again."""
     for _ in range(1000):
@@ -100,12 +106,17 @@ class Server:
     def __init__(
         self,
         *,
+        program: str | None = None,
         appendonly: bool = False,
         appendfsync: str = "everysec",
         replica_of: "Server | None" = None,
         config: Mapping[str, str] | None = None,
     ) -> None:
-        """Start a server; with `replica_of`, return when it is in sync. `config`: further directives."""
+        """Start a server; with `replica_of`, return when it is in sync. `config`: further directives.
+
+        `program`: another one than that of the other tests.
+        """
+        self.program = program or binary()
         self.directory = Path(tempfile.mkdtemp(prefix="footfall-test-"))
         self.port = free_port()
         #: directives for the next `start()`
@@ -173,7 +184,7 @@ class Server:
         arguments = [item for name, value in self.config.items() for item in (f"--{name}", *_words(name, value))]
         with (self.directory / "server.log").open("wb") as log:
             self._process = process = subprocess.Popen(
-                launch.command([binary(), "--port", str(self.port), *arguments], signal.SIGKILL),
+                launch.command([self.program, "--port", str(self.port), *arguments], signal.SIGKILL),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -285,7 +296,7 @@ class Server:
 
 def _words(name: str, value: str) -> list[str]:
     """The arguments of a directive; an empty value is one empty word."""
-    return value.split() if name in {"replicaof", "bind"} else [value]
+    return value.split(" ") if name in {"replicaof", "bind", "rename-command"} else [value]
 
 
 def _is_taken(port: int) -> bool:

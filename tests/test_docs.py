@@ -34,6 +34,7 @@ from footfall.errors import (
     FootfallError,
     NotFoundError,
     TemporaryReplyError,
+    TornError,
 )
 from footfall.keys import Keys
 from footfall.processor import health as processor_health
@@ -154,7 +155,7 @@ def test_every_reason_of_a_refusal_is_in_its_table_with_its_status() -> None:
                 yield from descend(kind)
 
     # those with a status of their own are answers. These are not a receiver's: it tells them as others
-    others = {BadCursorError, ConflictError, NotFoundError, DurabilityError, TemporaryReplyError}
+    others = {BadCursorError, ConflictError, NotFoundError, DurabilityError, TemporaryReplyError, TornError}
     answers = {kind for kind in descend(FootfallError) if kind.status != FootfallError.status} - others
     rows = {row["reason"].strip("`"): row["status"] for row in tables(ROOT / "docs" / "receiver.md") if "reason" in row}
     assert rows == {kind.reason: str(kind.status) for kind in answers | {FootfallError}}

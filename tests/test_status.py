@@ -83,7 +83,7 @@ def test_an_empty_server_is_left_empty_and_told_to_be_so(client: redis.Redis) ->
 
 def test_the_server_refuses_what_looks_at_the_books_when_it_would_write(client: redis.Redis) -> None:
     with pytest.raises(ResponseError):
-        client.eval_ro(status_module._LOOK.decode(), 4, *open_keys(KEYS), *open_arguments())
+        OPEN.look_sync(client, open_keys(KEYS), open_arguments())
     assert client.dbsize() == 0
 
 

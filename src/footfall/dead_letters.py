@@ -17,7 +17,7 @@ from rich.progress import Progress
 
 from footfall.config import Settings
 from footfall.entries import Fields, read
-from footfall.errors import BrokenKeyError, FootfallError, LoadingError, RefusedError
+from footfall.errors import BrokenKeyError, FootfallError, LoadingError, RefusedError, TornError
 from footfall.kept import BUCKET_MS, HOUR_MS, Kept
 from footfall.keys import Keys
 from footfall.model import MAX_TIME_MS
@@ -215,6 +215,8 @@ def _checked(reply: Reply) -> Any:
     word, *rest = reply
     if word == b"LOADING":
         raise LoadingError("data is being loaded")
+    if word == b"TORN":
+        raise TornError
     if word == b"BROKEN":
         raise BrokenKeyError(f"{rest[0].decode()} is missing or does not hold what it must; see `footfall status`")
     if word == b"FENCED":

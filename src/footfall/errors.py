@@ -24,6 +24,8 @@ class ExitCode(IntEnum):
     REFUSED = 6
     #: the address to listen on is taken
     PORT_TAKEN = 7
+    #: the server refuses or lacks a command; the message says which, and what grants it
+    DENIED = 8
 
 
 class FootfallError(Exception):
@@ -98,6 +100,16 @@ class BrokenKeyError(FootfallError):
     status = 503
     exit_code = ExitCode.BROKEN
     retry_after = 10
+
+
+class TornError(BrokenKeyError):
+    """A script was ended in the middle of its writes: nothing may follow before a rebuild."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the server has refused a command in the middle of a batch, which is applied in part; "
+            "`footfall rebuild` undoes it"
+        )
 
 
 class ReplyError(FootfallError):
@@ -212,6 +224,30 @@ class UnknownLocationError(NotFoundError):
     """The check-in names a location that is not loaded."""
 
 
+class DeniedError(ReplyError):
+    """The server refuses a command or a key, or does not have the command; nothing was done."""
+
+    exit_code = ExitCode.DENIED
+
+    def __init__(self, message: str, user: str | None) -> None:
+        """`message`: the server's own (NOPERM), or that of a script: `DENIED <command> <refused | missing>`."""
+        code, _, text = message.partition(" ")
+        command, _, why = text.partition(" ")
+        user, name = user or "default", command.replace("|", " ")
+        if code != "DENIED":
+            message += f"; `ACL GETUSER {user}` shows what this user may do"
+        elif why == "missing":
+            message = (
+                f"the server has no command {name}; take its rename-command out of the server's configuration file"
+            )
+        else:
+            message = (
+                f"the server refuses {name} to the user {user}; this grants it: ACL SETUSER {user} +{command.lower()}"
+            )
+        super().__init__(message)
+        self.code = code
+
+
 #: codes with which a server says that it cannot serve now, but may later
 _TEMPORARY = frozenset(
     {"LOADING", "BUSY", "MASTERDOWN", "READONLY", "OOM", "MISCONF", "TRYAGAIN", "CLUSTERDOWN", "NOREPLICAS"}
@@ -222,9 +258,11 @@ class TemporaryReplyError(ReplyError, UnavailableError):
     """The server says that it cannot serve now (starting, out of memory, a replica, ...)."""
 
 
-def reply_error(message: str) -> ReplyError:
-    """The error for an error reply of the server, by its code (the protocol's first word)."""
+def reply_error(message: str, user: str | None = None) -> ReplyError:
+    """The error for an error reply of the server to a user (None: the default one), by its code, the first word."""
     code = message.partition(" ")[0]
+    if code in ("DENIED", "NOPERM"):
+        return DeniedError(message, user)
     if code == "NOSCRIPT":
         return NoScriptError(message)
     if code == "WRONGTYPE":

@@ -73,6 +73,16 @@ class Keys:
         self._hour = root + b":hourly:"
         self._trending_bucket = root + b":trending:bucket:"
 
+    @property
+    def examples(self) -> list[bytes]:
+        """One key of each kind."""
+        once = [value for name, value in vars(self).items() if isinstance(value, bytes) and not name.startswith("_")]
+        each = [self.user(1), self.location(1), self.location_details(1), self.category("cafe"), self.duplicate(1, 1)]
+        each += [self.idempotency("1"), self.idempotency("1", owner="user-1"), self.session("1"), self.user_sessions(1)]
+        each += [self.login_attempts("1"), self.token_quota("1"), self.user_history(1), self.location_history(1)]
+        each += [self.location_now(1), self.hour(1), self.trending_bucket(1)]
+        return [*once, *self.trending_orders, *each]
+
     def user(self, user_id: int | bytes) -> bytes:
         """Hash: `id firstName lastName email password numCheckins lastCheckin lastSeenAt`."""
         return self._user + (b"%d" % user_id if isinstance(user_id, int) else user_id)

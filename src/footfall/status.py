@@ -12,7 +12,7 @@ from redis.exceptions import ResponseError
 
 from footfall import dead_letters
 from footfall.config import Settings
-from footfall.errors import BrokenKeyError, LoadingError
+from footfall.errors import BrokenKeyError, LoadingError, TornError
 from footfall.keys import Keys
 from footfall.processor.lease import holder
 from footfall.processor.trim import held_back
@@ -25,9 +25,6 @@ from footfall.store.scripts import OPEN
 _PAGE = 1000
 #: entries after the checkpoint that are counted one by one, to compare them with the books' number
 _COUNTED = 10_000
-#: Where a script that opens the books only looks: without the shebang line a script may run as read-only, and the
-#: server refuses it when it tries to write.
-_LOOK = OPEN.source.partition(b"\n")[2]
 
 State = Literal["empty", "new", "loading", "ready", "broken"]
 
@@ -124,6 +121,8 @@ def collect(client: Redis, settings: Settings) -> Status:
     now = _snapshot(client, keys)
     problems = _wrong_types(now, keys) + _short_indexes(now, keys)
     state = _state(client, keys, now, problems)
+    if b"torn" in now.meta:
+        problems.append(str(TornError()))
     oldest = _oldest_unprocessed(client, keys, now, problems) if state == "ready" else None
     last_entry = now.stream.get("last-entry")
     return Status(
@@ -245,7 +244,7 @@ def _state(client: Redis, keys: Keys, now: _Snapshot, problems: list[str]) -> St
     if now.types[keys.meta] == now.types[keys.processed] == "none":
         return "empty" if set(now.types.values()) == {"none"} else "new"
     try:
-        position(client.eval_ro(_LOOK.decode(), 4, *open_keys(keys), *open_arguments()))
+        position(OPEN.look_sync(client, open_keys(keys), open_arguments()))
     except LoadingError:
         return "loading"
     except BrokenKeyError as error:

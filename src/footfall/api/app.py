@@ -36,6 +36,7 @@ from footfall.manage.locations import Locations
 from footfall.manage.passwords import PasswordHasher
 from footfall.manage.users import Users
 from footfall.serve import worker_settings
+from footfall.store import permissions
 from footfall.store.books import open_pipeline
 from footfall.web import create_app
 
@@ -46,7 +47,7 @@ def create(settings: Settings | None = None) -> Litestar:
 
     @asynccontextmanager
     async def lifespan(app: Litestar) -> AsyncIterator[None]:
-        pipeline = open_pipeline(settings.server_url, settings)
+        pipeline = open_pipeline(settings.server_url, settings, commands=permissions.API)
         app.state.reader = Reader(pipeline, Keys(settings.prefix))
         app.state.shared.update(limits(settings), reader=app.state.reader)
         app.state.kept = Kept.by(settings)

@@ -5,15 +5,14 @@ from typing import Any, NamedTuple
 
 from redis import Redis
 from redis.exceptions import NoScriptError as RedisNoScriptError
+from redis.exceptions import RedisError, ResponseError
 
 from footfall.errors import BrokenKeyError, FootfallError, LoadingError, UnavailableError
 from footfall.keys import Keys
 from footfall.store.books import open_arguments, open_keys, position
 from footfall.store.pipeline import Argument, Reply
-from footfall.store.scripts import OPEN, READ_HEAD, READ_INDEX, READ_LOCATIONS, READ_USERS, Script
+from footfall.store.scripts import OPEN, READ_HEAD, READ_INDEX, READ_LOCATIONS, READ_USERS, Script, raise_if_denied
 
-#: open.lua as it may run where nothing may be written: without the shebang line
-_LOOK = OPEN.source.partition(b"\n")[2]
 #: the scripts that a transaction may call
 _READ_ONLY = (READ_HEAD, READ_USERS, READ_LOCATIONS, READ_INDEX)
 #: names that one SCAN, HSCAN or ZSCAN looks at
@@ -75,7 +74,7 @@ class Look:
         keys = self.keys
         if not self.client.exists(keys.meta, keys.processed):
             raise UnavailableError(f"there are no books with the prefix {keys.prefix}: nothing was loaded or processed")
-        position(self.client.execute_command("EVAL_RO", _LOOK, 4, *open_keys(keys), *open_arguments()))
+        position(OPEN.look_sync(self.client, open_keys(keys), open_arguments()))
 
     def head(self) -> Head:
         """Where things stand. Raises LoadingError and BrokenKeyError."""
@@ -88,12 +87,16 @@ class Look:
             transaction.execute_command(*_call(READ_HEAD, self._head_keys, []))
             if command:
                 transaction.execute_command(*command)
-            try:
-                replies = transaction.execute()
-            except RedisNoScriptError:
+            replies = transaction.execute(raise_on_error=False)
+            errors = [reply for reply in replies if isinstance(reply, RedisError)]
+            if any(isinstance(error, RedisNoScriptError) for error in errors):
                 for script in _READ_ONLY:
                     self.client.execute_command("SCRIPT LOAD", script.source)
                 continue
+            for error in errors:
+                if isinstance(error, ResponseError):
+                    raise_if_denied(self.client, error)
+                raise error
             return _head(replies[0]), replies[-1]
 
     def script(self, script: Script, keys: Sequence[bytes], arguments: Sequence[Argument]) -> tuple[Head, Reply]:

@@ -21,7 +21,7 @@ from footfall.errors import BrokenKeyError, LoadingError, RefusedError, Unavaila
 from footfall.keys import Keys
 from footfall.model import indexed_place
 from footfall.store.pipeline import Argument
-from footfall.store.scripts import DROP_INDEX_ENTRIES, REBUILD_PAGE
+from footfall.store.scripts import DROP_INDEX_ENTRIES, REBUILD_PAGE, SETTLE_TORN
 from footfall.terminal import Bars
 
 #: records written in one call: a few ms of the server's time
@@ -50,6 +50,8 @@ class Rebuilt:
     strays: int = 0
     #: entries of the stream that were folded
     entries: int = 0
+    #: whether a batch that was applied in part is undone
+    torn: bool = False
     #: locations whose place cannot be indexed, since it is none
     no_places: list[int] = field(default_factory=list)
 
@@ -145,6 +147,11 @@ class _Rebuild:
                 self._drop(index, found)
                 advance(looked_at)
         self._done.entries = self._fold.entries
+        keys = look.keys
+        self._done.torn = (
+            SETTLE_TORN.run_sync(look.client, [keys.meta, keys.checkpoint, keys.dead_letters, keys.processed], [])
+            is not None
+        )
         return self._done
 
     def _drop_what_is_no_index(self) -> None:
@@ -248,6 +255,8 @@ def render(done: Rebuilt, console: Console) -> None:
         f"Rebuilt from {done.entries:,} entries: {done.users:,} users, {done.locations:,} locations and "
         f"{done.strays:,} index entries were changed."
     )
+    if done.torn:
+        show("a batch that was applied in part is undone; processing goes on with it")
     if done.made:
         records = "1 record was" if done.made == 1 else f"{done.made:,} records were"
         show(f"{records} missing, with counters only now; load users and locations again for the rest", "yellow")

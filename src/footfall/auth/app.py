@@ -22,6 +22,7 @@ from footfall.http_protocol import limits
 from footfall.keys import Keys
 from footfall.model import Id, Record
 from footfall.serve import worker_settings
+from footfall.store import permissions
 from footfall.store.books import open_pipeline
 from footfall.store.pipeline import Pipeline
 from footfall.web import answers, create_app, healthz, metrics_answer, metrics_response, problems
@@ -134,7 +135,7 @@ def create(settings: Settings | None = None) -> Litestar:
     @asynccontextmanager
     async def lifespan(app: Litestar) -> AsyncIterator[None]:
         keys, state = Keys(settings.prefix), app.state
-        pipeline = open_pipeline(settings.server_url, settings)
+        pipeline = open_pipeline(settings.server_url, settings, commands=permissions.AUTH)
         state.settings, state.pipeline, state.metrics = settings, pipeline, Metrics()
         state.sessions = Sessions(pipeline, keys, settings)
         state.signing_in = SigningIn(pipeline, keys, settings, state.metrics)

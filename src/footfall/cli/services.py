@@ -84,10 +84,13 @@ def receiver(context: typer.Context) -> None:
     from footfall.receiver.durability import check_durability_at_start
     from footfall.receiver.fastpath import FastPath
     from footfall.serve import Service, run
+    from footfall.store import permissions
     from footfall.store.advice import warn_at_start
     from footfall.store.books import check_at_start
+    from footfall.store.permissions import check_commands_at_start
 
     with server(context, service=True) as settings:
+        check_commands_at_start(settings, permissions.receiver(settings))
         check_at_start(settings.server_url, settings)
         check_durability_at_start(settings)
         warn_at_start(settings)
@@ -122,10 +125,12 @@ def processor(context: typer.Context) -> None:
     from footfall.processor.service import run
     from footfall.store.advice import warn_at_start
     from footfall.store.books import check_at_start
+    from footfall.store.permissions import PROCESSOR, check_commands_at_start
 
     with server(context, service=True) as settings:
         if settings.processor_delay:
             logs.show_check_ins()
+        check_commands_at_start(settings, PROCESSOR)
         check_at_start(settings.server_url, settings)
         warn_at_start(settings)
         run(settings)
@@ -155,8 +160,10 @@ def api(context: typer.Context) -> None:
     """Serve check-ins, users and locations as JSON; /docs describes the routes."""
     from footfall.serve import Service, run
     from footfall.store.books import check_at_start
+    from footfall.store.permissions import API, check_commands_at_start
 
     with server(context, service=True) as settings:
+        check_commands_at_start(settings, API)
         check_at_start(settings.server_url, settings)
         factory, workers = "footfall.api.app:create", settings.api_workers
         run(Service("API server", factory, "api_port", workers, settings.api_reload), settings)
@@ -187,7 +194,9 @@ def auth(context: typer.Context) -> None:
     """Sign people in and out (POST /login, POST /logout): all services know their sessions."""
     from footfall.serve import Service, run
     from footfall.store.books import check_at_start
+    from footfall.store.permissions import AUTH, check_commands_at_start
 
     with server(context, service=True) as settings:
+        check_commands_at_start(settings, AUTH)
         check_at_start(settings.server_url, settings)
         run(Service("auth service", "footfall.auth.app:create", "auth_port", settings.auth_workers), settings)

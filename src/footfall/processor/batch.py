@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from footfall.entries import Fields, RawEntry, Reason, read
-from footfall.errors import BrokenKeyError, FootfallError, LoadingError
+from footfall.errors import BrokenKeyError, FootfallError, LoadingError, TornError
 from footfall.kept import NOTHING, Kept
 from footfall.keys import Keys
 from footfall.processor.recent import Recent
@@ -172,6 +172,8 @@ class Batch:
             raise FencedError("another processor or a load was faster")
         if word == b"LOADING":
             raise LoadingError("data is being loaded")
+        if word == b"TORN":
+            raise TornError
         if word == b"BROKEN":
             raise self._broken(reply[1])
         self._correct(reply[1:])

@@ -19,6 +19,7 @@ from footfall.processor.gaps import Gaps
 from footfall.processor.lease import Lease, LeaseLostError
 from footfall.processor.trending import ServerClock, Trending
 from footfall.processor.trim import Trim
+from footfall.store import permissions
 from footfall.store.books import Position, open_books, open_pipeline
 from footfall.store.pipeline import Connection
 
@@ -69,7 +70,7 @@ class Processor:
         self._kept = Kept.by(settings)
         self._clock = ServerClock()
         self._trending = Trending(self._keys, self._clock, is_kept=settings.trending)
-        self._pipeline = open_pipeline(url, settings)
+        self._pipeline = open_pipeline(url, settings, commands=permissions.PROCESSOR)
         self._stopping = asyncio.Event()
         self._watched = settings.processor_delay
         self._logs_checkins = checkin_log.isEnabledFor(logging.DEBUG)

@@ -23,8 +23,6 @@ _AT_ONCE = 20_000
 _PAGE = 1_000
 #: entries that `held_back` looks through: more than there are between two trims
 _LOOKED_AT = 20_000
-#: where it only looks: without the shebang line a script may run as read-only
-_LOOK = TRIM.source.partition(b"\n")[2]
 
 
 class Held(NamedTuple):
@@ -127,7 +125,7 @@ def held_back(client: Redis, settings: Settings) -> Held | None:
     """The consumer group that holds back trimming, from outside of the processor. `client` must answer bytes."""
     keys = Keys(settings.prefix)
     script_keys = _script_keys(keys)
-    found = _read(client.eval_ro(_LOOK.decode(), len(script_keys), *script_keys, *_arguments(settings, 0)))
+    found = _read(TRIM.look_sync(client, script_keys, _arguments(settings, 0)))
     if not found.group:
         return None
     # those before the one that it needs are only not trimmed yet

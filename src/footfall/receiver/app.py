@@ -26,6 +26,7 @@ from footfall.receiver.health import Readiness, metrics_text, readyz
 from footfall.receiver.intake import Intake
 from footfall.receiver.metrics import Metrics
 from footfall.serve import worker_settings
+from footfall.store import permissions
 from footfall.store.books import open_pipeline
 from footfall.web import answers, body_of, create_app, footfall_error, healthz, problems
 
@@ -155,7 +156,7 @@ def create(settings: Settings | None = None) -> Litestar:
     async def lifespan(app: Litestar) -> AsyncIterator[None]:
         keys, state, metrics = Keys(settings.prefix), app.state, Metrics()
         check = partial(check_durability, settings=settings)
-        pipeline = open_pipeline(settings.server_url, settings, check=check)
+        pipeline = open_pipeline(settings.server_url, settings, commands=permissions.receiver(settings), check=check)
         # the other one may be waiting for replicas
         beside = open_pipeline(settings.server_url, settings, check=check, is_quiet=True)
         state.metrics = metrics

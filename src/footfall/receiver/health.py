@@ -8,9 +8,12 @@ from litestar import Request, Response, get
 from litestar.di import NamedDependency
 
 from footfall.config import Settings
-from footfall.errors import BacklogFullError, BrokenKeyError, LoadingError, ReplyError, UnavailableError
+from footfall.errors import BacklogFullError, BrokenKeyError, DeniedError, LoadingError, ReplyError, UnavailableError
 from footfall.keys import Keys
+from footfall.logs import log
 from footfall.receiver.intake import Intake
+from footfall.store import permissions
+from footfall.store.permissions import check_commands
 from footfall.store.pipeline import Pipeline
 from footfall.web import answers, metrics_answer, metrics_response, problems
 
@@ -35,6 +38,7 @@ class Readiness:
         self._keys = Keys(settings.prefix)
         self._max_backlog = settings.max_backlog
         self._replicas = settings.replicas
+        self._commands = permissions.receiver(settings)
         self._shared = shared
 
     async def backlog(self) -> int:
@@ -43,12 +47,16 @@ class Readiness:
             raise UnavailableError("the receiver is stopping")
         keys, call = self._keys, self._pipeline.call
         try:
+            await check_commands(self._pipeline.connection, keys, self._commands)
             state, processed, added = await asyncio.gather(
                 call("HGET", keys.meta, "state"), call("GET", keys.processed), self._added()
             )
             if state == b"loading":
                 raise LoadingError("data is being loaded")
             backlog = added - int(processed)
+        except DeniedError as error:
+            log.error("No check-in is taken: %s.", error)
+            raise UnavailableError("the server refuses a command that check-ins need") from error
         except (ReplyError, TypeError, ValueError) as error:
             if isinstance(error, UnavailableError):
                 raise

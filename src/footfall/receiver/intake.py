@@ -231,17 +231,19 @@ class Intake:
 
 
 class _Refusing:
-    """Logs once that check-ins are refused, and once, with the length, when they are taken again."""
+    """Logs once for each reason that check-ins are refused, and once, with the length, when they are taken again."""
 
     def __init__(self) -> None:
         self._since: float | None = None
+        self._said = ""
         self._last = 0.0
 
     def begin(self, reason: Outcome) -> None:
         self._last = time.monotonic()
-        if self._since is None:
-            self._since = self._last
-            log.error("Check-ins are refused: %s.", reason)
+        text = str(reason)
+        if self._since is None or text != self._said:
+            self._since, self._said = self._since or self._last, text
+            log.error("Check-ins are refused: %s.", text)
 
     def end(self) -> None:
         if self._since is not None and (now := time.monotonic()) - self._last > _CALM_S:

@@ -1,6 +1,7 @@
 """The books of a stream: schema, generation, state and checkpoint, created together once and checked ever after."""
 
 import contextlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from redis.exceptions import RedisError
@@ -11,6 +12,7 @@ from footfall.keys import Keys
 from footfall.logs import log
 from footfall.store.address import parse
 from footfall.store.client import connect
+from footfall.store.permissions import check_commands
 from footfall.store.pipeline import Argument, Connection, OnConnect, Pipeline, Reply
 from footfall.store.scripts import OPEN
 
@@ -66,14 +68,23 @@ async def open_books(connection: Connection, keys: Keys) -> Position:
     return position(await OPEN.run(connection, open_keys(keys), open_arguments()))
 
 
-def open_pipeline(url: str, settings: Settings, *, check: OnConnect | None = None, is_quiet: bool = False) -> Pipeline:
+def open_pipeline(
+    url: str,
+    settings: Settings,
+    *,
+    commands: Sequence[str] = (),
+    check: OnConnect | None = None,
+    is_quiet: bool = False,
+) -> Pipeline:
     """A pipeline to the server at `url` that takes a connection into use only when the books are in order.
 
-    `check`: what else must hold. `is_quiet`: see Pipeline.
+    `commands`: those that the server must not refuse. `check`: what else must hold. `is_quiet`: see Pipeline.
     """
     keys = Keys(settings.prefix)
 
     async def on_connect(connection: Connection) -> None:
+        if commands:
+            await check_commands(connection, keys, commands)
         with contextlib.suppress(LoadingError):  # each script that counts says so itself
             await open_books(connection, keys)
         if check is not None:

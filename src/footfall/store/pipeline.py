@@ -10,6 +10,7 @@ import logging
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any, cast
 
 import hiredis
@@ -17,6 +18,7 @@ import hiredis
 from footfall.errors import (
     BrokenKeyError,
     ConnectionLostError,
+    DeniedError,
     DurabilityError,
     ReplyError,
     UnavailableError,
@@ -48,12 +50,15 @@ class Connection(asyncio.Protocol):
     `timeout` seconds the connection counts as lost, since later replies could not be told apart.
     """
 
-    def __init__(self, timeout: float) -> None:
+    def __init__(self, timeout: float, user: str | None = None) -> None:
+        """`user`: who signs in over it, for what errors say."""
         self.closed = asyncio.get_running_loop().create_future()
         self._loop = asyncio.get_running_loop()
         self._timeout = timeout
         self._transport: asyncio.WriteTransport | None = None
-        self._reader = hiredis.Reader(replyError=reply_error, protocolError=ReplyError, notEnoughData=_NOTHING)
+        self._reader = hiredis.Reader(
+            replyError=partial(reply_error, user=user), protocolError=ReplyError, notEnoughData=_NOTHING
+        )
         self._outgoing: list[bytes] = []
         self._waiting: deque[asyncio.Future[Reply]] = deque()
         #: loop time at which the oldest command without a reply was sent, or the last reply came
@@ -219,9 +224,10 @@ class Pipeline:
             try:
                 connection = await self._connect()
             except Exception as error:  # whatever it is, it may be mended while this one waits
-                self._outage(
-                    str(error) or type(error).__name__, broken=isinstance(error, BrokenKeyError | DurabilityError)
-                )
+                broken = isinstance(error, BrokenKeyError | DeniedError | DurabilityError)
+                self._outage(str(error) or type(error).__name__, broken=broken)
+                if isinstance(error, DeniedError):  # who signs in there is not told
+                    self._told = ": it refuses a command"
                 await asyncio.sleep(retry_s)
                 retry_s = min(2 * retry_s, _LAST_RETRY_S)
                 continue
@@ -234,7 +240,7 @@ class Pipeline:
         address = self.address
 
         def protocol() -> Connection:
-            return Connection(self._timeout)
+            return Connection(self._timeout, address.username)
 
         try:
             async with asyncio.timeout(self._timeout):

@@ -2,6 +2,7 @@
 
 Each file's header is the contract: KEYS, ARGV, result. A script changes everything that it is about, or nothing.
 A line `--@include <part>` stands for the text of `parts/<part>.lua`; a part's header says what it defines and reads.
+Before it does anything, a script asks whether its commands are there and allowed (see `commands`).
 """
 
 import re
@@ -12,10 +13,13 @@ from importlib.resources import files
 from importlib.resources.abc import Traversable
 
 from redis import Redis
+from redis.exceptions import NoPermissionError as RedisNoPermissionError
 from redis.exceptions import NoScriptError as RedisNoScriptError
+from redis.exceptions import ResponseError
 
-from footfall.errors import NoScriptError
+from footfall.errors import DeniedError, NoScriptError, reply_error
 from footfall.store.pipeline import Argument, Connection, Reply, packed
+from footfall.store.scripts import commands
 
 Key = bytes | str
 
@@ -23,12 +27,20 @@ _INCLUDE = re.compile(rb"^--@include (.*)\n", re.MULTILINE)
 
 
 class Script:
-    """One script, known to the server by the SHA-1 of its source."""
+    """One script, known to the server by the SHA-1 of its source.
 
-    def __init__(self, name: str, source: bytes) -> None:
+    A call raises DeniedError, with nothing done, when the server refuses or lacks a command that the script may use.
+    """
+
+    def __init__(self, name: str, text: str) -> None:
+        """`text`: the script, its parts in it."""
         self.name = name
-        self.source = source
-        self.sha = sha1(source, usedforsecurity=False).hexdigest().encode()
+        self.commands = commands.named_in(text)
+        self.source = commands.guarded(text).encode()
+        #: The same for a call that only looks, of a script that does not write then: without the shebang line it may
+        #: run as read-only, and the server refuses it when it tries to write.
+        self.looking = commands.guarded(text, reads_only=True).partition("\n")[2].encode()
+        self.sha = sha1(self.source, usedforsecurity=False).hexdigest().encode()
 
     async def run(self, connection: Connection, keys: Sequence[Key], arguments: Sequence[Argument]) -> Reply:
         """Run it over the data path's connection. A server that does not have it yet is given it."""
@@ -37,9 +49,21 @@ class Script:
     def run_sync(self, client: Redis, keys: Sequence[Key], arguments: Sequence[Argument]) -> Reply:
         """Run it over redis-py: for commands, where nothing is hot."""
         try:
-            return client.evalsha(self.sha.decode(), len(keys), *keys, *arguments)
-        except RedisNoScriptError:
-            return client.eval(self.source.decode(), len(keys), *keys, *arguments)
+            try:
+                return client.evalsha(self.sha.decode(), len(keys), *keys, *arguments)
+            except RedisNoScriptError:
+                return client.eval(self.source.decode(), len(keys), *keys, *arguments)
+        except ResponseError as error:
+            raise_if_denied(client, error)
+            raise
+
+    def look_sync(self, client: Redis, keys: Sequence[Key], arguments: Sequence[Argument]) -> Reply:
+        """`run_sync` of `looking`."""
+        try:
+            return client.eval_ro(self.looking.decode(), len(keys), *keys, *arguments)
+        except ResponseError as error:
+            raise_if_denied(client, error)
+            raise
 
 
 class ScriptCall:
@@ -60,6 +84,14 @@ class ScriptCall:
             return await connection.call("EVAL", self._script.source, len(self._keys), *self._keys, *self._arguments)
 
 
+def raise_if_denied(client: Redis, error: ResponseError) -> None:
+    """Raise DeniedError when that is what redis-py's error says."""
+    message = f"NOPERM {error}" if isinstance(error, RedisNoPermissionError) else str(error)
+    denied = reply_error(message, client.connection_pool.connection_kwargs.get("username"))
+    if isinstance(denied, DeniedError):
+        raise denied from error
+
+
 def put_together(source: bytes, parts: Mapping[str, bytes]) -> bytes:
     """The script with its parts in it, which have none themselves. Raises KeyError when there is no such part."""
     return _INCLUDE.sub(lambda line: parts[line[1].decode()], source)
@@ -73,11 +105,12 @@ def _read(folder: Traversable) -> dict[str, bytes]:
 def _load() -> dict[str, Script]:
     folder = files(__package__)
     parts = _read(folder / "parts")
-    return {name: Script(name, put_together(source, parts)) for name, source in _read(folder).items()}
+    return {name: Script(name, put_together(source, parts).decode()) for name, source in _read(folder).items()}
 
 
 _scripts = _load()
 
+CHECK_COMMANDS = _scripts["check_commands"]
 OPEN = _scripts["open"]
 RECEIVE = _scripts["receive"]
 PROCESS = _scripts["process"]
@@ -107,6 +140,7 @@ READ_USERS = _scripts["read_users"]
 READ_LOCATIONS = _scripts["read_locations"]
 READ_INDEX = _scripts["read_index"]
 REBUILD_PAGE = _scripts["rebuild_page"]
+SETTLE_TORN = _scripts["settle_torn"]
 DROP_INDEX_ENTRIES = _scripts["drop_index_entries"]
 READ_RECORDS = _scripts["read_records"]
 READ_RANKED = _scripts["read_ranked"]

@@ -39,6 +39,6 @@ end
 call('SET', checkpoint, '0')
 call('SET', processed, '0')
 call('HINCRBY', meta, 'generation', '1')
-call('HDEL', meta, 'lost', 'discarded', 'forgotten', 'takenOver')
+call('HDEL', meta, 'lost', 'discarded', 'forgotten', 'takenOver', 'torn')
 call('HSET', meta, 'state', 'ready', 'loaded', ARGV[2])
 return 'OK'

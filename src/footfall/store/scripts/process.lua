@@ -5,10 +5,13 @@
 -- come last and are of a kind that cannot fail any more, or that can be undone. The caller has folded the batch: one
 -- row per user and one per location.
 --
+-- Should the server refuse a write in the middle all the same, `torn` is left in meta: then nothing more is applied
+-- until a rebuild has set the counters right.
+--
 -- KEYS  1 stream                 read: is the batch's last entry still there?
 --       2 checkpoint             compared, then set
 --       3 processed              + number of entries
---       4 meta                   read: state, generation
+--       4 meta                   read: state, generation; torn: checkpoint and processed, while this writes
 --       5 dead letters           XADD
 --       6 users by check-ins     ZADD
 --       7 users recent           ZADD
@@ -37,6 +40,7 @@
 -- Result  {'OK', processed, µs of CPU that the script took}; or with nothing changed:
 --         {'FENCED'}          checkpoint, generation or last entry are not those that the batch was read with
 --         {'LOADING'}         data is being loaded
+--         {'TORN'}            an earlier batch was applied in part
 --         {'BROKEN', key}     a key is missing or does not hold what it must
 --         {'RECORDS', i, ...} KEYS[i]: it is there although taken for missing, or the other way round
 local call, pcall, fmt, find = redis.call, redis.pcall, string.format, string.find
@@ -85,7 +89,7 @@ end
 
 -- ---------------------------------------------------------------- read and check
 
-local book = pcall('HMGET', meta, 'state', 'generation')
+local book = pcall('HMGET', meta, 'state', 'generation', 'torn')
 if book.err then return {'BROKEN', meta} end
 if book[1] == 'loading' then return {'LOADING'} end
 if book[1] ~= 'ready' or not book[2] then return {'BROKEN', meta} end
@@ -96,6 +100,7 @@ local processed = pcall('GET', processed_key)
 processed = type(processed) == 'string' and #processed > 0 and number_of(processed)
 if not processed then return {'BROKEN', processed_key} end
 if book[2] ~= ARGV[2] or checkpoint ~= ARGV[1] then return {'FENCED'} end
+if book[3] then return {'TORN'} end
 
 local values = tonumber(ARGV[8])
 local last_id = ARGV[9]
@@ -175,6 +180,7 @@ local function in_chunks(command, key, arguments)
     end
 end
 
+call('HSET', meta, 'torn', checkpoint .. ' ' .. fmt('%.0f', processed))
 local to_by_checkins, to_recent, from_last_seen, to_last_seen = {}, {}, {}, {}
 local counted, moved, left = 0, 0, 0
 for i = 1, users do
@@ -233,6 +239,6 @@ in_chunks('ZADD', locations_by_checkins, to_by_checkins)
 --@include process_kept_write
 
 processed = fmt('%.0f', processed + entries)
-call('SET', processed_key, processed)
-call('SET', checkpoint_key, last_id)
+call('MSET', processed_key, processed, checkpoint_key, last_id)
+call('HDEL', meta, 'torn')
 return {'OK', processed, (clock() - began) * 1000000}

@@ -7,7 +7,7 @@
 -- come last and are of a kind that cannot fail any more.
 --
 -- KEYS  1 dead letters           XDEL; XADD with another reason
---       2 meta                   read: state, generation; settled + 1
+--       2 meta                   read: state, generation; settled + 1; torn: the checkpoint, while this writes
 --       3 stream                 read: which of a user's check-ins in one ms was the last?
 --       4 checkpoint             read
 --       5 users by check-ins     ZADD
@@ -31,6 +31,7 @@
 --         Or with nothing changed:
 --         {'FENCED'}       the stream was replaced, and with it the dead letters
 --         {'LOADING'}      data is being loaded
+--         {'TORN'}         an earlier batch, or call of this, was applied in part
 --         {'BROKEN', key}  a key is missing or does not hold what it must
 local dead_letters, meta, stream, checkpoint_key = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local by_checkins, recent, last_seen, locations_by_checkins = KEYS[5], KEYS[6], KEYS[7], KEYS[8]
@@ -54,12 +55,13 @@ local ENOUGH = 5000
 
 -- ---------------------------------------------------------------- read and check
 
-local book = pcall('HMGET', meta, 'state', 'generation', 'settled')
+local book = pcall('HMGET', meta, 'state', 'generation', 'settled', 'torn')
 if book.err then return {'BROKEN', meta} end
 if book[1] == 'loading' then return {'LOADING'} end
 local settled = number_of(book[3])
 if book[1] ~= 'ready' or not settled then return {'BROKEN', meta} end
 if book[2] ~= ARGV[1] then return {'FENCED'} end
+if book[4] then return {'TORN'} end
 
 local checkpoint = pcall('GET', checkpoint_key)
 if type(checkpoint) ~= 'string' or pcall('XRANGE', stream, checkpoint, checkpoint).err then
@@ -127,6 +129,7 @@ end
 
 -- ---------------------------------------------------------------- write
 
+call('HSET', meta, 'torn', checkpoint)
 for _, values in ipairs(changed) do
     call('XADD', dead_letters, '*', unpack(values))
 end
@@ -164,4 +167,5 @@ if #removed > 0 then
     -- also for those that only moved: whoever reads dead letters page by page must notice
     call('HSET', meta, 'settled', whole(settled + 1))
 end
+call('HDEL', meta, 'torn')
 return outcomes

@@ -1,0 +1,71 @@
+"""What a service needs of its server: the commands of its scripts, and those that it sends itself.
+
+A service asks for all of them when it starts and on every new connection. Scripts ask again, for the very keys, each
+time they run (see `scripts.commands`): rights can be taken away at any moment.
+"""
+
+import contextlib
+from collections.abc import Sequence
+
+from redis.exceptions import RedisError
+
+from footfall.config import Settings
+from footfall.keys import Keys
+from footfall.store.client import connect
+from footfall.store.pipeline import Connection
+from footfall.store.scripts import (
+    BACKLOG,
+    BEGIN_SESSION,
+    CHECK_COMMANDS,
+    COUNT_LOST,
+    GIVE_BACK_ATTEMPT,
+    HOLD_LEASE,
+    OPEN,
+    PROCESS,
+    READ_HISTORY,
+    READ_HOURLY,
+    READ_NOW,
+    READ_RANKED,
+    READ_RECORDS,
+    READ_TRENDING,
+    RECEIVE,
+    RELEASE_LEASE,
+    RENEW_SESSION,
+    RESERVE_QUOTA,
+    ROLL_TRENDING,
+    TAKE_ATTEMPT,
+    TRIM,
+    Script,
+)
+
+
+def _of(scripts: Sequence[Script], *own: str) -> tuple[str, ...]:
+    return tuple(sorted({"PING", *own, *(command for script in scripts for command in script.commands)}))
+
+
+_RECEIVER = _of([OPEN, RECEIVE])
+_RECEIVER_WITH_SIGN_IN = _of([OPEN, RECEIVE, RENEW_SESSION, RESERVE_QUOTA], "HGET", "GET")
+PROCESSOR = _of([OPEN, PROCESS, ROLL_TRENDING, TRIM, COUNT_LOST, HOLD_LEASE, RELEASE_LEASE, BACKLOG], "XRANGE", "TIME")
+#: To answer. Who changes users and locations over it, or signs in, needs more: those scripts say what.
+API = _of(
+    [OPEN, READ_RECORDS, READ_RANKED, READ_HISTORY, READ_NOW, READ_HOURLY, READ_TRENDING],
+    *("XRANGE", "XREVRANGE", "ZRANGE", "HGET", "HMGET", "GET", "GEOSEARCH"),
+)
+AUTH = _of([OPEN, BEGIN_SESSION, RENEW_SESSION, TAKE_ATTEMPT, GIVE_BACK_ATTEMPT], "HGET", "HMGET", "GET")
+
+
+def receiver(settings: Settings) -> tuple[str, ...]:
+    """What a receiver needs, with these settings."""
+    commands = _RECEIVER_WITH_SIGN_IN if settings.auth else _RECEIVER
+    return (*commands, "WAIT") if settings.replicas else commands
+
+
+async def check_commands(connection: Connection, keys: Keys, commands: Sequence[str]) -> None:
+    """Raise DeniedError when the server refuses, or does not have, one of the commands."""
+    await CHECK_COMMANDS.run(connection, keys.examples, commands)
+
+
+def check_commands_at_start(settings: Settings, commands: Sequence[str]) -> None:
+    """`check_commands`, for a service that starts; a server that is not there yet is asked when it is."""
+    with contextlib.closing(connect(settings.server_url, settings)) as client, contextlib.suppress(RedisError):
+        CHECK_COMMANDS.run_sync(client, Keys(settings.prefix).examples, commands)
