@@ -36,6 +36,21 @@ def test_an_array_is_read(content_type: str) -> None:
     assert read(b"[%b,%b]" % (GOOD, _PRETTY), content_type) == Batch([0, 1], [CHECK_IN] * 2, {})
 
 
+@pytest.mark.parametrize("kind", [JSON, LINES])
+def test_a_byte_order_mark_before_it_is_passed_over(kind: str) -> None:
+    body = b"[%b]" % GOOD if kind == JSON else GOOD
+    assert read(b"\xef\xbb\xbf" + body, kind) == Batch([0], [CHECK_IN], {})
+
+
+@pytest.mark.parametrize("kind", [JSON, LINES])
+def test_what_some_fields_lack_and_others_have_twice_is_refused_one_by_one(kind: str) -> None:
+    items = [GOOD, GOOD.replace(b"}", b',"starRating":5}'), GOOD]
+    body = b"[%b]" % b",".join(items) if kind == JSON else b"\n".join(items)
+    batch = read(body, kind)
+    assert [str(error) for error in batch.errors.values()] == ["starRating: is there more than once"]
+    assert (batch.places, batch.check_ins) == ([0, 2], [CHECK_IN] * 2)
+
+
 @pytest.mark.parametrize("place", [0, 1, 2])
 @pytest.mark.parametrize(
     "item",
@@ -44,6 +59,7 @@ def test_an_array_is_read(content_type: str) -> None:
         *(GOOD.replace(b":3", value) for value in (b":6", b":-1", b":null", b':"3"', b":3.0", b":true", b":3e0")),
         *(GOOD.replace(b":1,", value) for value in (b":0,", b":9007199254740992,", b":%d," % 10**30)),
         GOOD.replace(b"}", b',"more":1}'),
+        GOOD.replace(b"}", b',"userId":1}'),
     ],
 )
 def test_an_item_that_is_no_check_in_spoils_no_other(item: bytes, place: int) -> None:
@@ -61,7 +77,7 @@ def test_an_item_that_is_no_check_in_spoils_no_other(item: bytes, place: int) ->
     [
         *(b"", b" ", b"nope", b"[", b"]", b"[1", b"[1,]", b"[1]]", b"[1 2]", b"{", b'{"a":', b"{]", b'"x', b"[,]"),
         *(b"[" + GOOD, b"[" + GOOD + b",]", b"[" + GOOD + b"]x", b"[" + GOOD[:-1] + b"]", GOOD + b"\n" + GOOD),
-        *(b'["\xff"]', b'"\xff"', b"[" * 5000, b'{"a":' * 5000, b"[" * 5000 + b"]" * 5000, b"\xef\xbb\xbf[]"),
+        *(b'["\xff"]', b'"\xff"', b"[" * 5000, b'{"a":' * 5000, b"[" * 5000 + b"]" * 5000, b"\xef\xbb[]"),
     ],
     ids=lambda body: repr(body[:50]),
 )
@@ -152,6 +168,8 @@ def test_a_body_may_be_gzipped_in_several_members(encoding: str) -> None:
     assert expand(gzip.compress(GOOD), encoding) == GOOD
     members = [gzip.compress(part) for part in (b"[", b"", GOOD, b"]")]
     assert expand(b"".join(members), encoding) == b"[" + GOOD + b"]"
+    padding = bytes(512)
+    assert expand(padding.join([*members, b""]), encoding) == b"[" + GOOD + b"]", "zeros after a member are no more"
 
 
 @pytest.mark.parametrize("encoding", ["deflate", "br", "gzip, gzip", "zstd", "gzip;q=1", "*"])
@@ -168,8 +186,8 @@ def test_gzip_that_ends_early_is_malformed_wherever_it_ends() -> None:
                 expand(before + whole[:length], "gzip")
 
 
-@pytest.mark.parametrize("rest", [b"x", b"\x00", b"\x1f\x8b", GOOD])
-def test_what_follows_gzip_must_be_gzip(rest: bytes) -> None:
+@pytest.mark.parametrize("rest", [b"x", b"\x00x", b"\x1f\x8b", GOOD])
+def test_what_follows_gzip_must_be_gzip_or_zeros(rest: bytes) -> None:
     with pytest.raises(MalformedError):
         expand(gzip.compress(GOOD) + rest, "gzip")
 

@@ -19,13 +19,16 @@ def _strict_int(text: str) -> int:
     return int(text) if len(text) < 100 else MAX_ID + 1
 
 
-def _oracle(body: bytes) -> CheckIn | None:
-    """The check-in by another JSON reader and the rules written down again; None when it is none.
+def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    if len(dict(pairs)) < len(pairs):
+        raise ValueError("a name is there twice")
+    return dict(pairs)
 
-    Bodies in which a field is there more than once are left out by the callers.
-    """
+
+def _oracle(body: bytes) -> CheckIn | None:
+    """The check-in by another JSON reader and the rules written down again; None when it is none."""
     try:
-        value = json.loads(body.decode(), parse_int=_strict_int)
+        value = json.loads(body.decode("utf-8-sig"), parse_int=_strict_int, object_pairs_hook=_pairs)
     except (ValueError, RecursionError):
         return None
     if (
@@ -81,6 +84,14 @@ def test_json_is_a_check_in_exactly_when_the_rules_say_so(value: Any, indent: in
     assert _decoded(body) == _oracle(body)
 
 
+@given(st.lists(st.tuples(_names, st.one_of(st.integers(0, 6), _values)), max_size=6), st.booleans(), st.booleans())
+def test_a_check_in_has_each_field_once(fields: list[tuple[str, Any]], complete: bool, marked: bool) -> None:
+    fields = [*((name, 1) for name in _FIELDS if complete), *fields]
+    text = ",".join(f"{json.dumps(name)}:{json.dumps(value)}" for name, value in fields)
+    body = b"\xef\xbb\xbf" * marked + b"{%b}" % text.encode()
+    assert _decoded(body) == _oracle(body)
+
+
 @given(st.binary(max_size=60))
 def test_any_bytes_are_a_check_in_or_refused_with_a_reason(body: bytes) -> None:
     assert _decoded(body) == _oracle(body)
@@ -103,15 +114,28 @@ def test_every_wrong_field_is_named_with_its_own_reason() -> None:
     ]
 
 
-def test_a_field_that_is_there_twice_counts_last_and_must_be_right_each_time() -> None:
-    assert decode(b'{"userId":1,"locationId":2,"starRating":3,"userId":9}').user_id == 9
-    for body in (
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"userId":1,"locationId":2,"starRating":3,"userId":9}',
+        b'{"userId":1,"locationId":2,"starRating":3,"userId":1}',
+        b'{"userId":1,"locationId":2,"starRating":3,"user\\u0049d":9}',
         b'{"userId":"x","locationId":2,"starRating":3,"userId":9}',
         b'{"userId":1,"locationId":2,"starRating":3,"userId":"x"}',
-    ):
-        with pytest.raises(InvalidError) as caught:
+        b'{"userId":1,"locationId":2,"starRating":3,"userId":4,"userId":5}',
+    ],
+)
+def test_a_field_that_is_there_twice_is_refused_by_name_whatever_its_values(body: bytes) -> None:
+    with pytest.raises(InvalidError) as caught:
+        decode(body)
+    assert caught.value.errors == [("userId", "is there more than once")]
+
+
+def test_a_byte_order_mark_before_it_is_passed_over_and_nowhere_else() -> None:
+    assert decode(b"\xef\xbb\xbf" + _GOOD) == decode(_GOOD)
+    for body in (b"\xef\xbb\xbf" * 2 + _GOOD, _GOOD + b"\xef\xbb\xbf", b"\xef\xbb\xbf", b"\xef\xbb" + _GOOD):
+        with pytest.raises(MalformedError):
             decode(body)
-        assert caught.value.errors
 
 
 def test_a_number_that_no_integer_holds_is_an_invalid_value_not_bad_json() -> None:

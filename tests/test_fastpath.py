@@ -214,6 +214,7 @@ _DECISIVE = st.dictionaries(
     st.sampled_from(
         [
             *("keep-alive", "Keep-Alive", "close", "gzip", "identity", "100-continue", "h2c", "chunked"),
+            *("100-Continue, ", "100-continue, x"),
             *("application/json", "application/json; charset=utf-8", "text/plain", ""),
             *("k1", "k2", "a b", "5", "42", "0"),
         ]
@@ -226,6 +227,10 @@ _VALUES = st.sampled_from(
 _BODIES = st.one_of(
     st.just(GOOD),
     st.builds(lambda *values: b'{"userId":%b,"locationId":%b,"starRating":%b}' % values, _VALUES, _VALUES, _VALUES),
+    st.builds(
+        lambda first, again: GOOD[:-1].replace(b":1", b":" + first, 1) + b',"userId":%b}' % again, _VALUES, _VALUES
+    ),
+    st.sampled_from([b"\xef\xbb\xbf" + GOOD, b"\xef\xbb\xbf", b"\xef\xbb" + GOOD, GOOD[:-1] + b',"us\\u0065rId":2}']),
     st.sampled_from([b"", b"{}", b"[]", b"nope", b"\xff", b"{" * 3000, b" " * 17_000, GOOD + b" " * 16_343, GOOD[:-1]]),
 )
 _REQUESTS = st.one_of(
@@ -238,7 +243,7 @@ _REQUESTS = st.one_of(
         _HEADERS,
         _DECISIVE,
         st.sampled_from([None, None, None, 7]),
-        st.sampled_from(["1.1", "1.1", "1.1", "1.0"]),
+        st.sampled_from([*["1.1"] * 6, "1.0", "1.0", "0.9", "1.2", "2.0", "9.9", "1.10", "1"]),
     ),
     st.builds(lambda path: request(GOOD, path=path), st.sampled_from(["/api/checkin?", "/nope", "*", "/api/checkin "])),
     st.builds(lambda path: request(method="GET", path=path), st.sampled_from(["/healthz", "/api/checkin"])),
@@ -339,7 +344,29 @@ CORPUS: dict[str, tuple[bytes, list[int]]] = {
     "a query": (_HEAD.replace(b"/api/checkin", b"/api/checkin?a=b") + _LENGTH + b"\r\n" + GOOD, [202]),
     "another spelling of the path": (_HEAD.replace(b"/checkin", b"/%63heckin") + _LENGTH + b"\r\n" + GOOD, [202]),
     "HTTP/1.0": (_HEAD.replace(b"1.1", b"1.0") + _LENGTH + b"\r\n" + GOOD, [202]),
-    "HTTP/1.2": (_HEAD.replace(b"1.1", b"1.2") + _LENGTH + b"\r\n" + GOOD, [400]),
+    **{
+        f"HTTP/{version}": (_HEAD.replace(b"1.1", version.encode()) + _LENGTH + b"\r\n" + GOOD, [505])
+        for version in ("0.9", "1.2", "2.0", "3.0", "9.9")
+    },
+    "HTTP/2.0 after HTTP/1.1": (
+        _HEAD + _LENGTH + b"\r\n" + GOOD + _HEAD.replace(b"1.1", b"2.0") + _LENGTH + b"\r\n" + GOOD,
+        [202, 505],
+    ),
+    "HTTP/2 by prior knowledge": (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", [505]),
+    "no version": (b"GET /healthz\r\n\r\n", [505]),
+    **{
+        f"version {version}": (_HEAD.replace(b"HTTP/1.1", version.encode()) + _LENGTH + b"\r\n" + GOOD, [400])
+        for version in ("HTTP/1.10", "HTTP/11", "HTP/1.1", "http/1.1", "HTTP/x.y")
+    },
+    "it expects what is not done": (_HEAD + b"Expect: a-beer\r\n" + _LENGTH + b"\r\n" + GOOD, [417]),
+    "it expects more than 100": (_HEAD + b"Expect: 100-continue, x\r\n" + _LENGTH + b"\r\n" + GOOD, [417]),
+    "it expects nothing": (_HEAD + b"Expect: \r\n" + _LENGTH + b"\r\n" + GOOD, [202]),
+    "it expects 100 in HTTP/1.0": (
+        _HEAD.replace(b"1.1", b"1.0") + b"Expect: 100-continue\r\n" + _LENGTH + b"\r\n" + GOOD,
+        [202],
+    ),
+    "a byte order mark": (_HEAD + b"Content-Length: %d\r\n\r\n\xef\xbb\xbf" % (len(GOOD) + 3) + GOOD, [202]),
+    "a field twice": (_HEAD + b"Content-Length: %d\r\n\r\n" % (len(GOOD) + 11) + GOOD[:-1] + b',"userId":1}', [422]),
     "it waits for 100": (_HEAD + b"Expect: 100-continue\r\n" + _LENGTH + b"\r\n" + GOOD, [100, 202]),
     "bare line feeds": ((_HEAD + _LENGTH + b"\r\n").replace(b"\r\n", b"\n") + GOOD, [400]),
     "one bare line feed": (_HEAD + b"X-A: b\n" + _LENGTH + b"\r\n" + GOOD, [400]),

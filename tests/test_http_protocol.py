@@ -1,4 +1,4 @@
-"""What uvicorn's protocol does not do by itself: connections that nobody uses, and clients that leave."""
+"""What uvicorn's protocol does not do by itself: heads that ask too much, idle connections, and clients that leave."""
 
 import contextlib
 import time
@@ -7,10 +7,10 @@ from collections.abc import Iterator
 import pytest
 
 from footfall.store.scripts import RECEIVE
-from processes import AsgiReceiver, Receiver
+from processes import Api, AsgiReceiver, Auth, Processor, Receiver, Service
 from proxy import Proxy
 from raw_http import RawConnection, request
-from receiver_scene import GOOD, STREAM, accepted_id, open_books, post
+from receiver_scene import GOOD, STREAM, accepted_id, assert_problem, open_books, post
 from servers import Server, wait_until
 
 #: seconds after which uvicorn ends a connection that nobody uses
@@ -30,6 +30,39 @@ def receiver(request: pytest.FixtureRequest, server: Server) -> Iterator[Receive
     open_books(server)
     with request.param(server.url) as receiver:
         yield receiver
+
+
+@pytest.fixture(params=[Receiver, AsgiReceiver, Api, Auth, Processor], ids=lambda kind: kind.__name__)
+def service(request: pytest.FixtureRequest, server: Server) -> Iterator[Service]:
+    open_books(server)
+    with request.param(server.url) as service:
+        yield service
+
+
+def test_every_service_says_which_version_it_speaks_and_what_it_does_not_expect(service: Service) -> None:
+    known_as = {"X-Request-Id": "r-1"}
+    plain = request(method="GET", path="/schema/openapi.json")
+    refused = {
+        505: [request(method="GET", path="/schema/openapi.json", headers=known_as, version=v) for v in ("0.9", "2.0")],
+        417: [
+            request(method="GET", path="/schema/openapi.json", headers={"Expect": expected, **known_as})
+            for expected in ("a-beer", "100-continue, a-beer", "100-continue;q=1")
+        ],
+    }
+    for status, requests in refused.items():
+        for data in requests:
+            with RawConnection(service.port) as connection:
+                connection.send(plain + data)
+                assert connection.read().status == 200
+                assert assert_problem(connection.read(), status)["requestId"] == "r-1"
+                assert connection.is_ended()
+    for version in ("1.2", "3.0", "9.9"):  # the parser stops there
+        with RawConnection(service.port) as connection:
+            connection.send(request(method="GET", path="/schema/openapi.json", version=version))
+            assert f"HTTP/{version}" in assert_problem(connection.read(), 505)["detail"]
+    with RawConnection(service.port) as connection:
+        connection.send(request(method="GET", path="/schema/openapi.json", headers={"Expect": "100-CONTINUE, "}))
+        assert connection.read().status == 200
 
 
 def test_a_connection_that_nobody_uses_is_ended_whatever_came_after_the_last_answer(receiver: Receiver) -> None:

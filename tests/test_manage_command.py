@@ -93,6 +93,8 @@ def test_a_document_has_the_password_too(server: Server, client: Any) -> None:
         (["users", "add", "500", "--json", "-"], '{"id":501}', 2, "the document is about 501, not 500"),
         (["users", "add", "--json", "-"], '{"id":"x"}', 2, "an id is needed"),
         (["users", "add", "500", "--json", "-"], "{", 2, "- is not a JSON object"),
+        (["users", "add", "500", "--json", "-"], '{"a":1,"a":2}', 2, "-: a is there more than once"),
+        (["users", "set", "1", "--json", "-"], '\ufeff{"x":1}', 2, "x: is not a field that can be set"),
         (["users", "add", "500", "--json", "-"], "[]", 2, "- is not a JSON object"),
         (["users", "add", "500", "--json", "nowhere.json"], "", 2, "cannot read nowhere.json: No such file"),
         (["users", "add", "500", "--json", "-", "--password-stdin"], "{}", 2, "cannot be both"),

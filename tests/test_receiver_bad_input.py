@@ -73,7 +73,7 @@ def assert_ended(connection: RawConnection) -> None:
         with_value("userId", "0x1"),
         with_value("userId", "NaN"),
         with_value("userId", ""),
-        b"\xef\xbb\xbf" + GOOD,
+        GOOD + b"\xef\xbb\xbf",
         b"\xff\xfe",
         GOOD[:-1] + b',"\xff":1}',
         b'{"userId":"\xc3(","locationId":2,"starRating":3}',
@@ -194,8 +194,6 @@ def test_a_body_that_breaks_off_with_its_connection_is_forgotten(receiver: Recei
     [
         b"hello\r\n\r\n",
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n",
-        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
-        request(GOOD, version="9.9"),
         request(GOOD, method="BREW"),
         request(GOOD, path="/api/check in"),
         request(GOOD, headers={"Content-Length": "-5"}),

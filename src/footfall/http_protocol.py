@@ -12,6 +12,8 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from footfall.config import Settings
 from footfall.problems import MEDIA_TYPE, Answer, Problem, request_id, title
 
+#: the versions that are spoken
+_VERSIONS = frozenset({"1.0", "1.1"})
 #: bytes that a request's first line and headers may take, roughly (they are counted by network reads)
 _MAX_HEAD = 64 * 1024
 
@@ -32,20 +34,26 @@ def written(headers: Sequence[tuple[bytes, bytes]], answer: Answer, *, is_last: 
     return STATUS_LINE[answer.status] + b"".join(b"%b: %b\r\n" % line for line in lines) + b"\r\n" + answer.body
 
 
+class _NotTakenError(Exception):
+    """What a head asks for is not done: status and detail of the refusal. Raised to the parser, which stops then."""
+
+
 class HttpProtocol(HttpToolsProtocol):
     """uvicorn's, mended where it would mislead a client.
 
-    What is not HTTP gets a problem document, after the answers to the requests before it. A client that
-    ends its side of the connection still gets its answers. Headers cannot grow without end. A request that offers an
-    upgrade is answered as if it did not: uvicorn loses its body, and Java's client offers h2c with every request that
-    it sends in the clear. Who does not send a whole request within `request_timeout` seconds is cut off, and so are
-    connections beyond `max_connections`.
+    What is not HTTP, or a version of it that is not spoken, gets a problem document, after the answers to the requests
+    before it; so does who expects more than `100-continue`. A client that ends its side of the connection still gets
+    its answers. Headers cannot grow without end. A request that offers an upgrade is answered as if it did not: uvicorn
+    loses its body, and Java's client offers h2c with every request that it sends in the clear. Who does not send a
+    whole request within `request_timeout` seconds is cut off, and so are connections beyond `max_connections`.
     """
 
     #: bytes read since a message began whose headers are not complete yet
     _head_size: int | None = None
     #: whether a part of a message was read, and its end was not
     _in_message = False
+    #: whether the head that is read expects what is not done here
+    _expects_more = False
     #: when the next request has to be here
     _deadline: asyncio.TimerHandle | None = None
     #: status and detail of what cannot be read on, to be answered after the requests before it
@@ -82,8 +90,8 @@ class HttpProtocol(HttpToolsProtocol):
             self.parser.feed_data(data)
         except HttpParserUpgrade as upgrade:
             self._take_without_upgrade(data[upgrade.args[0] :])
-        except HttpParserError:
-            self._refuse(400, "the request is not valid HTTP")
+        except HttpParserError as error:
+            self._refuse(*self._reason(error))
         else:
             if self._head_size is not None and self._head_size > _MAX_HEAD:
                 self._refuse(431, f"the headers take more than {_MAX_HEAD} bytes")
@@ -105,11 +113,27 @@ class HttpProtocol(HttpToolsProtocol):
         super().on_message_begin()
         self.scope["state"]["abort"] = self.transport.abort
         self._head_size = 0
+        self._expects_more = False
         self._in_message = True
         self._set_deadline()
 
+    def on_header(self, name: bytes, value: bytes) -> None:
+        name = name.lower()
+        if name == b"expect":
+            members = {member.strip() for member in value.lower().split(b",")} - {b""}
+            self.expect_100_continue |= b"100-continue" in members
+            self._expects_more |= not members <= {b"100-continue"}
+        self.headers.append((name, value))
+
     def on_headers_complete(self) -> None:
         self._head_size = None
+        version = self.parser.get_http_version()
+        if version not in _VERSIONS:
+            raise _NotTakenError(*_other_version(version))
+        if self._expects_more:
+            raise _NotTakenError(417, "nothing can be expected but 100-continue")
+        if version == "1.0":  # it has no interim answers (RFC 9110, section 10.1.1)
+            self.expect_100_continue = False
         if not self.parser.should_upgrade():
             super().on_headers_complete()
 
@@ -171,6 +195,16 @@ class HttpProtocol(HttpToolsProtocol):
         self.parser = HttpRequestParser(self)
         self.data_received(head + b"\r\n" + rest)
 
+    def _reason(self, error: HttpParserError) -> tuple[int, str]:
+        """Status and detail of what the parser stopped at."""
+        if isinstance(error.__context__, _NotTakenError):
+            status, detail = error.__context__.args
+            return status, detail
+        version = self.parser.get_http_version()  # 0.0 when it has read none
+        if self._in_message and version not in (*_VERSIONS, "0.0"):
+            return _other_version(version)
+        return 400, "the request is not valid HTTP"
+
     def _refuse(self, status: int, detail: str) -> None:
         """Answer what cannot be read on, when the requests before it are answered, and end the connection."""
         newest = self._in_progress()
@@ -192,3 +226,7 @@ class HttpProtocol(HttpToolsProtocol):
             answer = Answer(status, headers, msgspec.json.encode(problem))
             self.transport.write(written(self.server_state.default_headers, answer, is_last=True))
             self.transport.close()
+
+
+def _other_version(version: str) -> tuple[int, str]:
+    return 505, f"HTTP/{version} is not spoken here, but HTTP/1.1"

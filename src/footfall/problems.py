@@ -10,8 +10,8 @@ import msgspec
 from footfall.errors import FootfallError, InvalidError
 
 MEDIA_TYPE = "application/problem+json"
-#: names of RFC 9110 that Python has from 3.13 on
-_NEW_NAMES = {413: "Content too large", 422: "Unprocessable content"}
+#: names of RFC 9110: two that Python has from 3.13 on, and one that does not begin with a word
+_NAMES = {413: "Content too large", 422: "Unprocessable content", 505: "HTTP version not supported"}
 
 
 _is_request_id = re.compile(r"[!-~]{1,128}").fullmatch
@@ -47,7 +47,7 @@ class Answer(NamedTuple):
 
 def title(status: int) -> str:
     """The name of a status: with type `about:blank`, a title says no more (RFC 9457, section 4.2.1)."""
-    return _NEW_NAMES.get(status) or HTTPStatus(status).phrase.capitalize()
+    return _NAMES.get(status) or HTTPStatus(status).phrase.capitalize()
 
 
 def request_id(sent: str | None) -> str:

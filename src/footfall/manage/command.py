@@ -12,6 +12,7 @@ from redis import Redis
 
 from footfall.config import Settings
 from footfall.errors import InvalidError, MalformedError, RefusedError, UsageError
+from footfall.json_text import MORE_THAN_ONCE, repeated, unmarked
 from footfall.keys import Keys
 from footfall.manage.documents import LocationChange, UserChange, decode
 from footfall.manage.locations import Locations
@@ -36,13 +37,15 @@ def fields(options: Fields, source: Path | None) -> dict[str, Any]:
     given: dict[str, Any] = {}
     if source is not None:
         try:
-            text = sys.stdin.buffer.read(_MOST) if str(source) == "-" else source.read_bytes()
+            text = unmarked(sys.stdin.buffer.read(_MOST) if str(source) == "-" else source.read_bytes())
         except OSError as error:
             raise UsageError(f"cannot read {source}: {error.strerror}") from None
         try:
             given = msgspec.json.decode(text, type=dict[str, Any])
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise UsageError(f"{source} is not a JSON object: {error}") from None
+        if twice := repeated(text):
+            raise UsageError(f"{source}: {twice[0]:.100} {MORE_THAN_ONCE}")
     return given | {name: value for name, value in options.items() if value is not None}
 
 

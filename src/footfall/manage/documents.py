@@ -6,6 +6,7 @@ import msgspec
 from msgspec import UNSET, Raw, UnsetType
 
 from footfall.errors import InvalidError, MalformedError
+from footfall.json_text import MORE_THAN_ONCE, repeated, unmarked, why_malformed
 from footfall.model import Category, Email, LocationDetails, Name, Password, Place, Record
 
 RecordT = TypeVar("RecordT", bound=Record)
@@ -33,42 +34,39 @@ class LocationChange(Record, frozen=True):
 
 
 def decode(body: bytes, kind: type[RecordT]) -> RecordT:
-    """The record in a JSON body.
+    """The record in a JSON body, maybe after a byte order mark.
 
     Raises MalformedError when the body is not JSON, and InvalidError, with the fields that are wrong, when it is no
     such record.
     """
+    body = unmarked(body)
     try:
-        return msgspec.json.decode(body, type=kind)
+        record = msgspec.json.decode(body, type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise _why_not(body, kind) from None
+    if repeated(body):
+        raise _why_not(body, kind)
+    return record
 
 
 def _why_not(body: bytes, kind: type[Record]) -> MalformedError | InvalidError:
-    # the decoder stops at the first value that is wrong, so what follows may not even be JSON
+    malformed = why_malformed(body)
+    if malformed is not None:
+        return malformed
     try:
-        body.decode()
-        msgspec.json.decode(body, type=Raw)
         values = msgspec.json.decode(body, type=dict[str, Raw])
     except msgspec.ValidationError:
         return InvalidError([("", "must be an object")])
-    except msgspec.DecodeError as error:
-        return MalformedError(f"the body is not JSON: {error}")
-    except UnicodeDecodeError:
-        return MalformedError("the body is not JSON: it is not UTF-8")
-    except RecursionError:
-        return MalformedError("the body is not JSON that can be read: it is nested too deeply")
     fields = {field.encode_name: field for field in msgspec.structs.fields(kind)}
     hints = get_type_hints(kind, include_extras=True)
-    errors = []
+    errors = [(name[:100], MORE_THAN_ONCE) for name in repeated(body)]
     for name, field in fields.items():
         if name in values:
             errors += _wrong(name, values[name], hints[field.name])
         elif field.required:
             errors.append((name, "is missing"))
     errors += [(name[:100], "is not a field that can be set") for name in values if name not in fields]
-    # of a field that is there twice the last value is looked at here, and the first was wrong
-    return InvalidError(errors[:_MAX_ERRORS] or [("", "a field is there more than once")])
+    return InvalidError(errors[:_MAX_ERRORS])
 
 
 def _wrong(name: str, value: Raw, kind: Any) -> list[tuple[str, str]]:

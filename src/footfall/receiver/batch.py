@@ -7,8 +7,9 @@ import msgspec
 from msgspec import Raw
 
 from footfall.errors import FootfallError, InvalidError, MalformedError, TooLargeError, UnsupportedTypeError
+from footfall.json_text import unmarked, why_malformed
 from footfall.model import CheckIn
-from footfall.receiver.check_in import decode
+from footfall.receiver.check_in import COLONS, decode
 
 #: check-ins in one request
 MAX_ITEMS = 10_000
@@ -22,7 +23,6 @@ _MAX_MEMBERS = 100
 _array = msgspec.json.Decoder(list[CheckIn])
 _line = msgspec.json.Decoder(CheckIn)
 _items = msgspec.json.Decoder(list[Raw])
-_syntax = msgspec.json.Decoder(Raw)
 
 
 @dataclass(frozen=True)
@@ -56,16 +56,17 @@ def expand(body: bytes, encoding: str | None) -> bytes:
             raise TooLargeError(f"a batch takes at most {MAX_BODY} bytes, expanded")
         if not inflater.eof:
             raise MalformedError("the body is not gzip: it ends too early")
-        body = inflater.unused_data
+        body = inflater.unused_data.lstrip(b"\0")  # what some pad files with, up to a whole block, as gzip itself does
     return expanded
 
 
 def read(body: bytes, content_type: str | None) -> Batch:
-    """The batch in a body: a JSON array, or NDJSON, whose blank lines are passed over.
+    """The batch in a body: a JSON array, or NDJSON, whose blank lines are passed over; maybe after a byte order mark.
 
     Raises UnsupportedTypeError; MalformedError when the body cannot be parsed, InvalidError when it is not a list,
     TooLargeError when it is too long a one.
     """
+    body = unmarked(body)
     kind = (content_type or "").partition(";")[0].strip().lower()
     if kind == "application/json":
         return _read_array(body)
@@ -76,21 +77,19 @@ def read(body: bytes, content_type: str | None) -> Batch:
 
 def _read_array(body: bytes) -> Batch:
     try:
-        return _all_good(_array.decode(body))
+        check_ins = _array.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         pass  # some item is wrong, or all of it
+    else:
+        if body.count(b":") == COLONS * len(check_ins):
+            return _all_good(check_ins)
+    malformed = why_malformed(body)
+    if malformed is not None:
+        raise malformed
     try:
-        body.decode()
-        _syntax.decode(body)  # the decoder of items stops at what is no array, and what follows may not even be JSON
         items = _items.decode(body)
     except msgspec.ValidationError:
         raise InvalidError([("", "must be an array of check-ins")]) from None
-    except msgspec.DecodeError as error:
-        raise MalformedError(f"the body is not JSON: {error}") from None
-    except UnicodeDecodeError:
-        raise MalformedError("the body is not JSON: it is not UTF-8") from None
-    except RecursionError:
-        raise MalformedError("the body is not JSON that can be read: it is nested too deeply") from None
     return _one_by_one([bytes(item) for item in items])
 
 
@@ -98,9 +97,12 @@ def _read_lines(body: bytes) -> Batch:
     # msgspec's own decode_lines takes several values in a line, and a value over several
     lines = [line for line in body.split(b"\n") if line.strip(b" \t\r")]
     try:
-        return _all_good([_line.decode(line) for line in lines])
+        check_ins = [_line.decode(line) for line in lines]
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         pass
+    else:
+        if body.count(b":") == COLONS * len(check_ins):
+            return _all_good(check_ins)
     batch = _one_by_one(lines)
     if batch.errors and all(isinstance(error, MalformedError) for error in batch.errors.values()) and not batch.places:
         raise MalformedError("no line of the body is JSON")

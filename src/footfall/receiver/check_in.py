@@ -7,6 +7,7 @@ import msgspec
 from msgspec import Raw
 
 from footfall.errors import InvalidError, MalformedError, UnsupportedTypeError
+from footfall.json_text import MORE_THAN_ONCE, repeated, unmarked, why_malformed
 from footfall.model import CheckIn
 
 #: bytes; a check-in takes about 60
@@ -14,12 +15,15 @@ MAX_BODY = 16 * 1024
 #: fields that a refusal names, at most: it must not be much longer than the request
 _MAX_ERRORS = 10
 
+#: Colons in the JSON of a check-in. The decoder takes the last of two fields with one name; but no name and no value of
+#: a check-in has a colon in it, so more colons are more fields. Counting costs 50 ns, in a batch 12 ns per check-in.
+COLONS = len(msgspec.structs.fields(CheckIn))
+
 #: header of an answer that an earlier request with the same Idempotency-Key was given
 REPLAYED = {"idempotent-replayed": "true"}
 
 _is_key = re.compile(r"[!-~]{1,64}").fullmatch
 _decoder = msgspec.json.Decoder(CheckIn)
-_syntax = msgspec.json.Decoder(Raw)
 _object = msgspec.json.Decoder(dict[str, Raw])
 _FIELDS = {
     field.encode_name: msgspec.json.Decoder(get_type_hints(CheckIn, include_extras=True)[field.name])
@@ -50,41 +54,40 @@ def idempotency_key(values: list[str]) -> str | None:
 
 
 def decode(body: bytes) -> CheckIn:
-    """The check-in in a JSON body.
+    """The check-in in a JSON body, maybe after a byte order mark.
 
     Raises MalformedError when the body is not JSON, and InvalidError, with the fields that are wrong, when it is
     not a check-in.
     """
+    body = unmarked(body)
     try:
-        return _decoder.decode(body)
+        check_in = _decoder.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise _why_not(body) from None
+    if body.count(b":") != COLONS:
+        raise _why_not(body)
+    return check_in
 
 
 def _why_not(body: bytes) -> MalformedError | InvalidError:
-    # the decoder above stops at the first value that is wrong, so what follows may not even be JSON
-    try:
-        body.decode()
-        _syntax.decode(body)
-    except msgspec.DecodeError as error:
-        return MalformedError(f"the body is not JSON: {error}")
-    except UnicodeDecodeError:
-        return MalformedError("the body is not JSON: it is not UTF-8")
-    except RecursionError:
-        return MalformedError("the body is not JSON that can be read: it is nested too deeply")
+    malformed = why_malformed(body)
+    if malformed is not None:
+        return malformed
     try:
         values = _object.decode(body)
     except msgspec.ValidationError:
         return InvalidError([("", "must be an object")])
-    errors = [(name, message) for name in _FIELDS if (message := _wrong(values, name))]
+    twice = repeated(body) if body.count(b":") > len(values) else []
+    errors = [(name, message) for name in _FIELDS if (message := _wrong(values, name, twice))]
     errors += [(name[:100], "is not a field of a check-in") for name in values if name not in _FIELDS]
-    # of a field that is there twice the last value is looked at here, and the first was wrong
-    return InvalidError(errors[:_MAX_ERRORS] or [("", "a field is there more than once")])
+    return InvalidError(errors[:_MAX_ERRORS])
 
 
-def _wrong(values: dict[str, Raw], name: str) -> str | None:
+def _wrong(values: dict[str, Raw], name: str, twice: list[str]) -> str | None:
     if name not in values:
         return "is missing"
+    if name in twice:
+        return MORE_THAN_ONCE
     try:
         _FIELDS[name].decode(values[name])
     except msgspec.ValidationError as error:

@@ -17,7 +17,7 @@ from footfall.http_protocol import HttpProtocol, written
 from footfall.logs import log
 from footfall.model import CheckIn
 from footfall.problems import Answer, answer, request_id
-from footfall.receiver.check_in import REPLAYED
+from footfall.receiver.check_in import COLONS, REPLAYED
 from footfall.receiver.group import Outcome
 from footfall.receiver.plain import Head, PlainParser
 
@@ -122,6 +122,8 @@ class FastPath(HttpProtocol):
         try:
             check_in = _decode(body)
         except (ValueError, RecursionError):  # the other path says what is wrong with it
+            return False
+        if body.count(b":") != COLONS:
             return False
         if self._deadline is not None:
             self._unset_deadline()
