@@ -1,6 +1,7 @@
 """Real `footfall` processes for the tests: started, watched, killed and restarted at will."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -25,6 +26,11 @@ def environment(settings: Mapping[str, object]) -> dict[str, str]:
     """This process's environment with just these settings."""
     inherited = {name: value for name, value in os.environ.items() if not name.upper().startswith(ENV_PREFIX)}
     return inherited | {env_name(name): str(value) for name, value in settings.items() if value is not None}
+
+
+def assert_well_written(log: str) -> None:
+    """No sentence of a log has a full stop too many, as when the reason in it ends in one."""
+    assert not re.search(r"(?<!\.)\.([;,]|\.(?!\.))(\s|$)", log), log
 
 
 class Footfall:
@@ -118,7 +124,9 @@ class Footfall:
                 self.wait()
             except subprocess.TimeoutExpired:
                 self.kill()
+        written = self.log
         self._output.close()
+        assert_well_written(written)
 
 
 class Service(Footfall):

@@ -77,7 +77,9 @@ Run = Callable[..., Ended]
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Iterator[Run]:
     """Runs a command in this process, in an empty directory, without a terminal."""
-    monkeypatch.setattr(sys, "excepthook", sys.excepthook)
+    for name in ("excepthook", "stdout", "stderr"):
+        monkeypatch.setattr(sys, name, getattr(sys, name))
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGHUP, signal.SIGTERM)}
     monkeypatch.setattr(logging.getLogger(), "handlers", [])
     monkeypatch.setenv("COLUMNS", "200")
     monkeypatch.chdir(tmp_path)
@@ -93,6 +95,8 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp
     level = logs.log.level
     yield run_one
     logs.log.setLevel(level)
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture

@@ -29,7 +29,7 @@ def test_a_command_whose_parent_is_already_gone_does_not_start() -> None:
 
 
 @pytest.mark.skipif(not Path("/proc/self").exists(), reason="asks /proc for the guard's child")
-@pytest.mark.parametrize(("death", "expected"), [(signal.SIGTERM, 143), (signal.SIGKILL, 137)])
+@pytest.mark.parametrize(("death", "expected"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGKILL, 137)])
 def test_the_guard_ends_as_its_command_ends(death: signal.Signals, expected: int) -> None:
     script = f"from footfall.store import launch; import os; launch.guard(os.getppid(), {int(death)}, ['sleep', '20'])"
     with subprocess.Popen(launch.command([sys.executable, "-c", script])) as process:

@@ -28,8 +28,14 @@ class ExitCode(IntEnum):
     DENIED = 8
 
 
+def clause(said: object) -> str:
+    """What somebody says, to go on with in a sentence: without a full stop of its own. Ours have none."""
+    text = str(said)
+    return text[:-1] if text.endswith(".") and not text.endswith("..") else text
+
+
 class FootfallError(Exception):
-    """Base of all errors that Footfall raises on purpose."""
+    """Base of all errors that Footfall raises on purpose. The message is a `clause`: who shows it ends the sentence."""
 
     status: ClassVar[int] = 500
     exit_code: ClassVar[ExitCode] = ExitCode.FAILURE
@@ -40,6 +46,9 @@ class FootfallError(Exception):
     #: what metrics call it: `backlog-full` for a BacklogFullError
     reason: ClassVar[str] = "failed"
 
+    def __init__(self, message: str = "") -> None:
+        super().__init__(clause(message))
+
     def __init_subclass__(cls) -> None:
         cls.reason = re.sub(r"(?<!^)(?=[A-Z])", "-", cls.__name__.removesuffix("Error")).lower()
 
@@ -48,6 +57,10 @@ class UsageError(FootfallError):
     """An unknown setting, or a value that a setting does not take."""
 
     exit_code = ExitCode.USAGE
+
+
+class OutputError(FootfallError):
+    """Standard output cannot be written: the disk is full, or nobody reads it any more."""
 
 
 class PortTakenError(FootfallError):

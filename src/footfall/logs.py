@@ -1,7 +1,6 @@
 """Logs: `level: message` lines for a person, or one JSON object per line for a machine."""
 
 import logging
-import os
 import sys
 from datetime import UTC, datetime
 from typing import Literal, TextIO
@@ -34,17 +33,9 @@ class _JsonFormatter(logging.Formatter):
         return msgspec.json.encode(line).decode()
 
 
-class _Handler(logging.StreamHandler[TextIO]):
-    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - its name in the base class
-        if isinstance(sys.exception(), BrokenPipeError):
-            go_on_unread(self.stream)
-        else:
-            super().handleError(record)
-
-
 def configure(level: LogLevel, log_format: LogFormat, stream: TextIO | None = None) -> None:
     """Send the log of this process to `stream` (default: standard output, as services do)."""
-    handler = _Handler(stream or sys.stdout)
+    handler = logging.StreamHandler(stream or sys.stdout)
     handler.setFormatter(_JsonFormatter() if log_format == "json" else _TextFormatter())
     root = logging.getLogger()
     root.handlers[:] = [handler]
@@ -55,13 +46,6 @@ def configure(level: LogLevel, log_format: LogFormat, stream: TextIO | None = No
 def show_check_ins() -> None:
     """Log every check-in, whatever the level."""
     checkin_log.setLevel(logging.DEBUG)
-
-
-def go_on_unread(stream: TextIO) -> None:
-    """Send what follows nowhere: whoever read `stream` is gone, as `| tee` is when Ctrl-C ends it, too."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, stream.fileno())
-    os.close(nowhere)
 
 
 def complain(message: str) -> None:

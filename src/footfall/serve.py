@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import uvicorn
 from uvicorn.supervisors import ChangeReload, Multiprocess
 
-from footfall import config, logs
+from footfall import config, logs, signals, streams
 from footfall.config import Settings, env_name
 from footfall.errors import PortTakenError
 from footfall.http_protocol import HttpProtocol
@@ -48,7 +48,7 @@ class Service:
 
 
 def run(service: Service, settings: Settings) -> None:
-    """Serve until SIGINT or SIGTERM, finish the requests in progress, return.
+    """Serve until SIGINT or SIGTERM (or SIGHUP), finish the requests in progress, return.
 
     Raises PortTakenError when another process listens there.
     """
@@ -64,23 +64,29 @@ def run(service: Service, settings: Settings) -> None:
         reload=service.reload,
         reload_dirs=[str(Path(__file__).parent)] if service.reload else None,
     )
-    # uvicorn raises the signal again when it has finished; by then it has done its work
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _ignore)
     os.environ.pop(METRICS_DIRECTORY, None)
     if service.reload:
         ChangeReload(server, target=uvicorn.Server(server).run, sockets=[listener]).run()
     elif service.workers > 1:
         with tempfile.TemporaryDirectory(prefix="footfall-metrics-") as directory:
             os.environ[METRICS_DIRECTORY] = directory
-            Multiprocess(server, sockets=[listener]).run()
+            hang_up = signal.getsignal(signal.SIGHUP)
+            workers = Multiprocess(server, sockets=[listener])
+            signal.signal(signal.SIGHUP, hang_up)  # uvicorn would make the workers anew
+            workers.run()
     else:
-        uvicorn.Server(server).run(sockets=[listener])
+        alone = _Server(server)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, alone.handle_exit)
+        alone.run(sockets=[listener])
     log.info("The %s has stopped.", service.name)
 
 
-class _Guest(uvicorn.Server):
-    """A server that leaves the signals to its host."""
+class _Server(uvicorn.Server):
+    """A server that leaves the signals to its host.
+
+    uvicorn would lose one that comes before it listens for them, and raise it again when it has finished.
+    """
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -90,7 +96,7 @@ class _Guest(uvicorn.Server):
 @contextlib.asynccontextmanager
 async def serving(app: "ASGIApplication", listener: socket.socket) -> AsyncIterator[None]:
     """Serve an app beside other work of the event loop. It ends soon: what is in progress then may be cut off."""
-    server = _Guest(_config(app, HttpProtocol))
+    server = _Server(_config(app, HttpProtocol))
     task = asyncio.create_task(server.serve(sockets=[listener]))
     try:
         yield
@@ -124,6 +130,8 @@ def worker_settings() -> Settings:
     parent = multiprocessing.parent_process()
     if parent is not None and parent.pid is not None:
         launch.end_with_parent(parent.pid)
+        signals.take_hang_up()
+        streams.watch(stdout_is_log=True)
         logs.configure(settings.log_level, settings.log_format)
     return settings
 
@@ -133,10 +141,6 @@ def _allow_many_connections() -> None:
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     with contextlib.suppress(OSError, ValueError):  # macOS names a limit that it does not accept
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-
-
-def _ignore(_signal: int, _frame: object) -> None:
-    pass
 
 
 def listen(setting: str, settings: Settings) -> socket.socket:

@@ -12,7 +12,7 @@ import msgspec
 from footfall.auth import admin_token
 from footfall.config import Settings
 from footfall.errors import ExitCode, FootfallError, RefusedError
-from footfall.logs import go_on_unread, log
+from footfall.logs import log
 from footfall.serve import listen, url
 from footfall.store import embedded, launch
 from footfall.store.address import parse
@@ -103,11 +103,11 @@ class Part:
         assert self.process.stdout is not None
         async for raw in self.process.stdout:
             self._last_line = raw.decode(errors="replace").rstrip("\n")
-            _show(f"{self._label}{self._last_line}")
+            print(f"{self._label}{self._last_line}", flush=True)
 
 
 def run(settings: Settings) -> None:
-    """Start all parts, wait for SIGINT or SIGTERM, stop them; the server last.
+    """Start all parts, wait for SIGINT or SIGTERM (or SIGHUP), stop them; the server last.
 
     Raises PortTakenError before anything is started, and PartDiedError, once everything has stopped, when a part
     ended by itself.
@@ -238,7 +238,7 @@ async def _greet(settings: Settings) -> None:
   curl {auth}/login -c cookies -H 'Content-Type: application/json' \\
        -d '{{"email": "sophia.marshall@example.com", "password": "{PASSWORD}"}}'"""
         cookies = " -b cookies"
-    _show(
+    print(
         f"""
 Footfall is up.
   receiver    {receiver}/api/checkin   (docs: {receiver}/docs)
@@ -252,7 +252,8 @@ Try it, then ask for the user:{sign_in}
   curl {api}/api/user/180
 
 Ctrl-C stops everything; the data stay.
-"""
+""",
+        flush=True,
     )
 
 
@@ -264,13 +265,6 @@ async def _listens(host: str, port: int | None) -> bool:
     writer.close()
     await writer.wait_closed()
     return True
-
-
-def _show(text: str) -> None:
-    try:
-        print(text, flush=True)
-    except BrokenPipeError:
-        go_on_unread(sys.stdout)
 
 
 def _message(line: str) -> str:

@@ -13,6 +13,8 @@ from rich.live import Live
 from rich.text import Text
 
 from footfall.config import Settings
+from footfall.errors import clause
+from footfall.signals import Terminated
 from footfall.status import LeaseStatus, Status, collect
 from footfall.store.address import parse
 
@@ -38,11 +40,11 @@ def show(client: Redis, settings: Settings, console: Console) -> None:
 
 
 def watch(client: Redis, settings: Settings, console: Console) -> None:
-    """Show the status again and again until Ctrl-C: in place on a terminal, else one after the other.
+    """Show the status again and again until Ctrl-C or SIGTERM: in place on a terminal, else one after the other.
 
     An outage is shown and waited for. Raises RedisError when the server cannot be reached in the first place.
     """
-    with contextlib.suppress(KeyboardInterrupt):
+    with contextlib.suppress(KeyboardInterrupt, Terminated):
         if settings.status_json:
             for look in _looks(client, settings):
                 print(_as_json(look), flush=True)
@@ -110,7 +112,8 @@ def _looks(client: Redis, settings: Settings) -> Iterator[_Look]:
         except RedisError as error:
             if before is None:
                 raise
-            yield f"the server at {parse(settings.server_url)} cannot be used: {error}; trying until it is there"
+            server = parse(settings.server_url)
+            yield f"the server at {server} cannot be used: {clause(error)}; trying until it is there"
         else:
             yield status, Rates() if before is None else _rates(before[1], status, begun - before[0])
             before = begun, status

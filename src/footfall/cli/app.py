@@ -5,8 +5,9 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from footfall import __version__, logs
-from footfall.errors import ExitCode, FootfallError
+from footfall import __version__, logs, signals, streams
+from footfall.errors import ExitCode, FootfallError, OutputError
+from footfall.signals import Terminated
 
 _EPILOG = "Exit codes: " + ", ".join(f"{code.value} {code.name.lower().replace('_', ' ')}" for code in ExitCode)
 
@@ -33,9 +34,26 @@ def _footfall(version: Annotated[bool, typer.Option("--version", help="Show the 
 
 def main() -> NoReturn:
     """Run the command that the command line names; errors become one line and an exit code."""
+    streams.prepare()
+    signals.prepare()
+    code: int | str | None = ExitCode.OK
+    terminated = False
     try:
         app(standalone_mode=True)
+    except OutputError:
+        pass  # it comes again
     except FootfallError as error:
         logs.complain(str(error))
-        sys.exit(error.exit_code)
-    sys.exit(ExitCode.OK)
+        code = error.exit_code
+    except Terminated:
+        terminated = True
+    except SystemExit as ended:
+        code = ended.code
+    try:
+        streams.finish()
+    except OutputError as error:
+        logs.complain(str(error))
+        code = code or error.exit_code
+    if terminated:
+        signals.die_of_termination()
+    sys.exit(code)

@@ -10,7 +10,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 from rich.progress import Progress
 
-from footfall import logs
+from footfall import logs, streams
 from footfall.cli.options import settings_from
 from footfall.config import Settings
 from footfall.errors import UnavailableError
@@ -22,6 +22,7 @@ from footfall.store.embedded import server_url
 def configured(context: typer.Context, *, service: bool) -> Settings:
     """The settings; the log goes to standard output for services and to standard error for the others."""
     settings = settings_from(context)
+    streams.watch(stdout_is_log=service)
     logs.configure(settings.log_level, settings.log_format, sys.stdout if service else sys.stderr)
     return settings
 

@@ -10,6 +10,8 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
+from footfall import signals
+from footfall.errors import OutputError
 from footfall.generate.http import Target
 from footfall.generate.poster import ANSWER_S, Poster
 from footfall.generate.tally import Tally
@@ -43,9 +45,14 @@ class Generator:
         self._due = 0.0
         self._is_stopped = False
         self._live: Live | None = None
+        #: until when those under way are waited for
+        self._limit: asyncio.Timeout | None = None
 
     async def run(self) -> Tally:
-        """Offer `count` check-ins, or as many as there is time for until SIGINT or SIGTERM; say what came of them."""
+        """Offer `count` check-ins, or as many as there is time for until SIGINT or SIGTERM; say what came of them.
+
+        Those who read what is said may go away: then it is over, too, as after a signal.
+        """
         self._loop = asyncio.get_running_loop()
         self._poster = Poster(self._target, self._tally, self._say)
         self._all_offered = asyncio.Event()
@@ -66,7 +73,9 @@ class Generator:
     async def _until_over(self) -> None:
         try:
             async with asyncio.timeout(None) as limit:
-                self._on_signals(limit)
+                self._limit = limit
+                for number in (signal.SIGINT, signal.SIGTERM):
+                    self._loop.add_signal_handler(number, self._stop)
                 await self._all_offered.wait()
                 if limit.when() is None:
                     limit.reschedule(self._loop.time() + ANSWER_S)
@@ -77,16 +86,13 @@ class Generator:
             for number in (signal.SIGINT, signal.SIGTERM):
                 self._loop.remove_signal_handler(number)
 
-    def _on_signals(self, limit: asyncio.Timeout) -> None:
-        def stop() -> None:
-            grace_s = 0.0 if self._is_stopped else _GRACE_S
-            self._stop_offering()
-            self._is_stopped = True
-            if not limit.expired():
-                limit.reschedule(self._loop.time() + grace_s)
-
-        for number in (signal.SIGINT, signal.SIGTERM):
-            self._loop.add_signal_handler(number, stop)
+    def _stop(self) -> None:
+        signals.ignore_hang_up()
+        grace_s = 0.0 if self._is_stopped else _GRACE_S
+        self._stop_offering()
+        self._is_stopped = True
+        if self._limit is not None and not self._limit.expired():
+            self._limit.reschedule(self._loop.time() + grace_s)
 
     def _offer(self) -> None:
         """Send all that is due, and come again when the next one is."""
@@ -116,10 +122,14 @@ class Generator:
             now, accepted = time.perf_counter(), self._tally.accepted
             line = self._tally.progress((accepted - before) / (now - then))
             then, before = now, accepted
-            if self._live:
-                self._live.update(Text(line), refresh=True)
-            else:
-                self._say(line)
+            self._say(line, live=True)
 
-    def _say(self, message: str) -> None:
-        self._console.print(message, highlight=False, markup=False, soft_wrap=True)
+    def _say(self, message: str, *, live: bool = False) -> None:
+        try:
+            if live and self._live:
+                self._live.update(Text(message), refresh=True)
+            else:
+                self._console.print(message, highlight=False, markup=False, soft_wrap=True)
+        except OutputError:  # the command ends with it, when those under way are answered
+            if not self._is_stopped:
+                self._stop()

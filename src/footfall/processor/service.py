@@ -8,6 +8,7 @@ import socket
 
 import uvloop
 
+from footfall import signals
 from footfall.config import Settings
 from footfall.logs import log
 from footfall.processor.loop import Processor
@@ -18,7 +19,7 @@ _STOP_S = 0.6
 
 
 def run(settings: Settings) -> None:
-    """Process until SIGINT or SIGTERM (a second one stops at once; nothing is lost by it), then return.
+    """Process until SIGINT, SIGTERM or SIGHUP, then return. A second SIGINT or SIGTERM stops at once; nothing is lost.
 
     Raises PortTakenError when another process listens on `processor_port`.
     """
@@ -41,6 +42,7 @@ async def _run(settings: Settings, listener: socket.socket | None) -> None:
 
     def on_signal() -> None:
         processor.stop()
+        signals.ignore_hang_up()
         loop.call_later(_STOP_S, work.cancel)
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.remove_signal_handler(number)

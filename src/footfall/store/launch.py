@@ -4,8 +4,8 @@
 imports nothing it can do without (about 20 ms before the command itself starts).
 
 On Linux the script asks the kernel for a signal at the parent's death and then becomes the command: the
-process id is the command's own. Elsewhere it stays as a guard between the two, passes SIGTERM on and ends as
-the command ends.
+process id is the command's own. Elsewhere it stays as a guard between the two, passes SIGTERM and SIGHUP on and
+ends as the command ends.
 
 Linux counts the death of the *thread* that started the child: start it from the main thread.
 """
@@ -63,10 +63,13 @@ def guard(parent: int, death_signal: int, argv: list[str]) -> NoReturn:
 
     signal.signal(signal.SIGINT, wake)
     signal.signal(signal.SIGCHLD, wake)
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})  # one that comes now is passed on, too
+    passed_on = {signal.SIGTERM, signal.SIGHUP}
+    signal.pthread_sigmask(signal.SIG_BLOCK, passed_on)  # one that comes now is passed on, too
     child = os.posix_spawnp(argv[0], argv, os.environ, setsigmask=())
-    signal.signal(signal.SIGTERM, lambda *_: os.kill(child, signal.SIGTERM))
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+    for number in passed_on:
+        if signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, lambda sent, _: os.kill(child, sent))
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, passed_on)
     orphaned = False
     while True:
         ended, status = os.waitpid(child, os.WNOHANG)
