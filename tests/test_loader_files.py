@@ -193,6 +193,20 @@ def test_every_bad_user_is_listed_with_its_line_and_reason(bench: Bench) -> None
     assert not any("é" in line for line in lines), "a password is not shown"
 
 
+@pytest.mark.parametrize("name", ["rows.ndjson", "rows.json"])
+def test_a_row_that_has_a_field_twice_is_bad_whatever_its_values(bench: Bench, name: str) -> None:
+    good = [msgspec.json.encode(location(place, details=DETAILS | {"id": place})) for place in (1, 2)]
+    twice = msgspec.json.encode(location(3)).replace(b"{", b'{"id":3,', 1)
+    within = msgspec.json.encode(location(4, details=DETAILS | {"id": 4})).replace(b'"phone"', b'"website":"","phone"')
+    rows = [good[0], twice, good[1], within]
+    data = b"\n".join(rows) if name == "rows.ndjson" else b"[" + b",\n".join(rows) + b"]"
+    lines = bad_lines(bench, "locations", name, data)
+    assert [line.partition(": ")[2] for line in lines] == [
+        "id: is there more than once",
+        "website: is there more than once",
+    ]
+
+
 BAD_LOCATIONS: list[tuple[Any, str]] = [
     (location(name=""), "name: Expected `str` of length >= 1"),
     (location(category="Café"), "category: Expected `str` matching regex"),

@@ -17,6 +17,7 @@ import msgspec
 from msgspec import Struct, inspect
 
 from footfall.errors import UsageError
+from footfall.json_text import MORE_THAN_ONCE, repeated
 from footfall.loader.bad_rows import BadRows
 
 Format = Literal["array", "ndjson", "csv"]
@@ -79,6 +80,11 @@ class _RowType:
         self.numbers = {field.encode_name for field in info.fields if _is_number(field.type)}
         self.records = {field.encode_name for field in info.fields if _has(field.type, inspect.StructType)}
 
+    def repeated(self, text: str | msgspec.Raw) -> list[str]:
+        """The names that a row has twice. Each takes a colon: most rows have no more of them than they must."""
+        row = text.encode() if isinstance(text, str) else bytes(text)
+        return repeated(row) if row.count(b":") > len(self.required) else []
+
     def problem(self, value: Any) -> tuple[str, str]:
         """(field, reason): the first thing that is wrong with a row that could not be converted."""
         if not isinstance(value, dict):
@@ -124,7 +130,11 @@ def _lines(file: BinaryIO, advance: Callable[[int], None]) -> Iterator[str]:
 def _json_row(text: str | msgspec.Raw, place: str, row_type: _RowType, bad: BadRows) -> Iterator[tuple[str, Any]]:
     try:
         try:
-            yield place, row_type.decoder.decode(text)
+            row = row_type.decoder.decode(text)
+            if twice := row_type.repeated(text):
+                bad.add(place, twice[0][:100], MORE_THAN_ONCE)
+            else:
+                yield place, row
         except msgspec.ValidationError:
             bad.add(place, *row_type.problem(msgspec.json.decode(text)))
     except msgspec.DecodeError as error:
