@@ -93,7 +93,7 @@ def main() -> None:
     if options.quick:
         options.seconds, options.rounds = 1, 1
     with server() as running, Redis(port=running.port, decode_responses=True) as client:
-        for command in (footfall("load", "all"), footfall("processor", "--once")):
+        for command in (footfall("load", "all", "--sample"), footfall("processor", "--once")):
             run([*command, "--redis-url", running.url], running.pid)
         print_machine(client)
         times = [entry_id.partition("-")[0] for entry_id, _ in client.xrange("ncc:checkins", count=_STARTS)]

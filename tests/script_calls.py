@@ -15,7 +15,7 @@ from msgspec import UNSET
 
 from audit_scene import KEYS, prepare, rebuilt, settle_dead_letters, verified
 from chaos.scene import add, load_rows
-from footfall import config
+from footfall import config, loader
 from footfall.auth import tokens
 from footfall.auth.credentials import digest
 from footfall.auth.limits import Attempts
@@ -156,6 +156,13 @@ def _use(server: Server, client: Any) -> None:
     # loading, verifying, rebuilding
     rows = [{"id": str(now_ms + number), "userId": 1 + number, "locationId": 2, "starRating": 5} for number in range(3)]
     load_rows(client, "checkins", rows, load_reset=True, load_yes=True)
+    later = [{"id": str(now_ms + 5), "userId": 1, "locationId": 2, "starRating": 5}]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(loader, "switch", _cut)
+        with pytest.raises(KeyboardInterrupt):
+            load_rows(client, "checkins", later, load_append=True)
+    loader.abort(config.load(), client, progress=None)
+    load_rows(client, "checkins", later, load_append=True)
     with_pipeline(lambda pipeline: _process(pipeline, 2))
     client.zadd("ncc:users:recent", {"99": 1})
     client.hset("ncc:users:email", "nobody@example.com", 99)
@@ -163,6 +170,10 @@ def _use(server: Server, client: Any) -> None:
     verified(client)
     rebuilt(client)
     _read_pages(client)
+
+
+def _cut(*_: object, **__: object) -> None:
+    raise KeyboardInterrupt
 
 
 async def _receive(pipeline: Pipeline) -> None:

@@ -6,12 +6,15 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from auth_scene import EMAIL, PASSWORD, add_user, cookie_of, log_in, signed_in, with_user
-from processes import Auth
+from footfall.errors import ExitCode
+from manage_scene import manage_locations, manage_users, new_location, new_user
+from processes import Auth, Footfall
 from raw_http import RawConnection, request
 from servers import Server, wait_until
 
@@ -383,3 +386,35 @@ def test_nothing_secret_is_in_an_answer_a_log_line_or_a_metric(auth: Auth, clien
     text = auth.log + "".join(f"{answer.headers} {answer.text}" for answer in said)
     secrets = [cookie.partition("=")[2], PASSWORD, "guess-4711", "other@example.com", "the other's", *hashes]
     assert not [secret for secret in secrets if secret in text]
+
+
+# ---------------------------------------------------------------- the sample
+
+
+def test_a_user_of_the_sample_signs_in_only_where_the_data_is_the_sample(server: Server, tmp_path: Path) -> None:
+    email, password = "sophia.marshall@example.com", "secret"
+    with Footfall("load", "users", "--sample", settings={"redis_url": server.url}) as load:
+        assert load.wait() == ExitCode.OK, load.log
+    with Auth(server.url, login_per_email=1000, login_per_address=1000) as auth:
+        assert log_in(auth, email, password).status_code == 200
+        (tmp_path / "users.csv").write_text("id,firstName,lastName,email,password\n5001,A,B,a@example.com,secret\n")
+        own = ["load", "users", "--from", str(tmp_path / "users.csv"), "--bcrypt-cost", "4"]
+        with Footfall(*own, settings={"redis_url": server.url}) as load:
+            assert load.wait() == ExitCode.OK, load.log
+        refused = log_in(auth, email, password)
+        assert (refused.status_code, refused.json()["detail"]) == (401, "the e-mail or the password is wrong")
+        assert "A user of the sample was kept from signing in" in auth.log
+        assert email not in auth.log
+        assert log_in(auth, "a@example.com", "secret").status_code == 200, "one's own users may have any password"
+
+
+@pytest.mark.parametrize("kind", ["user", "location"])
+def test_who_adds_a_record_of_ones_own_has_data_that_is_not_the_sample(server: Server, kind: str) -> None:
+    with_user(server)
+    client = server.client()
+    client.hset("ncc:meta", "sample", "1")
+    if kind == "user":
+        manage_users(server, lambda users: users.add(new_user(7)))
+    else:
+        manage_locations(server, lambda locations: locations.add(new_location(7)))
+    assert not client.hexists("ncc:meta", "sample")

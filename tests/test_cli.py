@@ -111,7 +111,16 @@ def received(server: Server, tmp_path: Path) -> redis.Redis:
 
 
 def load_check_ins(server: Server, *options: str) -> list[str]:
-    return ["load", "checkins", "--from", "check-ins.csv", "--redis-url", server.url, *options]
+    return [
+        "load",
+        "checkins",
+        "--from",
+        "check-ins.csv",
+        "--unknown-becomes-dead-letters",
+        "--redis-url",
+        server.url,
+        *options,
+    ]
 
 
 def commands() -> dict[str, typer.core.TyperCommand]:
@@ -219,7 +228,9 @@ def test_an_option_wins_over_the_variable(run: Run, server: Server, monkeypatch:
     assert run("redis", "PING").code == ExitCode.OK
 
 
-@pytest.mark.parametrize("words", [["status"], ["status", "--json"], ["load", "all"], ["generate"], ["redis", "PING"]])
+@pytest.mark.parametrize(
+    "words", [["status"], ["status", "--json"], ["load", "all", "--sample"], ["generate"], ["redis", "PING"]]
+)
 def test_a_server_that_is_away_is_said_in_one_line_with_its_address_and_without_its_password(
     run: Run, words: list[str]
 ) -> None:
@@ -271,10 +282,11 @@ def test_check_ins_from_a_receiver_are_not_replaced_without_a_confirmation(
     for options in ([], ["--yes"], ["--reset"]):
         ended = run(*load_check_ins(server, *options))
         assert (ended.code, ended.out) == (ExitCode.REFUSED, "")
-        assert re.fullmatch(r"error: .*\n", ended.err)
+        assert re.fullmatch(r"warning: .*; they become dead letters.\nerror: .*\n", ended.err)
         assert received.xlen(KEYS.stream) == 1
     ended = run(*load_check_ins(server, "--reset", "--yes"))
-    assert ended == Ended(ExitCode.OK, "Loaded 0 users, 0 locations and 2 check-ins.\n", "")
+    assert (ended.code, ended.out) == (ExitCode.OK, "Loaded 0 users, 0 locations and 2 check-ins.\n")
+    assert "2 of 2 check-ins are of users or at locations that are not loaded" in ended.err
     assert received.xlen(KEYS.stream) == 2
 
 
@@ -309,7 +321,7 @@ def test_in_a_terminal_the_word_is_asked_for(
         screen += read_until(terminal, None)
         os.close(terminal)
         assert process.returncode == code, screen
-    assert b"1 check-ins came through a receiver since the last load" in screen
+    assert b"1 check-in on the server (0 loaded, 1 received since)" in screen
     assert b"Traceback" not in screen
     assert received.xlen(KEYS.stream) == entries
     assert received.hget(KEYS.meta.decode(), "state") == "ready"

@@ -509,10 +509,10 @@ def test_on_a_terminal_there_is_a_live_display(receiver: Receiver, client: redis
 
 def test_without_users_or_locations_it_says_how_to_load_some(client: redis.Redis) -> None:
     client.delete(KEYS.locations_by_checkins)
-    with pytest.raises(FootfallError, match=r"no locations.*footfall load all"):
+    with pytest.raises(FootfallError, match=r"no locations.*footfall load"):
         run(client, free_port())
     client.delete(KEYS.users_by_checkins)
-    with pytest.raises(FootfallError, match=r"no users.*footfall load all"):
+    with pytest.raises(FootfallError, match=r"no users.*footfall load"):
         run(client, free_port())
     client.set(KEYS.users_by_checkins, "text")
     with pytest.raises(BrokenKeyError, match="ncc:users:bycheckins: it is a string, not a zset"):

@@ -35,6 +35,7 @@ FIXED = [
 @pytest.mark.parametrize("key", FIXED)
 def test_a_key_of_the_wrong_type_is_named_before_anything_is_written(bench: Bench, key: str) -> None:
     bench.load("checkins", NEW)
+    bench.client.hset(KEYS.meta, "sample", "1")
     bench.client.delete(f"ncc:{key}")
     bench.client.sadd(f"ncc:{key}", "not ours")
     with unchanged(bench), pytest.raises(BrokenKeyError, match=f"ncc:{key}"):
@@ -105,7 +106,7 @@ def test_a_server_that_is_not_there_is_said_to_be_so(own_server: Callable[..., S
     server.kill()
     retry = Retry(NoBackoff(), 0)
     with redis.Redis(port=server.port, retry=retry) as client, pytest.raises(UnavailableError):
-        load("all", config.load(), client, confirm=no_question, progress=None)
+        load("all", config.load({"load_sample": True}), client, confirm=no_question, progress=None)
 
 
 def test_the_servers_own_refusals_keep_their_meaning(bench: Bench) -> None:

@@ -1,13 +1,14 @@
 """Loading check-ins: everything goes back to what was loaded, and nothing is dropped unasked."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from footfall.errors import ExitCode, RefusedError
-from footfall.loader import Loaded, What
-from servers import Server
+from footfall.errors import ExitCode, RefusedError, UsageError
+from footfall.loader import BadRowsError, Loaded, What
+from servers import Server, wait_until
 from test_loader import KEYS, Bench, assert_indexes_are_exact, check_in, location, records, unchanged, user
 
 
@@ -62,27 +63,133 @@ def test_loading_check_ins_takes_everything_back_to_the_baselines(bench: Bench) 
     assert bench.user(1).items() >= {"numCheckins": "6", "lastCheckin": "2000", "lastSeenAt": "1"}.items()
 
 
-def test_loaded_check_ins_can_be_loaded_again_without_a_question(bench: Bench) -> None:
+@pytest.mark.parametrize("is_trimmed", [False, True])
+def test_check_ins_that_were_loaded_are_not_dropped_unasked_either(bench: Bench, is_trimmed: bool) -> None:
     bench.load("checkins", NEW)
     bench.process()
-    bench.client.xtrim(KEYS.stream, maxlen=1, approximate=False)
-    bench.load("checkins", NEW)
+    if is_trimmed:
+        bench.client.xtrim(KEYS.stream, maxlen=0, approximate=False)
+    lost = r"2 check-ins on the server \(2 loaded, 0 received since\), and what they have counted, will be lost"
+    with unchanged(bench), pytest.raises(RefusedError, match=lost) as error:
+        bench.load("checkins", NEW)
+    assert error.value.exit_code == ExitCode.REFUSED
+    assert "--replace" in str(error.value)
+    with unchanged(bench), pytest.raises(RefusedError, match="not confirmed"):
+        bench.load("checkins", NEW, load_replace=True, confirm=lambda prompt: not re.search(lost, prompt))
+    bench.load("checkins", NEW, load_replace=True, confirm=lambda _prompt: True)
     assert bench.client.xlen(KEYS.stream) == 2
     assert bench.client.get(KEYS.checkpoint) == b"0"
 
 
-@pytest.mark.parametrize("what", ["checkins", "all"])
-def test_check_ins_that_came_through_a_receiver_are_not_dropped_without_reset(bench: Bench, what: What) -> None:
+def test_check_ins_that_came_through_a_receiver_are_not_dropped_unasked(bench: Bench) -> None:
     prepare(bench)
-    with unchanged(bench), pytest.raises(RefusedError, match=r"4 check-ins came through a receiver") as error:
-        bench.load(what)
+    lost = r"6 check-ins on the server \(2 loaded, 4 received since\)"
+    with unchanged(bench), pytest.raises(RefusedError, match=lost) as error:
+        bench.load("checkins", NEW)
     assert error.value.exit_code == ExitCode.REFUSED
     bench.client.xtrim(KEYS.stream, maxlen=0, approximate=False)  # processed and trimmed: they still count
-    with unchanged(bench), pytest.raises(RefusedError):
+    with unchanged(bench), pytest.raises(RefusedError, match=lost):
+        bench.load("checkins", NEW)
+
+
+@pytest.mark.parametrize("what", ["users", "locations", "checkins", "all"])
+def test_the_sample_does_not_take_the_place_of_other_data_unasked(bench: Bench, what: What) -> None:
+    prepare(bench)
+    # the third of each is one that a check-in has made
+    overwritten = {"users": (3, 0), "locations": (0, 3), "checkins": (0, 0), "all": (3, 3)}[what]
+    lost = (
+        "holds other data than the sample: 3 users, 3 locations and 6 check-ins. "
+        f"{overwritten[0]} users and {overwritten[1]} locations have ids of the sample"
+    )
+    with unchanged(bench), pytest.raises(RefusedError, match=lost) as error:
         bench.load(what)
+    assert "--reset" in str(error.value)
+    assert error.value.exit_code == ExitCode.REFUSED
+    prompts: list[str] = []
+
+    def decline(prompt: str) -> bool:
+        prompts.append(prompt)
+        return False
+
+    with unchanged(bench), pytest.raises(RefusedError, match="not confirmed"):
+        bench.load(what, load_reset=True, confirm=decline, load_unknown_becomes_dead_letters=True)
+    assert len(prompts) == 1
+    assert lost in prompts[0]
+    bench.load(what, load_reset=True, load_yes=True, load_unknown_becomes_dead_letters=True)
+    assert not bench.client.hexists(KEYS.meta, "sample"), "it is not the sample alone"
 
 
-def test_a_reset_asks_first_and_says_how_much_will_be_lost(bench: Bench) -> None:
+def test_the_sample_over_the_sample_only_asks_for_check_ins(bench: Bench) -> None:
+    bench.load("all")
+    for what in ("users", "locations"):
+        bench.load(what)
+    with unchanged(bench), pytest.raises(RefusedError, match="5,000 check-ins on the server"):
+        bench.load("checkins")
+    bench.load("all", load_reset=True, load_yes=True)
+    assert bench.client.hget(KEYS.meta, "sample") == b"1"
+    bench.load("users", [user(1)])
+    assert not bench.client.hexists(KEYS.meta, "sample")
+
+
+def test_a_load_says_what_it_loads_and_what_becomes_of_what_is_there(bench: Bench) -> None:
+    for what in ("users", "locations", "checkins", "all"):
+        with unchanged(bench), pytest.raises(UsageError, match="say what to load"):
+            bench.load(what, load_sample=False)
+    for settings in ({"load_replace": True}, {"load_reset": True}, {"load_sample": True}):
+        with unchanged(bench), pytest.raises(UsageError):
+            bench.load("checkins", NEW, load_append=True, **settings)  # type: ignore[arg-type]
+    with unchanged(bench), pytest.raises(UsageError):
+        bench.load("users", [user()], load_replace=True)
+
+
+@pytest.mark.parametrize("what", ["users", "locations", "checkins"])
+def test_an_empty_file_is_an_error(bench: Bench, what: What) -> None:
+    prepare(bench)
+    with unchanged(bench), pytest.raises(BadRowsError, match="no row in it"):
+        bench.load(what, [], load_reset=True, load_yes=True)
+
+
+def test_later_check_ins_are_appended_and_counted_besides(bench: Bench) -> None:
+    prepare(bench)
+    bench.process(create=True)
+    newest = int(bench.client.xinfo_stream(KEYS.stream)["last-generated-id"].partition(b"-")[0])
+    later = [check_in(f"{newest + number}-7", 1, 2, 4) for number in range(1, 1200)]
+    before = int(bench.user(1)["numCheckins"])
+    held, generation = bench.client.xlen(KEYS.stream), bench.meta("generation")
+    wait_until(lambda: int(bench.client.time()[0]) * 1000 > newest + 1200, "that time has come")
+    assert bench.load("checkins", later, load_append=True) == Loaded(0, 0, 1199)
+    assert bench.client.xlen(KEYS.stream) == held + 1199
+    assert (bench.meta("loaded"), bench.meta("generation"), bench.meta("state")) == ("1201", generation, "ready")
+    assert not bench.client.exists(KEYS.staging)
+    assert bench.process(create=True) == 1199
+    assert int(bench.user(1)["numCheckins"]) == before + 1199
+    assert_indexes_are_exact(bench.client)
+    with unchanged(bench), pytest.raises(RefusedError, match="does not come after the newest one"):
+        bench.load("checkins", later, load_append=True)
+
+
+def test_check_ins_of_nobody_are_counted_before_anything_is_written(bench: Bench) -> None:
+    bench.load("users", [user(1)])
+    bench.load("locations", [location(1)])
+    rows = [check_in("1000-0", 1, 1), check_in("1001-0", 2, 1), check_in("1002-0", 1, 7), check_in("1003-0", 3, 8)]
+    with (
+        unchanged(bench),
+        pytest.raises(RefusedError, match=r"3 of 4 check-ins .*\(2 users, such as 2, 3, 2 loc") as error,
+    ):
+        bench.load("checkins", rows, load_unknown_becomes_dead_letters=False)
+    assert "--unknown-becomes-dead-letters" in str(error.value)
+    bench.load("checkins", rows, load_unknown_becomes_dead_letters=False, unknown_ids="create")
+
+
+def test_what_will_be_trimmed_is_said_before(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
+    bench.load("checkins", NEW, retain=2)
+    assert "--retain" not in caplog.text
+    bench.load("checkins", NEW, retain=1, load_replace=True, load_yes=True)
+    assert "2 check-ins are loaded; of the processed ones a processor keeps 1" in caplog.text
+    assert "--retain 2" in caplog.text
+
+
+def test_a_replacement_asks_first_and_says_how_much_will_be_lost(bench: Bench) -> None:
     prepare(bench)
     prompts: list[str] = []
 
@@ -94,8 +201,7 @@ def test_a_reset_asks_first_and_says_how_much_will_be_lost(bench: Bench) -> None
         bench.load("checkins", NEW, confirm=answer, load_reset=True)
     bench.load("checkins", NEW, confirm=answer, load_reset=True)
     assert_at_baselines(bench)
-    assert [prompt[:43] for prompt in prompts] == ["4 check-ins came through a receiver since t"] * 2
-    bench.load("checkins", NEW, load_reset=True)  # nothing to lose, nothing to ask
+    assert [prompt[:40] for prompt in prompts] == ["6 check-ins on the server (2 loaded, 4 r"] * 2
 
 
 def test_a_stream_taken_over_from_another_program_is_not_dropped_without_reset(bench: Bench) -> None:
@@ -104,7 +210,7 @@ def test_a_stream_taken_over_from_another_program_is_not_dropped_without_reset(b
     bench.client.hset(KEYS.user(1), mapping={"id": 1, "email": "a@example.com", "numCheckins": 9})
     bench.client.hset(KEYS.location(1), mapping={"id": 1, "name": "The Place"})
     bench.process()
-    with pytest.raises(RefusedError, match="1 check-ins came"):
+    with pytest.raises(RefusedError, match="1 check-in on the server"):
         bench.load("checkins", NEW)
     bench.load("checkins", NEW, load_reset=True, load_yes=True)
     assert bench.user(1)["email"] == "a@example.com", "a record that check-ins have not made is kept"
@@ -118,21 +224,11 @@ def test_a_stream_deleted_by_hand_is_no_hindrance_until_check_ins_come_again(ben
     bench.load("checkins", NEW)
     bench.client.delete(KEYS.stream)
     bench.receive(1, 1)
-    with pytest.raises(RefusedError, match="1 check-ins came"):
+    with pytest.raises(RefusedError, match="1 check-in on the server"):
         bench.load("checkins", NEW)
     bench.client.delete(KEYS.stream)
     bench.load("checkins", NEW)
     assert bench.client.xlen(KEYS.stream) == 2
-
-
-def test_no_check_ins_leave_an_empty_stream_that_works(bench: Bench) -> None:
-    prepare(bench)
-    bench.load("checkins", [], load_reset=True, load_yes=True)
-    assert_at_baselines(bench)
-    assert bench.client.xlen(KEYS.stream) == 0
-    assert not bench.client.xinfo_groups(KEYS.stream)
-    assert b"-" in bench.receive(1, 1)
-    assert bench.process() == 1
 
 
 def test_check_ins_of_unknown_records_are_loaded_and_become_dead_letters(bench: Bench) -> None:
@@ -144,5 +240,5 @@ def test_check_ins_of_unknown_records_are_loaded_and_become_dead_letters(bench: 
 def test_consumer_groups_of_others_are_named(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
     bench.load("checkins", NEW)
     bench.client.xgroup_create(KEYS.stream, "analytics")
-    bench.load("checkins", NEW)
+    bench.load("checkins", NEW, load_replace=True, load_yes=True)
     assert "analytics" in caplog.text

@@ -9,10 +9,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Self
 
+import msgspec
 import pytest
 
-from servers import Server
-from test_loader import KEYS, Bench, assert_indexes_are_exact, content
+from footfall import config
+from footfall.errors import RefusedError
+from footfall.loader import abort
+from servers import Server, wait_until
+from test_loader import KEYS, Bench, assert_indexes_are_exact, check_in, content, unchanged
 from test_loader_checkins import prepare
 
 ROUNDS = 25
@@ -28,11 +32,16 @@ for name, count in ("users", 40), ("locations", 20), ("check_ins", 60):
     rows = getattr(sample, name)()[:count]
     setattr(sample, name, lambda rows=rows: rows)
 records._USERS = records._LOCATIONS = reset._CHUNK = stream._CHUNK = 2
-settings = config.load({"load_reset": True, "load_yes": True})
+chosen = {"load_yes": True, "load_unknown_becomes_dead_letters": True}
+if sys.argv[3:]:
+    chosen |= {"load_from": sys.argv[3], "load_append": True}
+else:
+    chosen |= {"load_sample": True, "load_reset": True}
+settings = config.load(chosen)
 
 def load():
     client = redis.Redis(port=int(sys.argv[1]))
-    loader.load("all", settings, client, confirm=lambda prompt: False, progress=None)
+    loader.load(sys.argv[2], settings, client, confirm=lambda prompt: False, progress=None)
 
 for line in sys.stdin:
     start = time.monotonic()
@@ -59,10 +68,10 @@ def bench(server: Server, tmp_path: Path) -> Iterator[Bench]:
 class Loaders:
     """Loaders that can be killed, one after the other."""
 
-    def __init__(self, bench: Bench) -> None:
+    def __init__(self, bench: Bench, what: str, *file: str) -> None:
         self._client = bench.client
         self._process = subprocess.Popen(
-            [sys.executable, "-c", LOADERS, str(bench.server.port)],
+            [sys.executable, "-c", LOADERS, str(bench.server.port), what, *file],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -92,7 +101,7 @@ def result(bench: Bench) -> dict[bytes, Any]:
     state = content(bench.client)
     for key, value in state.items():
         if re.fullmatch(rb"ncc:users:\d+", key):
-            value.pop(b"password")
+            value.pop(b"password", None)
     state[KEYS.meta].pop(b"generation")
     return state
 
@@ -104,7 +113,7 @@ def test_a_killed_load_is_finished_by_running_it_again(bench: Bench) -> None:
     prepare(bench)
     before = {key: bench.client.dump(key) for key in bench.client.keys("*")}
     kills = Counter[str]()
-    with Loaders(bench) as loaders:
+    with Loaders(bench, "all") as loaders:
         duration, _ = loaders.run()
         undisturbed = result(bench)
         assert bench.meta("loaded") == "60"
@@ -121,3 +130,39 @@ def test_a_killed_load_is_finished_by_running_it_again(bench: Bench) -> None:
             assert result(bench) == undisturbed
     print(f"killed while the state was: {kills}")
     assert kills["loading"], "some of so many kills hit while check-ins were loaded"
+
+
+@pytest.mark.parametrize("append", [False, True])
+def test_a_killed_load_is_undone_by_aborting_it_unless_it_had_switched(bench: Bench, append: bool) -> None:
+    seed = random.randrange(2**32)
+    print(f"seed {seed}")  # shown when the test fails
+    rng = random.Random(seed)
+    prepare(bench)
+    newest = int(bench.client.xinfo_stream(KEYS.stream)["last-generated-id"].partition(b"-")[0])
+    wait_until(lambda: int(bench.client.time()[0]) * 1000 > newest + 1000, "what is appended is not in the future")
+    rows = [check_in(f"{newest + 1 + number}-0", 1 + number % 3, 1, 4) for number in range(60)]
+    file = bench.directory / "later.json"
+    file.write_bytes(msgspec.json.encode(rows))
+    before = {key: bench.client.dump(key) for key in bench.client.keys("*")}
+    as_before = result(bench)
+    ends = Counter[str]()
+    with Loaders(bench, "checkins", *([str(file)] if append else [])) as loaders:
+        duration, _ = loaders.run()
+        undisturbed = result(bench)
+        assert undisturbed != as_before
+        for _ in range(2 * ROUNDS):
+            bench.client.flushall()
+            for key, value in before.items():
+                bench.client.restore(key, 0, value)
+            _, killed = loaders.run(rng.uniform(0, duration))
+            if bench.meta("state") != "loading":
+                with unchanged(bench), pytest.raises(RefusedError, match="no load of check-ins was interrupted"):
+                    abort(config.load(), bench.client, progress=None)
+                continue
+            said = abort(config.load(), bench.client, progress=None)
+            ends[said.split()[0]] += killed
+            assert result(bench) == (as_before if said.startswith("Aborted `footfall load checkins") else undisturbed)
+            assert bench.meta("state") == "ready"
+            assert not bench.client.exists(KEYS.loader_lease, KEYS.staging)
+    print(f"how they ended: {ends}")
+    assert ends["Aborted"], "some of so many kills hit while check-ins were staged"

@@ -14,12 +14,12 @@ from footfall.loader.checkins import CheckIns
 from footfall.loader.lease import Lease
 from footfall.loader.records import write_locations, write_users
 from footfall.loader.reset import reset
-from footfall.loader.stream import begin, finish, stage
+from footfall.loader.stream import abort, begin, finish, stage, switch
 from footfall.model import LoadedLocation, LoadedUser
 from footfall.store.books import open_arguments, open_keys
 from footfall.store.scripts import OPEN
 from servers import Server
-from test_loader import HASH, KEYS, Bench, content, no_question, unchanged, user
+from test_loader import HASH, KEYS, Bench, content, location, no_question, unchanged, user
 from test_loader_checkins import NEW, prepare
 
 
@@ -32,8 +32,12 @@ def bench(server: Server, tmp_path: Path) -> Iterator[Bench]:
 def interrupted(bench: Bench) -> None:
     """Leave what a load leaves that was killed while it staged its check-ins."""
     with Lease(bench.client, KEYS) as lease:
-        begin(lease, reset=False, confirm=no_question)
+        begin(lease, some_check_ins(), "footfall load", mode="drop", confirm=lambda _prompt: True)
         stage(lease, some_check_ins(), advance=lambda _n: None)
+
+
+def no_bar(_description: str, _total: int | None) -> Callable[[int], None]:
+    return lambda _n: None
 
 
 def some_check_ins() -> CheckIns:
@@ -54,8 +58,10 @@ def test_while_check_ins_are_loaded_receivers_refuse(bench: Bench) -> None:
 def test_after_an_interrupted_load_of_check_ins_nothing_else_is_loaded(bench: Bench, what: What) -> None:
     bench.load("checkins", NEW)
     interrupted(bench)
-    with unchanged(bench), pytest.raises(RefusedError, match="footfall load checkins"):
-        bench.load(what)
+    row = {"users": user, "locations": location}[what]()
+    ways_out = r"run it again \(`footfall load`\), or end it with `footfall load --abort`"
+    with unchanged(bench), pytest.raises(RefusedError, match=ways_out):
+        bench.load(what, [row])
 
 
 @pytest.mark.parametrize("what", ["checkins", "all"])
@@ -63,7 +69,7 @@ def test_an_interrupted_load_of_check_ins_is_taken_over(bench: Bench, what: What
     bench.load("all")
     undisturbed = content(bench.client)
     interrupted(bench)
-    bench.load(what)
+    bench.load(what, load_replace=True, load_yes=True)
     result = content(bench.client)
     for key in (KEYS.stream, KEYS.checkpoint, KEYS.processed, KEYS.users_recent, KEYS.locations_baseline):
         assert result[key] == undisturbed[key]
@@ -92,7 +98,7 @@ def test_the_lease_lasts_for_as_long_as_the_load(bench: Bench, monkeypatch: pyte
     monkeypatch.setattr(lease_module, "RENEWAL_S", 0.1)
     with Lease(bench.client, KEYS) as lease:
         time.sleep(1.0)
-        begin(lease, reset=False, confirm=no_question)
+        begin(lease, some_check_ins(), "footfall load", mode="keep", confirm=no_question)
     assert not bench.client.exists(KEYS.loader_lease)
 
 
@@ -102,7 +108,7 @@ def test_a_load_that_stood_still_for_too_long_cannot_write_any_more(bench: Bench
     with late:
         bench.client.delete(KEYS.loader_lease)  # it has expired
         with Lease(bench.client, KEYS) as other:
-            begin(other, reset=True, confirm=lambda _prompt: True)
+            begin(other, some_check_ins(), "footfall load", mode="drop", confirm=lambda _prompt: True)
             before = content(bench.client)
 
             def nothing(_n: int) -> None: ...
@@ -110,20 +116,24 @@ def test_a_load_that_stood_still_for_too_long_cannot_write_any_more(bench: Bench
             new_user = LoadedUser(id=9, first_name="A", last_name="B", email="a@b", password=HASH)
             new_location = LoadedLocation(id=9, name="A", category="bar", location="1,1")
             attempts: list[Callable[[], None]] = [
-                lambda: begin(late, reset=True, confirm=lambda _prompt: True),
+                lambda: begin(late, some_check_ins(), "footfall load", mode="drop", confirm=lambda _prompt: True),
                 lambda: write_users(late, [new_user], bcrypt_cost=4, advance=nothing),
                 lambda: write_locations(late, [new_location], advance=nothing),
                 lambda: stage(late, some_check_ins(), advance=nothing),
                 lambda: reset(late, [b"1"], [], advance=nothing),
                 lambda: reset(late, [], [b"1"], advance=nothing),
-                lambda: finish(late, 0),
+                lambda: switch(late, 0, append=False),
+                lambda: finish(late, append=False, bar=no_bar),
+                lambda: finish(late, append=True, bar=no_bar),
+                lambda: print(abort(late)),
             ]
             for attempt in attempts:
                 with pytest.raises(LeaseLostError):
                     attempt()
             assert content(bench.client) == before
             stage(other, some_check_ins(), advance=nothing)
-            finish(other, 2)
+            switch(other, 2, append=False)
+            finish(other, append=False, bar=no_bar)
 
 
 def test_calls_whose_reply_was_lost_can_be_made_again(bench: Bench) -> None:
@@ -131,10 +141,12 @@ def test_calls_whose_reply_was_lost_can_be_made_again(bench: Bench) -> None:
 
     with Lease(bench.client, KEYS) as lease:
         for _ in range(2):
-            begin(lease, reset=False, confirm=no_question)
+            begin(lease, some_check_ins(), "footfall load", mode="keep", confirm=no_question)
         for _ in range(2):
             stage(lease, some_check_ins(), advance=nothing)
         for _ in range(2):
-            finish(lease, 2)
+            switch(lease, 2, append=False)
+        for _ in range(2):
+            finish(lease, append=False, bar=no_bar)
     assert bench.client.xlen(KEYS.stream) == 2
     assert bench.meta("generation") == "2"

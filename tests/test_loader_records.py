@@ -123,7 +123,7 @@ def test_the_last_check_in_is_the_newest_of_what_was_loaded_and_counted(
 
 
 def test_records_that_check_ins_have_created_keep_their_counts_when_loaded(bench: Bench) -> None:
-    bench.load("users", [])
+    bench.load("users", [user(1)])
     for stars in (5, 0):
         bench.receive(7, 8, stars, unknown_ids="create")
     bench.process(create=True)

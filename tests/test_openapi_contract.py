@@ -52,7 +52,7 @@ processor_schema = schema_of(_document(create_processor), REFUSALS, credentials=
 def loaded() -> Iterator[Server]:
     """A server with the sample, all of it processed."""
     with Server() as server:
-        for command in (["load", "all"], ["processor", "--once"]):
+        for command in (["load", "all", "--sample"], ["processor", "--once"]):
             with Footfall(*command, settings={"redis_url": server.url}) as process:
                 assert process.wait() == 0, process.log
         yield server

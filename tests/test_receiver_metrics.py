@@ -29,7 +29,7 @@ REASONS = {
     *("broken-key", "failed", "unauthorized", "forbidden", "rate-limited"),
 }
 #: errors that end something else than a check-in
-NO_REFUSALS = {"bad-cursor", "usage", "port-taken", "refused", "not-found", "durability", "conflict", "torn"}
+NO_REFUSALS = {"bad-cursor", "usage", "port-taken", "refused", "not-found", "durability", "conflict", "torn", "output"}
 
 Values = dict[str, float]
 

@@ -383,7 +383,8 @@ async def test_a_load_of_check_ins_empties_all_of_it(scene: Scene) -> None:
     add_at(scene, edges(scene.rng, scene.now_ms, 300))
     await scene.apply()
     assert len(scene.kept_keys()) > 50
-    load_rows(scene.client, "checkins", [], load_reset=True, load_yes=True)
+    row = {"id": "1-0", "userId": 1, "locationId": 1, "starRating": 1}
+    load_rows(scene.client, "checkins", [row], load_reset=True, load_yes=True)
     assert scene.kept_keys() == set()
 
 

@@ -1,6 +1,7 @@
 """Status: exact numbers on every kind of server, a repair for everything that is broken, and nothing written."""
 
 import io
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -137,9 +138,17 @@ def test_another_prefix_is_another_world(loaded: redis.Redis) -> None:
 
 
 def test_while_data_is_loaded(loaded: redis.Redis) -> None:
-    loaded.hset(KEYS.meta.decode(), "state", "loading")
+    about = {"command": "footfall load checkins --from a.csv", "host": "db1", "pid": 77, "since": 1_767_225_600_000}
+    loaded.hset(KEYS.meta.decode(), mapping={"state": "loading", "load": json.dumps(about)})
+    loaded.set(KEYS.loader_lease, "its token")
     status = look(loaded)
+    said = "`footfall load checkins --from a.csv` has begun at 2026-01-01 00:00:00+00:00 (process 77 on db1)"
     assert (status.state, status.backlog, status.problems) == ("loading", 6, [])
+    assert [warning for warning in status.warnings if said in warning]
+    loaded.delete(KEYS.loader_lease)
+    (problem,) = look(loaded).problems
+    assert problem.startswith(f"{said}, and was interrupted")
+    assert "run it again (`footfall load checkins --from a.csv`), or end it with `footfall load --abort`" in problem
 
 
 def test_what_another_program_left_has_no_books_yet(client: redis.Redis) -> None:
@@ -223,7 +232,7 @@ def test_a_lease_that_is_none_is_named_with_the_repair(loaded: redis.Redis) -> N
 
 
 REPAIR = "if you know nothing better, this repairs it: SET "
-RELOAD = "footfall load all --reset"
+RELOAD = "footfall load checkins --reset"
 REBUILD = "`footfall rebuild` makes it anew"
 
 

@@ -41,7 +41,7 @@ def lines(check_ins: list[tuple[str, int, int]]) -> list[str]:
 
 
 def test_the_walk(server: Server, client: Any) -> None:
-    with Footfall("load", "all", settings={"redis_url": server.url}) as load:
+    with Footfall("load", "all", "--sample", settings={"redis_url": server.url}) as load:
         assert load.wait() == 0, load.log
     books = Replay.of_loaded(client)
     stream = entries(client)

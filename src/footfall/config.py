@@ -144,9 +144,20 @@ class Settings(BaseSettings):
     # --- loading and generating
     load_from: Path | None = Field(
         None,
-        description="File to load: JSON array, NDJSON or CSV with a header, UTF-8. Without it: the sample.",
+        description="File to load: JSON array, NDJSON or CSV with a header, UTF-8.",
     )
-    load_reset: bool = Field(False, description="Replace check-ins that came through a receiver.")
+    load_sample: bool = Field(False, description="Load the sample instead of a file.")
+    load_append: bool = Field(False, description="Add check-ins that come after the newest one, and replace none.")
+    load_replace: bool = Field(
+        False, description="Drop all check-ins that are there, and what they have counted, for these."
+    )
+    load_reset: bool = Field(
+        False, description="As --replace; and the sample may take the place of other users, locations and check-ins."
+    )
+    load_unknown_becomes_dead_letters: bool = Field(
+        False, description="Load check-ins of users or locations that are not there, too: they become dead letters."
+    )
+    load_abort: bool = Field(False, description="End a load of check-ins that was killed: all is as before it.")
     load_yes: bool = Field(False, description="Do not ask for the typed confirmation.")
     bcrypt_cost: int = Field(12, ge=4, le=16, description="bcrypt cost for passwords that are given in clear.")
     generate_rate: float = Field(50.0, gt=0, le=1_000_000, description="Check-ins per second, on average.")

@@ -4,6 +4,7 @@ Only reads: on an empty server it leaves nothing behind.
 """
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 import msgspec
@@ -14,10 +15,12 @@ from footfall import dead_letters
 from footfall.config import Settings
 from footfall.errors import BrokenKeyError, LoadingError, TornError
 from footfall.keys import Keys
+from footfall.loader.present import LoadInfo, load_info
+from footfall.loader.stream import ways_out
 from footfall.processor.lease import holder
 from footfall.processor.trim import held_back
 from footfall.store.advice import advice, appends
-from footfall.store.books import open_arguments, open_keys, position
+from footfall.store.books import RESTORE_OR_RELOAD, open_arguments, open_keys, position
 from footfall.store.client import with_plain_entries
 from footfall.store.scripts import OPEN
 
@@ -25,6 +28,8 @@ from footfall.store.scripts import OPEN
 _PAGE = 1000
 #: entries after the checkpoint that are counted one by one, to compare them with the books' number
 _COUNTED = 10_000
+
+_HOW_TO_LOAD = "`footfall load users --from FILE` and so on load your data, `footfall load all --sample` the sample"
 
 State = Literal["empty", "new", "loading", "ready", "broken"]
 
@@ -121,6 +126,10 @@ def collect(client: Redis, settings: Settings) -> Status:
     now = _snapshot(client, keys)
     problems = _wrong_types(now, keys) + _short_indexes(now, keys)
     state = _state(client, keys, now, problems)
+    if state == "loading" and not client.exists(keys.loader_lease):
+        problems.append(
+            f"{_load(now)}, and was interrupted: nothing is taken or processed; {ways_out(_load_info(now))}"
+        )
     if b"torn" in now.meta:
         problems.append(str(TornError()))
     oldest = _oldest_unprocessed(client, keys, now, problems) if state == "ready" else None
@@ -209,7 +218,7 @@ def _wrong_types(now: _Snapshot, keys: Keys) -> list[str]:
     lease, problems = keys.processor_lease, []
     for key, kind in _kinds(keys).items():
         if now.types[key] not in (kind, "none"):
-            repair = "restore it from a backup, or load the data again (`footfall load all --reset`)"
+            repair = RESTORE_OR_RELOAD
             if kind == "zset":
                 repair = "`footfall rebuild` makes it anew"
             what = f"it is a {now.types[key]}, not a {kind}"
@@ -283,7 +292,9 @@ def _disagreement(keys: Keys, now: _Snapshot, counted: int) -> str:
 def _warnings(client: Redis, server: ServerStatus, state: State, now: _Snapshot, settings: Settings) -> list[str]:
     warnings = advice(server.max_memory_policy, server.append_only)
     if state == "empty":
-        warnings.append("nothing is loaded; `footfall load all` loads the sample")
+        warnings.append(f"nothing is loaded; {_HOW_TO_LOAD}")
+    elif state == "loading":
+        warnings.append(f"{_load(now)}: until its end receivers refuse check-ins, and processors stand by")
     elif state == "new":
         warnings.append("there are no books of this stream yet; the first service that starts creates them")
     elif state == "ready" and (held := held_back(client, settings)):
@@ -292,8 +303,21 @@ def _warnings(client: Redis, server: ServerStatus, state: State, now: _Snapshot,
             f"{settings.retain_for_groups:,} at most"
         )
     if state == "ready" and settings.unknown_ids == "reject" and not (now.users and now.locations):
-        warnings.append("without users and locations every check-in is refused; `footfall load all` loads the sample")
+        warnings.append(f"without users and locations every check-in is refused; {_HOW_TO_LOAD}")
     return warnings
+
+
+def _load_info(now: _Snapshot) -> LoadInfo | None:
+    return load_info(now.meta.get(b"load"))
+
+
+def _load(now: _Snapshot) -> str:
+    """Which load is under way, or was."""
+    info = _load_info(now)
+    if info is None:
+        return "a load of check-ins has begun"
+    since = datetime.fromtimestamp(info.since / 1000, UTC).isoformat(" ", "seconds")
+    return f"`{info.command}` has begun at {since} (process {info.pid} on {info.host})"
 
 
 def _number(text: bytes | None) -> int | None:

@@ -12,6 +12,7 @@ import msgspec
 from footfall.auth import admin_token
 from footfall.config import Settings
 from footfall.errors import ExitCode, FootfallError, RefusedError
+from footfall.greeting import greeting
 from footfall.logs import log
 from footfall.serve import listen, url
 from footfall.store import embedded, launch
@@ -148,7 +149,8 @@ def load_sample_when_empty(settings: Settings) -> None:
         unfinished.touch()
         try:
             with progress() as bars:
-                loaded = loader.load("all", settings, client, confirm=lambda _: False, progress=bars)
+                chosen = settings.model_copy(update={"load_sample": True})
+                loaded = loader.load("all", chosen, client, confirm=lambda _: False, progress=bars)
         except RefusedError:
             unfinished.unlink()
             log.warning("Somebody has loaded other data meanwhile: the sample is not loaded.")
@@ -223,38 +225,12 @@ async def _greet(settings: Settings) -> None:
             await asyncio.sleep(0.02)
     local = settings.model_copy(update={"host": host})
     receiver, api, processor, auth = (url(f"{name}_port", local) for name in ("receiver", "api", "processor", "auth"))
-    server = parse(settings.server_url)
     if settings.log_format == "json":
         services = f"receiver {receiver}, API server {api}, processor {processor}"
         services += f", auth service {auth}" if settings.auth else ""
-        log.info("Footfall is up: %s, server %s", services, server)
+        log.info("Footfall is up: %s, server %s", services, parse(settings.server_url))
         return
-    auth_line, sign_in, cookies = "", "", ""
-    if settings.auth:
-        from footfall.sample import PASSWORD  # noqa: PLC0415
-
-        auth_line = f"\n  auth        {auth}/login   (docs: {auth}/docs)"
-        sign_in = f"""
-  curl {auth}/login -c cookies -H 'Content-Type: application/json' \\
-       -d '{{"email": "sophia.marshall@example.com", "password": "{PASSWORD}"}}'"""
-        cookies = " -b cookies"
-    print(
-        f"""
-Footfall is up.
-  receiver    {receiver}/api/checkin   (docs: {receiver}/docs)
-  API server  {api}/api/checkins/latest   (docs: {api}/docs){auth_line}
-  processor   {processor}/metrics   (also: /readyz)
-  server      {server}
-
-Try it, then ask for the user:{sign_in}
-  curl {receiver}/api/checkin{cookies} -H 'Content-Type: application/json' \\
-       -d '{{"userId": 180, "locationId": 13, "starRating": 4}}'
-  curl {api}/api/user/180
-
-Ctrl-C stops everything; the data stay.
-""",
-        flush=True,
-    )
+    print(await asyncio.to_thread(greeting, settings, receiver, api, processor, auth), flush=True)
 
 
 async def _listens(host: str, port: int | None) -> bool:

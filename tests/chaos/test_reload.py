@@ -83,7 +83,7 @@ def test_reloading_the_sample_over_and_over_while_it_is_processed_changes_nothin
         with Footfall("load", *command, settings={"redis_url": server.url, **settings}) as loader:
             assert loader.wait() == 0, loader.log
 
-    load("all")
+    load("all", "--sample")
     books = Replay.of_loaded(client)
     with (
         Footfall("processor", settings={"redis_url": server.url, "processor_batch": 50}),
@@ -91,7 +91,7 @@ def test_reloading_the_sample_over_and_over_while_it_is_processed_changes_nothin
     ):
         for _ in range(3):
             wait_until(lambda: processed(client) > 200, "the sample is being processed")
-            load("checkins", **RESET)
+            load("checkins", "--sample", **RESET)
         wait_until_drained(client)
     assert len(entries(client)) == 5000
     assert_books(client, books.after(entries(client)))

@@ -1,7 +1,9 @@
 """Signing in and out."""
 
 import re
+from functools import cache
 
+from footfall import sample
 from footfall.auth.credentials import Credential
 from footfall.auth.limits import Attempts
 from footfall.auth.metrics import Metrics, Outcome
@@ -21,6 +23,12 @@ from footfall.logs import log
 from footfall.store.pipeline import Pipeline
 
 _OUTCOMES: dict[type[FootfallError], Outcome] = {UnauthorizedError: "refused", RateLimitedError: "limited"}
+
+
+@cache
+def _sample_emails() -> frozenset[str]:
+    return frozenset(user.email.lower() for user in sample.users())
+
 
 _is_id = re.compile(rb"[1-9][0-9]{0,15}").fullmatch
 
@@ -67,12 +75,23 @@ class SigningIn:
         except OverloadedError:
             await self._attempts.give_back(email, address)
             raise
-        if not matches or stored is None:
+        if not matches or stored is None or await self._is_left_of_sample(email, password):
             raise UnauthorizedError("the e-mail or the password is wrong")
         session_id = await self._sessions.begin(user_id, stored)
         await self._attempts.give_back(email, address)
         await self._end(before)
         return user_id, session_id
+
+    async def _is_left_of_sample(self, email: str, password: str) -> bool:
+        """Whether this is a user of the sample, with the known password, in data that is not the sample."""
+        if password != sample.PASSWORD or email not in _sample_emails():
+            return False
+        if await self._pipeline.call("HEXISTS", self._keys.meta, "sample"):
+            return False
+        log.warning(
+            "A user of the sample was kept from signing in: the data is not the sample, and the password known."
+        )
+        return True
 
     async def _end(self, session: Credential | None) -> None:
         if session is not None:

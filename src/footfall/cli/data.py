@@ -9,7 +9,7 @@ from rich.console import Console
 from footfall.cli.app import app
 from footfall.cli.options import KEPT, LOGS, SERVER, command
 from footfall.cli.shared import client_of, confirmed, server
-from footfall.errors import ExitCode, reply_error
+from footfall.errors import ExitCode, UsageError, reply_error
 from footfall.terminal import progress
 
 # ruff: noqa: PLC0415 - as in services.py
@@ -17,22 +17,49 @@ from footfall.terminal import progress
 _PANEL = "Data"
 
 
-@command(app, "load", "load_from", "load_reset", "load_yes", "bcrypt_cost", *SERVER, *LOGS, panel=_PANEL)
+@command(
+    app,
+    "load",
+    "load_from",
+    "load_sample",
+    "load_append",
+    "load_replace",
+    "load_reset",
+    "load_unknown_becomes_dead_letters",
+    "load_abort",
+    "load_yes",
+    "bcrypt_cost",
+    "unknown_ids",
+    *SERVER,
+    *LOGS,
+    panel=_PANEL,
+)
 def load(
     context: typer.Context,
-    what: Annotated[Literal["users", "locations", "checkins", "all"], typer.Argument(help="What to load.")],
+    what: Annotated[
+        Literal["users", "locations", "checkins", "all"] | None, typer.Argument(help="What to load.")
+    ] = None,
 ) -> None:
-    """Load the sample, or users, locations or check-ins from a file.
+    """Load users, locations or check-ins from a file (--from), or the sample (--sample, also `all`).
 
     Users and locations may be loaded while everything runs; loading one again moves its counters by the difference,
-    so that no counted check-in is lost. Check-ins replace the stream and are then unprocessed; that is refused when
-    it holds check-ins from a receiver, unless --reset is given and confirmed. Bad rows are listed, and nothing is
-    loaded then. A load that was killed is finished by running it again.
+    so that no counted check-in is lost. Check-ins become the stream, and are then unprocessed. When there are some
+    already, say what becomes of them: --append adds later ones, --replace drops what is there, and what it has counted,
+    after a question. The sample takes the place of other data only with --reset. Bad rows are listed, and nothing is
+    loaded then. A load that was killed is finished by running it again, or ended with --abort.
     """
     from footfall import loader
 
     with server(context) as settings, client_of(settings) as client, progress() as bars:
-        loaded = loader.load(what, settings, client, confirm=confirmed(bars, "reset"), progress=bars)
+        if settings.load_abort:
+            if what or settings.load_from or settings.load_sample:
+                raise UsageError("--abort goes alone: it ends the load that was killed")
+            print(loader.abort(settings, client, progress=bars))
+            return
+        if what is None:
+            raise typer.BadParameter("say what to load: users, locations, checkins or all", context)
+        word = "reset" if settings.load_reset else "replace"
+        loaded = loader.load(what, settings, client, confirm=confirmed(bars, word), progress=bars)
     print(f"Loaded {loaded.users:,} users, {loaded.locations:,} locations and {loaded.checkins:,} check-ins.")
 
 

@@ -71,10 +71,7 @@ def known_ids(client: redis.Redis, key: bytes, what: str) -> list[int]:
     """The ids in an index, in order; of a large one, MAX_KNOWN of them at most, picked by the server."""
     kind: Any = client.type(key)
     if kind not in (b"zset", b"none"):
-        raise BrokenKeyError(
-            f"{key.decode()}: it is a {kind.decode()}, not a zset; "
-            "restore it from a backup, or load the data again (`footfall load all --reset`)"
-        )
+        raise BrokenKeyError(f"{key.decode()}: it is a {kind.decode()}, not a zset; `footfall rebuild` makes it anew")
     found: set[bytes] = set()
     if client.zcard(key) > MAX_KNOWN:
         for _ in range(MAX_KNOWN // _PAGE):
@@ -85,7 +82,7 @@ def known_ids(client: redis.Redis, key: bytes, what: str) -> list[int]:
     ids = sorted(int(member) for member in found if member.isdigit())
     ids = [each for each in ids if 1 <= each <= MAX_ID]
     if not ids:
-        raise FootfallError(f"there are no {what} that could check in; load some first: `footfall load all`")
+        raise FootfallError(f"there are no {what} that could check in; load some first: `footfall load --help`")
     return ids
 
 

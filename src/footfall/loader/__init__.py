@@ -1,10 +1,12 @@
 """Loading the sample or one's own data. All of the input is checked before anything is written.
 
 Users and locations can be loaded at any time, also again: their counters move by the difference, and what check-ins
-have counted stays. Loading check-ins replaces the stream and takes all counters back to what was loaded.
+have counted stays. Loading check-ins replaces the stream and takes all counters back to what was loaded, or adds to it.
+Whatever would be lost is said in numbers, and lost only when that was asked for and confirmed.
 """
 
-from collections.abc import Callable, Iterator
+import shlex
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -19,13 +21,14 @@ from rich.progress import Progress
 
 from footfall import sample
 from footfall.config import Settings
-from footfall.errors import UnavailableError, UsageError, reply_error
+from footfall.errors import RefusedError, UnavailableError, UsageError, reply_error
 from footfall.keys import Keys
 from footfall.loader import files
 from footfall.loader.bad_rows import BadRows, BadRowsError
 from footfall.loader.checkins import CheckIns
 from footfall.loader.checks import check_check_ins, check_locations, check_users
 from footfall.loader.lease import Lease, LeaseLostError, check_types
+from footfall.loader.present import Present, look, missing
 from footfall.loader.records import (
     LocationBaseline,
     UserBaseline,
@@ -34,18 +37,22 @@ from footfall.loader.records import (
     write_locations,
     write_users,
 )
-from footfall.loader.reset import find, reset
-from footfall.loader.stream import Confirm, begin, finish, require_ready, stage
+from footfall.loader.reset import find
+from footfall.loader.stream import Confirm, Mode, begin, finish, require_ready, stage, switch
+from footfall.loader.stream import abort as abort_load
+from footfall.logs import log
 from footfall.model import LoadedCheckIn, LoadedLocation, LoadedUser
 from footfall.terminal import Bars
 
-__all__ = ["BadRowsError", "LeaseLostError", "Loaded", "LocationBaseline", "UserBaseline", "What", "load"]
+__all__ = ["BadRowsError", "LeaseLostError", "Loaded", "LocationBaseline", "UserBaseline", "What", "abort", "load"]
 
 What = Literal["users", "locations", "checkins", "all"]
 RowT = TypeVar("RowT", bound=Struct)
 
 #: bcrypt's least: everybody knows the sample's password anyway
 _SAMPLE_BCRYPT_COST = 4
+#: ids that a message names
+_NAMED = 3
 
 
 @dataclass(frozen=True)
@@ -67,40 +74,168 @@ class _Rows:
 
 
 def load(what: What, settings: Settings, client: Redis, *, confirm: Confirm, progress: Progress | None) -> Loaded:
-    """Load the sample, or the file that `settings.load_from` names.
+    """Load the file that `settings.load_from` names, or the sample with `load_sample`.
 
-    `confirm(prompt)` is asked before check-ins that came through a receiver are dropped (`load_reset` without
-    `load_yes`). A load that was killed is finished by loading again. `client` must answer bytes.
+    `confirm(prompt)` is asked before anything is dropped or overwritten (`load_replace` or `load_reset` without
+    `load_yes`). A load that was killed is finished by loading again, or ended by `abort`. `client` must answer bytes.
 
     Raises UsageError; BadRowsError, with nothing written; RefusedError; BrokenKeyError; LeaseLostError;
     UnavailableError.
     """
-    if what == "all" and settings.load_from is not None:
-        raise UsageError(
-            "`load all` loads the sample; a file of your own holds one kind: load users, locations or checkins"
-        )
-    keys = Keys(settings.prefix)
-    bars = Bars(progress)
+    _require_one_source(what, settings)
+    if settings.load_yes:
+        confirm = _yes
+    keys, bars = Keys(settings.prefix), Bars(progress)
     with _server_errors():
         check_types(client, [(keys.loader_lease, "string")])
+        if not (settings.load_reset or settings.load_replace):  # these make it anew
+            check_types(client, [(keys.meta, "hash")])
         with Lease(client, keys) as lease:
+            _finish_switched(lease, bars)
+            there = look(client, keys)
+            if settings.load_sample and there.is_other:
+                _require_place_for_sample(client, keys, what, settings, there, confirm)
+                confirm = _yes  # all that is lost was said
             rows = _read(what, settings, client, keys, bars)
             check_types(client, user_types(keys, rows.users))
             check_types(client, location_types(keys, rows.locations))
             if what in ("checkins", "all"):
+                _check_check_ins(what, settings, client, keys, rows)
                 find(client, keys)  # what a reset could not write is found before anything is changed
-                if not settings.load_reset:
-                    replaced = [(keys.staging, "stream"), (keys.dead_letters, "stream"), (keys.discarded, "hash")]
+                replaced = [(keys.staging, "stream"), (keys.dead_letters, "stream"), (keys.discarded, "hash")]
+                if not (settings.load_reset or settings.load_replace):
                     check_types(client, replaced)
-                begin(
-                    lease,
-                    reset=settings.load_reset,
-                    confirm=(lambda _prompt: True) if settings.load_yes else confirm,
-                )
+                begin(lease, rows.check_ins, _command(what, settings), mode=_mode(settings), confirm=confirm)
             else:
                 require_ready(lease)
-            _write(what, settings, lease, rows, bars)
+            _write(what, settings, lease, rows, bars, is_sample=settings.load_sample and not there.is_other)
     return Loaded(len(rows.users), len(rows.locations), len(rows.check_ins))
+
+
+def abort(settings: Settings, client: Redis, *, progress: Progress | None) -> str:
+    """End a load of check-ins that was killed: everything is as before it, unless it has switched; then it is finished.
+
+    What was done, for a person. Raises RefusedError when there is none, or it still runs; and as `load`.
+    """
+    keys = Keys(settings.prefix)
+    with _server_errors():
+        check_types(client, [(keys.loader_lease, "string"), (keys.meta, "hash")])
+        with Lease(client, keys) as lease:
+            there = look(client, keys)
+            command = there.load.command if there.load else "footfall load checkins"
+            if abort_load(lease):
+                return f"Aborted `{command}`: all check-ins are there as before it, and what they have counted."
+            _finish_switched(lease, Bars(progress))
+            return f"`{command}` had put its check-ins in place already, and is finished: only the rest was left to do."
+
+
+# --- private
+
+
+def _yes(_prompt: str) -> bool:
+    return True
+
+
+def _require_one_source(what: What, settings: Settings) -> None:
+    """Raise UsageError unless the command line says what is loaded, and what becomes of what is there."""
+    path, of_sample = settings.load_from, settings.load_sample
+    if what == "all" and path is not None:
+        raise UsageError(
+            "`load all` loads the sample; a file of your own holds one kind: load users, locations or checkins"
+        )
+    if path is None and not of_sample:
+        raise UsageError(f"say what to load: `--sample`{'' if what == 'all' else ', or `--from FILE`'}")
+    if path is not None and of_sample:
+        raise UsageError("--from and --sample exclude each other")
+    if settings.load_append and (of_sample or settings.load_replace or settings.load_reset):
+        raise UsageError("--append goes with --from, and with neither --replace nor --reset")
+    if what in ("users", "locations") and (settings.load_append or settings.load_replace):
+        raise UsageError(f"--append and --replace are for check-ins; {what} are added, or replaced by id, in any case")
+
+
+def _mode(settings: Settings) -> Mode:
+    if settings.load_append:
+        return "append"
+    return "drop" if settings.load_replace or settings.load_reset else "keep"
+
+
+def _command(what: What, settings: Settings) -> str:
+    """What was typed, as far as it matters to a load."""
+    source = ["--sample"] if settings.load_from is None else ["--from", str(settings.load_from)]
+    switches = ("append", "replace", "reset", "unknown_becomes_dead_letters", "yes")
+    given = [f"--{name.replace('_', '-')}" for name in switches if getattr(settings, f"load_{name}")]
+    return shlex.join(["footfall", "load", what, *source, *given])
+
+
+def _finish_switched(lease: Lease, bars: Bars) -> None:
+    """Finish a load that was killed after its switch: nothing else can be done with it."""
+    there = look(lease.client, lease.keys)
+    if there.switched:
+        command = there.load.command if there.load else "a load of check-ins"
+        log.warning("`%s` was interrupted when its check-ins were in place already: finishing it first.", command)
+        finish(lease, append=there.switched == "append", bar=bars.bar)
+
+
+def _require_place_for_sample(
+    client: Redis, keys: Keys, what: What, settings: Settings, there: Present, confirm: Confirm
+) -> None:
+    """Raise RefusedError unless it was asked for, and confirmed, that the sample takes the place of other data."""
+    users = [(row.id, keys.user(row.id)) for row in sample.users()] if what in ("users", "all") else []
+    locations = [(row.id, keys.location(row.id)) for row in sample.locations()] if what in ("locations", "all") else []
+    overwritten = len(users) - len(missing(client, users)), len(locations) - len(missing(client, locations))
+    lost = (
+        f"The server holds other data than the sample: {there.users:,} users, {there.locations:,} locations and "
+        f"{there.checkins:,} check-ins. {overwritten[0]:,} users and {overwritten[1]:,} locations have ids of the "
+        "sample and would be overwritten"
+        + (", and all check-ins with what they have counted would be lost." if what in ("checkins", "all") else ".")
+    )
+    if not settings.load_reset:
+        raise RefusedError(
+            f"{lost} Nothing was changed. --reset puts the sample in their place; for your own data: --from"
+        )
+    if not confirm(lost):
+        raise RefusedError("not confirmed; nothing was changed")
+
+
+def _check_check_ins(what: What, settings: Settings, client: Redis, keys: Keys, rows: _Rows) -> None:
+    """Raise RefusedError when check-ins would become dead letters unasked; say what will be trimmed."""
+    check_ins = rows.check_ins
+    if what == "checkins":
+        _require_known(settings, client, keys, check_ins)
+    if len(check_ins) > settings.retain:
+        log.warning(
+            "%s check-ins are loaded; of the processed ones a processor keeps %s (retain), and trims the older ones. "
+            "Then `footfall verify` compares sums only, and `footfall rebuild` is not possible. To keep all, start "
+            "processors with --retain %d (FOOTFALL_RETAIN).",
+            *(f"{len(check_ins):,}", f"{settings.retain:,}", len(check_ins)),
+        )
+
+
+def _require_known(settings: Settings, client: Redis, keys: Keys, check_ins: CheckIns) -> None:
+    if settings.unknown_ids == "create":
+        users = {one for one in check_ins.users if client.hexists(keys.users_removed.decode(), str(one))}
+        locations = {one for one in check_ins.locations if client.hexists(keys.locations_removed.decode(), str(one))}
+    else:
+        users = missing(client, ((one, keys.user(one)) for one in check_ins.users))
+        locations = missing(client, ((one, keys.location(one)) for one in check_ins.locations))
+    unknown = check_ins.of_unknown(users, locations) if users or locations else 0
+    if not unknown:
+        return
+    text = (
+        f"{unknown:,} of {len(check_ins):,} check-ins are of users or at locations that are not loaded "
+        f"({len(users):,} users{_such_as(users)}, {len(locations):,} locations{_such_as(locations)})"
+    )
+    if not settings.load_unknown_becomes_dead_letters:
+        raise RefusedError(
+            f"{text} and would become dead letters; nothing was changed. Load users and locations first; or give "
+            "--unknown-becomes-dead-letters, and `footfall dead-letters retry` counts them when they are loaded"
+        )
+    log.warning("%s; they become dead letters.", text)
+
+
+def _such_as(ids: Iterable[int]) -> str:
+    some = sorted(ids)[:_NAMED]
+    return f", such as {', '.join(map(str, some))}" if some else ""
 
 
 def _read(what: What, settings: Settings, client: Redis, keys: Keys, bars: Bars) -> _Rows:
@@ -135,10 +270,17 @@ def _read(what: What, settings: Settings, client: Redis, keys: Keys, bars: Bars)
     if what in ("checkins", "all"):
         rows.check_ins = check_check_ins(input_rows(LoadedCheckIn, sample.check_ins), bad, now_ms=now_ms)
     bad.raise_if_any(str(path) if path else "the sample")
+    if not (rows.users or rows.locations or rows.check_ins):
+        raise BadRowsError(f"{path}: there is no row in it; nothing was changed")
     return rows
 
 
-def _write(what: What, settings: Settings, lease: Lease, rows: _Rows, bars: Bars) -> None:
+def _write(what: What, settings: Settings, lease: Lease, rows: _Rows, bars: Bars, *, is_sample: bool) -> None:
+    client, meta = lease.client, lease.keys.meta.decode()
+    if is_sample:
+        client.hset(meta, "sample", "1")
+    elif settings.load_from is not None:
+        client.hdel(meta, "sample")
     cost = settings.bcrypt_cost if settings.load_from else _SAMPLE_BCRYPT_COST
     if what in ("users", "all"):
         write_users(lease, rows.users, bcrypt_cost=cost, advance=bars.bar("users", len(rows.users)))
@@ -146,9 +288,8 @@ def _write(what: What, settings: Settings, lease: Lease, rows: _Rows, bars: Bars
         write_locations(lease, rows.locations, advance=bars.bar("locations", len(rows.locations)))
     if what in ("checkins", "all"):
         stage(lease, rows.check_ins, advance=bars.bar("check-ins", len(rows.check_ins)))
-        users, locations = find(lease.client, lease.keys)
-        reset(lease, users, locations, advance=bars.bar("counters", len(users) + len(locations)))
-        finish(lease, len(rows.check_ins))
+        switch(lease, len(rows.check_ins), append=settings.load_append)
+        finish(lease, append=settings.load_append, bar=bars.bar)
 
 
 @contextmanager

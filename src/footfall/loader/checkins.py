@@ -28,6 +28,27 @@ class CheckIns:
         self._stars.append(stars)
 
     @property
+    def first_id(self) -> tuple[int, int]:
+        """(ms, sequence number) of the first one; (0, 0) when there is none."""
+        return (self._ms[0], self._sequence[0]) if self._ms else (0, 0)
+
+    def of_unknown(self, users: set[int], locations: set[int]) -> int:
+        """How many name one of these users, or one of these locations."""
+        return sum(
+            user in users or location in locations for user, location in zip(self._user, self._location, strict=True)
+        )
+
+    @property
+    def users(self) -> set[int]:
+        """The users that are named."""
+        return set(self._user)
+
+    @property
+    def locations(self) -> set[int]:
+        """The locations that are named."""
+        return set(self._location)
+
+    @property
     def last_id(self) -> tuple[int, int]:
         """(ms, sequence number) of the last one; (0, 0) when there is none."""
         return (self._ms[-1], self._sequence[-1]) if self._ms else (0, 0)

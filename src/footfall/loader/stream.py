@@ -1,21 +1,35 @@
-"""Replacing the stream: begin, stage, reset, finish. Killed in between, it is finished by running it again."""
+"""Loading check-ins into the stream: begin, stage, switch, and what is left to do then.
 
+Until the switch nothing that is there is touched: a load that was killed can be run again, or aborted. After it, it can
+only be finished, by anybody: whoever loads or aborts next does it.
+"""
+
+import os
+import socket
 from collections.abc import Callable
+from typing import Literal
 
+import msgspec
+from redis import Redis
 from redis.exceptions import ResponseError
 
 from footfall.errors import BrokenKeyError, LoadingError, RefusedError
 from footfall.kept import period_keys
 from footfall.loader.checkins import CheckIns
 from footfall.loader.lease import Lease
+from footfall.loader.present import LoadInfo, load_info
+from footfall.loader.reset import find, reset
 from footfall.logs import log
 from footfall.store.books import SCHEMA, SHARDS, open_arguments, open_keys, position
-from footfall.store.scripts import BEGIN_LOAD, FINISH_LOAD, OPEN, STAGE_CHECKINS
+from footfall.store.scripts import ABORT_LOAD, APPEND_STAGED, BEGIN_LOAD, FINISH_LOAD, OPEN, STAGE_CHECKINS, SWITCH_LOAD
 
-#: check-ins per call of the script: about 3 ms of the server's time
+#: check-ins per call of a script: about 3 ms of the server's time
 _CHUNK = 500
 
 Confirm = Callable[[str], bool]
+Advance = Callable[[int], None]
+#: what becomes of the check-ins that are there
+Mode = Literal["keep", "drop", "append"]
 
 
 def require_ready(lease: Lease) -> None:
@@ -23,50 +37,76 @@ def require_ready(lease: Lease) -> None:
     try:
         position(OPEN.run_sync(lease.client, open_keys(lease.keys), open_arguments()))
     except LoadingError:
-        raise RefusedError(
-            "a load of check-ins was interrupted; first run it again: `footfall load checkins` or `footfall load all`"
-        ) from None
+        info = load_info(lease.client.hget(lease.keys.meta.decode(), "load"))  # type: ignore[arg-type]
+        raise RefusedError(f"a load of check-ins was interrupted; first {ways_out(info)}") from None
 
 
-def begin(lease: Lease, *, reset: bool, confirm: Confirm) -> None:
+def ways_out(info: LoadInfo | None) -> str:
+    """What to do about a load that was killed."""
+    again = f"run it again (`{info.command}`)" if info else "run it again"
+    return f"{again}, or end it with `footfall load --abort`"
+
+
+def begin(lease: Lease, check_ins: CheckIns, command: str, *, mode: Mode, confirm: Confirm) -> None:
     """Make receivers refuse and processors stand by.
 
-    Raises RefusedError when check-ins that came through a receiver would be lost without `reset` or without a
-    confirmation. Books that cannot be trusted are no hindrance to a reset: it makes them anew.
+    Raises RefusedError when check-ins would be lost that `mode` says to keep, or without a confirmation, and when those
+    to append do not come after them. Books that cannot be trusted are no hindrance when all is dropped: they are made
+    anew.
     """
-    lost = None
     reply = OPEN.run_sync(lease.client, open_keys(lease.keys), open_arguments())
+    lost = None
     try:
         position(reply)
     except LoadingError:
         pass  # a load was killed: this one takes over
     except BrokenKeyError as error:
-        if not reset or reply[0] != b"BROKEN":
+        if mode != "drop" or reply[0] != b"BROKEN":
             raise
         lost = f"{error}\nAll check-ins on the server, and what they have counted, will be lost."
+    first = check_ins.first_id
+    about = LoadInfo(command, socket.gethostname(), os.getpid(), _now_ms(lease.client))
+    if mode == "append":
+        word, *rest = _begin(lease, "append", about, b"%d-%d" % first)
+        if word == b"OLDER":
+            raise RefusedError(
+                f"the first check-in, {first[0]}-{first[1]}, does not come after the newest one on the server, "
+                f"{rest[0].decode()}; only later ones can be appended; nothing was changed"
+            )
+        return
     if lost is None:
-        received = _begin(lease, "keep")
-        if not received:
+        word, *rest = _begin(lease, "keep", about)
+        if word == b"OK":
             return
+        loaded, received = map(int, rest)
         lost = (
-            f"{received} check-ins came through a receiver since the last load; they, and what they have counted, "
-            "will be lost."
+            f"{_check_ins(loaded + received)} on the server ({loaded:,} loaded, {received:,} received since), and what "
+            "they have counted, will be lost."
         )
-        if not reset:
-            raise RefusedError(f"{lost} With --reset they are dropped.")
+        if mode == "keep":
+            raise RefusedError(
+                f"{lost} Nothing was changed. --replace drops them; --append adds later check-ins, and drops none"
+            )
     if not confirm(lost):
         raise RefusedError("not confirmed; nothing was changed")
-    _begin(lease, "drop")
+    _begin(lease, "drop", about)
 
 
-def _begin(lease: Lease, received: str) -> int:
-    """How many check-ins came through a receiver, if that keeps the load from beginning; else 0."""
+def _check_ins(number: int) -> str:
+    return "1 check-in" if number == 1 else f"{number:,} check-ins"
+
+
+def _begin(lease: Lease, mode: Mode, about: LoadInfo, first: bytes = b"") -> list[bytes]:
     keys = lease.keys
-    reply = lease.run(BEGIN_LOAD, [keys.meta, keys.stream, keys.staging], [SCHEMA, SHARDS, received])
-    return int(reply[1]) if reply[0] == b"RECEIVED" else 0
+    reply: list[bytes] = lease.run(
+        BEGIN_LOAD,
+        [keys.meta, keys.stream, keys.processed, keys.staging],
+        [SCHEMA, SHARDS, msgspec.json.encode(about), mode, first],
+    )
+    return reply
 
 
-def stage(lease: Lease, check_ins: CheckIns, *, advance: Callable[[int], None]) -> None:
+def stage(lease: Lease, check_ins: CheckIns, *, advance: Advance) -> None:
     """Write the check-ins to the staging stream."""
     last = b"0-0"
     for chunk in check_ins.chunks(_CHUNK):
@@ -75,24 +115,52 @@ def stage(lease: Lease, check_ins: CheckIns, *, advance: Callable[[int], None]) 
         advance(len(chunk) // 4)
 
 
-def finish(lease: Lease, count: int) -> None:
-    """Let the `count` staged check-ins be the stream, with nothing of it processed."""
+def switch(lease: Lease, count: int, *, append: bool) -> None:
+    """Let the `count` staged check-ins be the stream, with nothing of it processed, or be about to be added to it."""
     keys = lease.keys
-    groups = _groups(lease)
-    seconds, _ = lease.client.time()
+    groups = [] if append else _groups(lease)
     lease.run(
-        FINISH_LOAD,
+        SWITCH_LOAD,
         [
             *(keys.meta, keys.staging, keys.stream, keys.checkpoint, keys.processed, keys.dead_letters, keys.discarded),
-            *(keys.trending_state, *keys.trending_orders, *period_keys(keys, 1000 * seconds)),
+            *(keys.trending_state, *keys.trending_orders, *period_keys(keys, _now_ms(lease.client))),
         ],
-        [count],
+        [count, "append" if append else "replace"],
     )
     if groups:
         log.warning(
             "The stream was replaced; its consumer groups went with it and must be made again: %s.",
             ", ".join(groups),
         )
+
+
+def finish(lease: Lease, *, append: bool, bar: Callable[[str, int | None], Advance]) -> None:
+    """Do what is left to do after the switch: take the counters back, or add what is staged; then all goes on."""
+    keys = lease.keys
+    if append:
+        advance = bar("adding", lease.client.xlen(keys.staging.decode()))
+        while moved := int(lease.run(APPEND_STAGED, [keys.meta, keys.staging, keys.stream], [_CHUNK])[1]):
+            advance(moved)
+    else:
+        users, locations = find(lease.client, keys)
+        reset(lease, users, locations, advance=bar("counters", len(users) + len(locations)))
+    lease.run(FINISH_LOAD, [keys.meta, keys.staging], [])
+
+
+def abort(lease: Lease) -> bool:
+    """End a load that was killed, when it has not switched yet; whether that is so.
+
+    Raises RefusedError when there is none.
+    """
+    reply = lease.run(ABORT_LOAD, [lease.keys.meta, lease.keys.staging], [])
+    if reply == b"NONE":
+        raise RefusedError("no load of check-ins was interrupted; nothing was changed")
+    return bool(reply == b"OK")
+
+
+def _now_ms(client: Redis) -> int:
+    seconds, microseconds = client.time()
+    return int(seconds * 1000 + microseconds // 1000)
 
 
 def _groups(lease: Lease) -> list[str]:

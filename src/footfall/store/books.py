@@ -18,6 +18,10 @@ from footfall.store.scripts import OPEN
 
 SCHEMA = 1
 SHARDS = 1
+#: what helps when nothing else does; which data it was, only its owner knows
+RESTORE_OR_RELOAD = (
+    "restore it from a backup, or load check-ins again (`footfall load checkins --reset`, as they were loaded)"
+)
 
 
 @dataclass(frozen=True)
@@ -59,7 +63,7 @@ def position(reply: Reply) -> Position:
         command = "HSET" if " " in suggestion else "SET"
         repair = f"if you know nothing better, this repairs it: {command} {key} {suggestion}"
     else:
-        repair = "restore it from a backup, or load the data again (`footfall load all --reset`)"
+        repair = RESTORE_OR_RELOAD
     raise BrokenKeyError(f"{key}: {what}; {repair}")
 
 

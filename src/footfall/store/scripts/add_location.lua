@@ -1,7 +1,7 @@
 #!lua
 -- Adds a location: a new one, or one of which so far only check-ins are known, whose counters stay as they are.
 --
--- KEYS  1 meta          read: state
+-- KEYS  1 meta          read: state; sample is removed: this is other data
 --       2 by check-ins  ZADD
 --       3 geo           GEOADD
 --       4 baseline      HSETNX: counters start at 0
@@ -51,4 +51,5 @@ call('ZADD', by_checkins, counters[2], id)
 call('GEOADD', geo, ARGV[5], ARGV[6], id)
 call('ZADD', category, id, id)
 if ARGV[7] ~= '' then call('SET', details, ARGV[7]) end
+call('HDEL', meta, 'sample')
 return 'OK'

@@ -1,7 +1,7 @@
 #!lua
 -- Adds a user: a new one, or one of whom so far only check-ins are known, whose counters stay as they are.
 --
--- KEYS  1 meta          read: state
+-- KEYS  1 meta          read: state; sample is removed: this is other data
 --       2 by check-ins  ZADD
 --       3 email         read, HSET
 --       4 baseline      HSETNX: counters start at 0
@@ -43,6 +43,7 @@ if owner and owner ~= id then return 'TAKEN' end
 call('HSET', user, 'id', id, 'firstName', ARGV[2], 'lastName', ARGV[3], 'email', ARGV[4], 'password', ARGV[6],
      'numCheckins', count)
 call('HSETNX', baselines, id, '{"numCheckins":0}')
+call('HDEL', meta, 'sample')
 call('ZADD', by_checkins, count, id)
 call('HSET', emails, email, id)
 return 'OK'

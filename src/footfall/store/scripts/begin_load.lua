@@ -1,41 +1,51 @@
 #!lua
 -- Begins a load of check-ins, or takes over one that was killed: until its end receivers refuse and processors
--- stand by.
+-- stand by. Nothing that is there is touched: until it switches, the load can be aborted.
 --
--- KEYS  1 lease    compared
---       2 meta     state = loading; made when it is missing
---       3 stream   read: have check-ins come through a receiver since the last load?
---       4 staging  deleted: what a killed load has left
--- ARGV  1 token of the lease  2 schema  3 shards
---       4 keep | drop: what to do with check-ins that came through a receiver. With drop, a broken meta is made
+-- KEYS  1 lease      compared
+--       2 meta       state = loading, load; made when it is missing
+--       3 stream     read: what is there, and how much of it?
+--       4 processed  read: how many were counted, also when they are in the stream no longer
+--       5 staging    deleted: what a killed load has left
+-- ARGV  1 token of the lease  2 schema  3 shards  4 JSON about the load, kept in meta until its end
+--       5 keep | drop | append: what to do with the check-ins that are there. With drop, a broken meta is made
 --         anew, and a stream of another type does not matter.
+--       6 with append, the id of the first check-in
 --
 -- Result  {'OK'}; or with nothing changed:
---         {'RECEIVED', n}  n check-ins came through a receiver, and ARGV says keep
+--         {'HISTORY', loaded, received}  check-ins are there: so many were loaded, so many came in since; ARGV says keep
+--         {'OLDER', id}    the first check-in does not come after the newest one that is there
+--         {'SWITCHED'}     a killed load has switched already: it must be finished first
 --         {'LOST'}         the lease is another load's by now
 --         {'BROKEN <key>'} a key does not hold what it must
-local lease, meta, stream, staging = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
-local drop = ARGV[4] == 'drop'
+local lease, meta, stream, processed_key, staging = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+local mode = ARGV[5]
 local call = redis.call
 
 --@include stream_info
+--@include digits
 --@include type_of
 
 if type_of(lease) ~= 'string' or call('GET', lease) ~= ARGV[1] then return {'LOST'} end
 
-local book = type_of(meta) == 'hash' and call('HMGET', meta, 'generation', 'state', 'loaded') or {}
+local book = type_of(meta) == 'hash' and call('HMGET', meta, 'generation', 'state', 'loaded', 'switched') or {}
 local sound = #(book[1] or '') <= 16 and string.match(book[1] or '', '^%d+$') and (book[2] == 'ready' or book[2] == 'loading')
+if sound and book[4] then return {'SWITCHED'} end
 
-if not drop then
+if mode ~= 'drop' then
     if not sound then return {'BROKEN ' .. meta} end
     local found = type_of(stream)
-    if found == 'stream' then
-        local added, loaded = stream_info(stream)['entries-added'], tonumber(book[3] or '') or 0
+    if found ~= 'stream' and found ~= 'none' then return {'BROKEN ' .. stream} end
+    local info = stream_info(stream)
+    if mode == 'append' then
+        local last = info['last-generated-id'] or '0-0'
+        if digits(ARGV[6]) <= digits(last) then return {'OLDER', last} end
+    else
+        local processed = type_of(processed_key) == 'string' and tonumber(call('GET', processed_key)) or 0
+        local there, loaded = math.max(info['entries-added'] or 0, processed), tonumber(book[3] or '') or 0
         -- fewer than were loaded: the stream was deleted, and what is in it now came later
-        if added < loaded then return {'RECEIVED', added} end
-        if added > loaded then return {'RECEIVED', added - loaded} end
-    elseif found ~= 'none' then
-        return {'BROKEN ' .. stream}
+        if there < loaded then loaded = 0 end
+        if there > 0 then return {'HISTORY', loaded, there - loaded} end
     end
 end
 
@@ -45,6 +55,6 @@ if not sound then
     local generation = call('TIME')[1]
     call('HSET', meta, 'schema', ARGV[2], 'shards', ARGV[3], 'generation', generation, 'loaded', '0')
 end
-call('HSET', meta, 'state', 'loading')
+call('HSET', meta, 'state', 'loading', 'load', ARGV[4])
 call('UNLINK', staging)
 return {'OK'}
