@@ -100,6 +100,9 @@ def test_while_sign_in_is_on_the_sender_is_read_too() -> None:
         request(GOOD, headers={"Idempotency-Key": "a", "idempotency-key": "b"}),
         request(GOOD, headers={"content-length": str(len(GOOD))}),
         request(GOOD, headers={"Transfer-Encoding": "chunked"}),
+        request(GOOD, headers={"host": "test"}),
+        request(GOOD, headers={"Host": "a b"}),
+        request(GOOD).replace(b"Host: test\r\n", b""),
         request(GOOD).replace(b"Host: test", b"Host : test"),
     ],
     ids=lambda data: repr(data[-60:]) if len(data) < 1000 else str(len(data)),
@@ -116,10 +119,10 @@ def test_uvicorn_still_has_what_the_fast_path_relies_on() -> None:
     protocol = httptools_impl.HttpToolsProtocol(Config(app=print), ServerState(), {}, loop)
     loop.close()
     attributes = "app_state config connections cycle flow headers loop parser pipeline server_state transport"
-    attributes += " timeout_keep_alive timeout_keep_alive_task"
+    attributes += " timeout_keep_alive timeout_keep_alive_task expect_100_continue"
     methods = "connection_made connection_lost data_received eof_received on_message_begin on_headers_complete"
     methods += " on_message_complete on_response_complete shutdown timeout_keep_alive_handler"
-    methods += " _unset_keepalive_if_required _start_asgi_task"
+    methods += " _unset_keepalive_if_required _start_asgi_task on_header on_body"
     cycle = "disconnected keep_alive more_body response_complete"
     missing = [name for name in [*attributes.split(), *methods.split()] if not hasattr(protocol, name)]
     names = httptools_impl.RequestResponseCycle.__init__.__code__.co_names
@@ -208,6 +211,14 @@ _HEADERS = st.dictionaries(
     st.sampled_from(["", "x", "a, b", "\u00e9", "a\tb", "x" * 300, "chunked", "keep-alive"]),
     max_size=3,
 )
+_HOSTS = st.dictionaries(
+    st.sampled_from(["Host", "Host", "host"]),
+    st.one_of(
+        st.sampled_from(["test:80", "[::1]", "", "a b", "a/b", "<", "a?", "a#", "\u00e9", "a@b", "[", "a:b", "test "]),
+        st.characters(min_codepoint=33, max_codepoint=126),
+    ),
+    max_size=1,
+)
 _NAMES = "Connection Expect Content-Encoding Content-Type content-type Transfer-Encoding Upgrade Content-Length"
 _DECISIVE = st.dictionaries(
     st.sampled_from([*_NAMES.split(), "Idempotency-Key", "idempotency-KEY", "X-Request-Id"]),
@@ -235,15 +246,20 @@ _BODIES = st.one_of(
 )
 _REQUESTS = st.one_of(
     st.builds(lambda body: request(body, headers=PHONE), _BODIES),
+    st.builds(lambda host: request(GOOD, headers={**PHONE, **host}), _HOSTS),
     st.builds(
-        lambda body, harmless, decisive, chunks, version: request(
-            body, headers={**harmless, **decisive}, chunks=chunks, version=version
+        lambda body, host, harmless, decisive, chunks, version: request(
+            body, headers={**host, **harmless, **decisive}, chunks=chunks, version=version
         ),
         _BODIES,
+        _HOSTS,
         _HEADERS,
         _DECISIVE,
         st.sampled_from([None, None, None, 7]),
         st.sampled_from([*["1.1"] * 6, "1.0", "1.0", "0.9", "1.2", "2.0", "9.9", "1.10", "1"]),
+    ),
+    st.builds(
+        lambda version: request(GOOD, version=version).replace(b"Host: test\r\n", b""), st.sampled_from(["1.1", "1.0"])
     ),
     st.builds(lambda path: request(GOOD, path=path), st.sampled_from(["/api/checkin?", "/nope", "*", "/api/checkin "])),
     st.builds(lambda path: request(method="GET", path=path), st.sampled_from(["/healthz", "/api/checkin"])),
@@ -309,6 +325,23 @@ def test_any_sender_is_answered_as_on_the_other_path(
     pair_with_auth: Pair, requests: list[bytes], places: list[float], pipelined: bool
 ) -> None:
     pair_with_auth.compare(cut(b"".join(requests), places) if pipelined else requests)
+
+
+def test_a_head_that_is_not_taken_is_refused_for_what_it_is_also_after_a_sender_who_is_not_known(
+    pair_with_auth: Pair,
+) -> None:
+    stranger = request(GOOD, headers={"Authorization": f"Bearer {TOKEN[:-1]}x"})
+    for second, status in (
+        (request(GOOD, headers={"Expect": "x"}), 417),
+        (request(GOOD, headers={"Host": "a b"}), 400),
+        (request(GOOD, version="2.0"), 505),
+    ):
+        for receiver in pair_with_auth.receivers:
+            with RawConnection(receiver.port) as connection:
+                connection.send(stranger, second)  # what comes second waits until the server has said who that is
+                assert connection.read().status == 401
+                answer = connection.read()
+                assert (answer.status, "not valid HTTP" in answer.body.decode()) == (status, False)
 
 
 @pytest.mark.parametrize("second", [GOOD, GOOD.replace(b":3", b":4")], ids=["the same", "another"])

@@ -103,7 +103,7 @@ class FastPath(HttpProtocol):
     # --- private
 
     def _is_between_requests(self) -> bool:
-        return not (self._in_message or self.pipeline or self._in_progress())
+        return not (self._in_message or self._unread or self.pipeline or self._in_progress())
 
     def _take(self, data: bytes) -> bool:
         """Give a plain request's check-in to the intake; whether it was one."""

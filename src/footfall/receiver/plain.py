@@ -7,6 +7,7 @@ from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 
 from footfall.auth.credentials import COOKIE, SESSION_ID_SIZE, Credential, credential, session_with
 from footfall.errors import UnsupportedTypeError
+from footfall.http_head import is_host
 from footfall.receiver.check_in import MAX_BODY, require_json
 
 #: Headers that decide whether and how a request is taken and answered, in lower case. No other makes a difference.
@@ -16,6 +17,7 @@ _DECISIVE = frozenset(
         b"content-encoding",
         b"content-type",
         b"expect",
+        b"host",
         b"idempotency-key",
         b"transfer-encoding",
         b"upgrade",
@@ -63,10 +65,12 @@ class PlainParser:
         return plain
 
     def _plain(self) -> Plain | None:
-        content_type = key = request_id = cookie = authorization = None
+        content_type = host = key = request_id = cookie = authorization = None
         for name, value in self._decisive:
             if name == b"content-type" and content_type is None:
                 content_type = value
+            elif name == b"host" and host is None and is_host(value):
+                host = value
             elif name == b"idempotency-key" and key is None and _is_key(value):
                 key = value.decode()
             elif name == b"x-request-id" and request_id is None:
@@ -77,7 +81,7 @@ class PlainParser:
                 authorization = value
             elif name != b"connection" or value.lower() != b"keep-alive":
                 return None
-        if content_type is None or not _is_json(content_type) or not 0 < len(self._body) <= MAX_BODY:
+        if content_type is None or host is None or not _is_json(content_type) or not 0 < len(self._body) <= MAX_BODY:
             return None
         sender = None
         if cookie is not None or authorization is not None:

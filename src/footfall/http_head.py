@@ -1,0 +1,68 @@
+"""What the head of a request must be like, beyond what the parser looks at."""
+
+import re
+from functools import lru_cache
+from typing import NamedTuple
+
+#: the versions that are spoken
+VERSIONS = frozenset({"1.0", "1.1"})
+#: a name, an IPv4 address, or an IPv6 address in brackets; then maybe a port (RFC 3986, section 3.2)
+_is_authority = re.compile(
+    rb"([A-Za-z0-9._~!$&'()*+,;=-]|%[0-9A-Fa-f]{2})*(:[0-9]*)?|\[[0-9A-Fa-f:.]+\](:[0-9]*)?"
+).fullmatch
+
+
+@lru_cache(maxsize=256)
+def is_host(value: bytes) -> bool:
+    """Whether this can be the value of `Host`: a host and maybe a port, or nothing (RFC 9110, section 7.2)."""
+    return _is_authority(value) is not None
+
+
+class Refusal(NamedTuple):
+    """Why what is sent cannot be read on."""
+
+    status: int
+    detail: str
+
+
+class HeadCheck:
+    """What is known of a head while it is read."""
+
+    __slots__ = ("_expects_more", "_hosts", "_is_host", "expects_continue")
+
+    def __init__(self) -> None:
+        #: whether the client waits for an interim answer before it sends the body
+        self.expects_continue = False
+        self._expects_more = False
+        self._hosts = 0
+        self._is_host = True
+
+    def host(self, value: bytes) -> None:
+        """There is such a `Host`."""
+        self._hosts += 1
+        self._is_host &= is_host(value)
+
+    def expect(self, value: bytes) -> None:
+        """There is such an `Expect`."""
+        members = {member.strip() for member in value.lower().split(b",")} - {b""}
+        self.expects_continue |= b"100-continue" in members
+        self._expects_more |= not members <= {b"100-continue"}
+
+    def refusal(self, version: str) -> Refusal | None:
+        """To be asked for at its end; None when it is taken."""
+        if version not in VERSIONS:
+            return other_version(version)
+        if self._hosts > 1 or not self._is_host:
+            return Refusal(400, "there must be one Host, and it must be a host")
+        if version == "1.0":  # it needs no host, and has no interim answers (RFC 9110, section 10.1.1)
+            self.expects_continue = False
+        elif self._hosts == 0:
+            return Refusal(400, "there is no Host")
+        if self._expects_more:
+            return Refusal(417, "nothing can be expected but 100-continue")
+        return None
+
+
+def other_version(version: str) -> Refusal:
+    """The refusal of a version that is not spoken."""
+    return Refusal(505, f"HTTP/{version} is not spoken here, but HTTP/1.1")
