@@ -20,6 +20,7 @@ OTHERS: dict[str, Any] = {
     "data_dir": Path("/var/lib/foot fall"),
     "prefix": "mine",
     "server_timeout": 0.25,
+    "server_check_s": 0.75,
     "unknown_ids": "create",
     "max_backlog": 7,
     "max_batch": 8,

@@ -15,7 +15,9 @@ from footfall.errors import (
     OverloadedError,
     TooLargeError,
     UnavailableError,
+    UnconfirmedError,
 )
+from footfall.receiver import group
 from footfall.store.scripts import RECEIVE, Script
 from proxy import Proxy
 from receiver_scene import CHECK_IN, META, PROCESSED, STREAM, Outcomes, intake_at, open_books
@@ -182,4 +184,45 @@ async def test_a_defect_leaves_nobody_without_an_answer(
         assert caplog.text.count("The intake failed") == 3
         assert intake.pending == 0
         await intake.store(CHECK_IN)
+    assert client.xlen(STREAM) == 1
+
+
+async def test_a_wait_for_replicas_that_ends_in_an_error_is_unknown_and_not_refused(
+    server: Server, client: Any
+) -> None:
+    """As at a change of role: Redis 7.0 answers UNBLOCKED then."""
+    outcomes = Outcomes()
+    async with intake_at(server.url, durability="replicas:1") as intake:
+        outcomes.add(intake, 0)
+
+        def unblocked() -> bool:
+            waiting = [one["id"] for one in client.client_list() if one["cmd"] == "wait"]
+            return any(client.execute_command("CLIENT", "UNBLOCK", one, "ERROR") for one in waiting)
+
+        await wait_until_async(unblocked, "the wait is ended")
+        await intake.drain()
+        ((outcome, _),) = outcomes.by_number[0]
+        assert isinstance(outcome, UnconfirmedError)
+        assert "may have been stored" in str(outcome)
+    assert client.xlen(STREAM) == 1
+
+
+@pytest.mark.parametrize("is_batch", [False, True])
+async def test_a_script_that_ends_in_the_middle_is_unknown_and_not_refused(
+    server: Server, client: Any, monkeypatch: pytest.MonkeyPatch, is_batch: bool
+) -> None:
+    text = RECEIVE.source.decode()
+    place = "                if type(outcome) == 'string' then"
+    assert text.count(place) == 1
+    cut = Script("cut", text.replace(place, f"error('cut')\n{place}"))
+    monkeypatch.setattr(group, "RECEIVE", cut)
+    async with intake_at(server.url) as intake:
+        if is_batch:
+            result = await intake.store_all([CHECK_IN] * 3)
+            assert {str(outcome) for outcome in result.outcomes} == {
+                "the server has failed (ERR): the check-in may have been stored"
+            }
+        else:
+            with pytest.raises(UnconfirmedError, match="may have been stored"):
+                await intake.store(CHECK_IN)
     assert client.xlen(STREAM) == 1

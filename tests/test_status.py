@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,6 +12,8 @@ import redis
 from redis.exceptions import ResponseError
 from rich.console import Console
 
+from chaos.replay import raw_client
+from chaos.scene import load_records
 from footfall import config
 from footfall import status as status_module
 from footfall.keys import Keys
@@ -19,6 +22,7 @@ from footfall.store.books import open_arguments, open_keys
 from footfall.store.client import connect
 from footfall.store.scripts import COUNT_LOST, OPEN
 from footfall.watch import render
+from processes import Footfall
 from servers import Server
 
 KEYS = Keys("ncc")
@@ -376,3 +380,22 @@ def test_for_a_person_every_number_has_a_line(loaded: redis.Redis) -> None:
         "dead letters        0",
     ):
         assert line in lines
+
+
+def test_a_user_who_may_not_use_info_hears_what_is_not_known_and_the_rest(server: Server) -> None:
+    client = raw_client(server.port)
+    load_records(client)
+    client.execute_command("ACL", "SETUSER", "limited", "on", ">secret", "~*", "+@all", "-info", "-config")
+    url = f"redis://limited:secret@127.0.0.1:{server.port}"
+    outputs = {}
+    for command in ("status", "status --json", "verify", "verify --json", "rebuild --yes", "dead-letters list"):
+        with Footfall(*command.split(), settings={"redis_url": url}) as process:
+            assert process.wait() == 0, process.log
+            outputs[command] = process.log
+    assert "the server does not tell about itself (INFO is refused to this user)" in outputs["status"]
+    assert re.search(r"^users +40$", outputs["status"], re.MULTILINE)
+    assert json.loads(outputs["status --json"])["server"]["usedMemory"] is None
+    assert "whether another server has taken over meanwhile is not known" in outputs["verify"]
+    assert json.loads(outputs["verify --json"])["proof"] == "records"
+    client.execute_command("ACL", "DELUSER", "limited")
+    client.close()

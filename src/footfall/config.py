@@ -35,6 +35,9 @@ class Settings(BaseSettings):
     data_dir: Path = Field(Path(".footfall"), description="Where the embedded Valkey keeps its data.")
     prefix: str = Field("ncc", pattern=r"^[A-Za-z0-9_.:-]{1,64}$", description="Prefix of every key.")
     server_timeout: float = Field(1.5, gt=0, le=60, description="Seconds the server has to answer a command.")
+    server_check_s: float = Field(
+        5.0, gt=0, le=3600, description="Seconds between two looks at a connection and at the books, also when idle."
+    )
 
     # --- what is captured
     unknown_ids: Literal["reject", "create"] = Field(

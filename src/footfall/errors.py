@@ -261,10 +261,24 @@ class DeniedError(ReplyError):
         self.code = code
 
 
+class ClusterNodeError(ReplyError):
+    """The server is a node of a cluster; nothing was done."""
+
+    exit_code = ExitCode.USAGE
+
+    def __init__(self, message: str) -> None:
+        code = message.partition(" ")[0]
+        super().__init__(
+            f"the server is a node of a cluster ({code}): Footfall needs one server that holds all keys, and does not "
+            "work on a cluster yet"
+        )
+        self.code = code
+
+
+#: codes that only a node of a cluster answers with
+_OF_CLUSTERS = frozenset({"MOVED", "ASK", "CROSSSLOT", "CLUSTERDOWN", "TRYAGAIN"})
 #: codes with which a server says that it cannot serve now, but may later
-_TEMPORARY = frozenset(
-    {"LOADING", "BUSY", "MASTERDOWN", "READONLY", "OOM", "MISCONF", "TRYAGAIN", "CLUSTERDOWN", "NOREPLICAS"}
-)
+_TEMPORARY = frozenset({"LOADING", "BUSY", "MASTERDOWN", "READONLY", "OOM", "MISCONF", "NOREPLICAS"})
 
 
 class TemporaryReplyError(ReplyError, UnavailableError):
@@ -282,4 +296,6 @@ def reply_error(message: str, user: str | None = None) -> ReplyError:
         return WrongTypeError(message)
     if code in _TEMPORARY:
         return TemporaryReplyError(message)
+    if code in _OF_CLUSTERS:
+        return ClusterNodeError(message)
     return ReplyError(message)

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import msgspec
 from redis import Redis
-from redis.exceptions import ResponseError
+from redis.exceptions import NoPermissionError, ResponseError
 
 from footfall import dead_letters
 from footfall.config import Settings
@@ -158,9 +158,12 @@ def collect(client: Redis, settings: Settings) -> Status:
 
 
 def _server(client: Redis) -> ServerStatus:
-    info: Any = client.info()
+    try:
+        info: Any = client.info()
+    except NoPermissionError:
+        info = {}
     return ServerStatus(
-        kind=str(info.get("server_name", "redis")).capitalize(),
+        kind=str(info.get("server_name", "redis") if info else "?").capitalize(),
         version=str(info.get("valkey_version") or info.get("redis_version") or "?"),
         used_memory=info.get("used_memory"),
         used_memory_human=info.get("used_memory_human"),
@@ -291,6 +294,11 @@ def _disagreement(keys: Keys, now: _Snapshot, counted: int) -> str:
 
 def _warnings(client: Redis, server: ServerStatus, state: State, now: _Snapshot, settings: Settings) -> list[str]:
     warnings = advice(server.max_memory_policy, server.append_only)
+    if server.version == "?":
+        warnings.append(
+            "the server does not tell about itself (INFO is refused to this user): version and memory are not known, "
+            "nor whether it may evict keys, or keeps an append-only file"
+        )
     if state == "empty":
         warnings.append(f"nothing is loaded; {_HOW_TO_LOAD}")
     elif state == "loading":

@@ -35,6 +35,8 @@ _INTERVAL_S = 0.1
 _LONGEST_LINE = 1 << 20
 #: a sample that was loaded only in part when the loader was killed is loaded again
 _UNFINISHED = "sample-unfinished"
+#: there once the directory has held data: an empty server is none to begin anew on unasked
+_NOT_EMPTY = "not-empty"
 
 
 class PartDiedError(FootfallError):
@@ -141,10 +143,16 @@ def load_sample_when_empty(settings: Settings) -> None:
     """Load the sample into an empty server, or again when that was cut short."""
     from footfall import loader  # noqa: PLC0415
 
-    unfinished = settings.data_dir / _UNFINISHED
+    unfinished, not_empty = settings.data_dir / _UNFINISHED, settings.data_dir / _NOT_EMPTY
     with contextlib.closing(connect(settings.server_url, settings)) as client:
         if client.dbsize() and not unfinished.exists():
+            not_empty.touch()
             return
+        if not_empty.exists() and not unfinished.exists():
+            raise RefusedError(
+                f"the server is empty, and was not when `up` last used {settings.data_dir} (FLUSHALL?): put a backup "
+                f"of the directory in its place; or, to begin anew with the sample, remove {not_empty}"
+            )
         log.info("The data directory is empty: loading the sample.")
         unfinished.touch()
         try:
@@ -155,6 +163,7 @@ def load_sample_when_empty(settings: Settings) -> None:
             unfinished.unlink()
             log.warning("Somebody has loaded other data meanwhile: the sample is not loaded.")
             return
+    not_empty.touch()
     unfinished.unlink()
     log.info("Loaded %d users, %d locations and %d check-ins.", loaded.users, loaded.locations, loaded.checkins)
 

@@ -4,14 +4,15 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from redis import Redis
+from redis.exceptions import NoPermissionError, RedisError
 from redis.exceptions import NoScriptError as RedisNoScriptError
-from redis.exceptions import RedisError, ResponseError
 
 from footfall.errors import BrokenKeyError, FootfallError, LoadingError, UnavailableError
 from footfall.keys import Keys
 from footfall.store.books import open_arguments, open_keys, position
+from footfall.store.client import raise_if_told
 from footfall.store.pipeline import Argument, Reply
-from footfall.store.scripts import OPEN, READ_HEAD, READ_INDEX, READ_LOCATIONS, READ_USERS, Script, raise_if_denied
+from footfall.store.scripts import OPEN, READ_HEAD, READ_INDEX, READ_LOCATIONS, READ_USERS, Script
 
 #: the scripts that a transaction may call
 _READ_ONLY = (READ_HEAD, READ_USERS, READ_LOCATIONS, READ_INDEX)
@@ -94,8 +95,7 @@ class Look:
                     self.client.execute_command("SCRIPT LOAD", script.source)
                 continue
             for error in errors:
-                if isinstance(error, ResponseError):
-                    raise_if_denied(self.client, error)
+                raise_if_told(self.client, error)
                 raise error
             return _head(replies[0]), replies[-1]
 
@@ -130,8 +130,11 @@ class Look:
                 return
 
     def server_id(self) -> bytes:
-        """Which process answers: after a failover it is another."""
-        info: bytes = self.client.execute_command("INFO", "server")
+        """Which process answers: after a failover it is another. Empty when the user may not ask."""
+        try:
+            info: bytes = self.client.execute_command("INFO", "server")
+        except NoPermissionError:
+            return b""
         return info.partition(b"run_id:")[2].partition(b"\r")[0]
 
 

@@ -29,6 +29,8 @@ TallyT = TypeVar("TallyT", bound=Tally)
 _PAGE = 200
 #: entries counted at once
 _COUNTED = 2000
+#: what cannot be said of a server that does not tell who it is
+_NOT_KNOWN = "; INFO is refused to this user: whether another server has taken over meanwhile is not known"
 #: how often all of it is done when the stream is replaced or trimmed too fast
 _TRIES = 3
 
@@ -69,6 +71,8 @@ def verify(client: Redis, settings: Settings, progress: Progress | None) -> Repo
             reason = str(error)
             continue
         if look.server_id() == server:
+            if not server:
+                report.reason += _NOT_KNOWN
             return report
         reason = "another server has taken over"
     raise UnavailableError(f"nothing could be verified, {_TRIES} times: {reason}")

@@ -15,7 +15,7 @@ from footfall.cli.options import settings_from
 from footfall.config import Settings
 from footfall.errors import UnavailableError
 from footfall.store.address import parse
-from footfall.store.client import connect
+from footfall.store.client import connect, raise_if_told, refuse_cluster
 from footfall.store.embedded import server_url
 
 
@@ -40,8 +40,10 @@ def client_of(settings: Settings) -> Iterator[Redis]:
     """A client for one command. A server that is away becomes an UnavailableError."""
     with contextlib.closing(connect(settings.server_url, settings)) as client:
         try:
+            refuse_cluster(settings)
             yield client
         except RedisError as error:
+            raise_if_told(client, error)
             address = parse(settings.server_url)
             raise UnavailableError(f"the server at {address} cannot be used: {error}") from error
 

@@ -8,7 +8,7 @@ from footfall.kept import period_keys
 from footfall.keys import Keys
 from footfall.loader.checks import details_problem, point_problem
 from footfall.manage.documents import LocationChange
-from footfall.manage.outcomes import TRIES, called, is_done, too_busy
+from footfall.manage.outcomes import TRIES, called, changed, is_done, too_busy
 from footfall.model import LocationDetails, NewLocation, indexed_place
 from footfall.store.pipeline import Argument, Pipeline
 from footfall.store.scripts import ADD_LOCATION, CHANGE_LOCATION, REMOVE_LOCATION
@@ -35,7 +35,7 @@ class Locations:
         arguments: list[Argument] = [location.id, location.name, location.category, location.location]
         arguments += indexed_place(*map(float, location.location.split(",")))
         arguments.append(msgspec.json.encode(location.details) if location.details else b"")
-        is_done(await ADD_LOCATION.run(self._pipeline.connection, script_keys, arguments), "location")
+        is_done(await changed(self._pipeline, ADD_LOCATION, script_keys, arguments), "location")
 
     async def change(self, location_id: int, change: LocationChange) -> None:
         """Change what `change` has; details as a whole, and None removes them.
@@ -60,7 +60,7 @@ class Locations:
             arguments: list[Argument] = [location_id, stored, longitude, latitude, word]
             arguments += [msgspec.json.encode(details) if details else b""]
             arguments += [value for field in fields.items() for value in field]
-            if is_done(await CHANGE_LOCATION.run(self._pipeline.connection, script_keys, arguments), "location"):
+            if is_done(await changed(self._pipeline, CHANGE_LOCATION, script_keys, arguments), "location"):
                 return
         raise too_busy()
 
@@ -80,7 +80,7 @@ class Locations:
                 *(keys.location_history(location_id), keys.location_now(location_id)),
                 *(keys.trending_state, *keys.trending_orders, *periods),
             ]
-            reply = await REMOVE_LOCATION.run(self._pipeline.connection, script_keys, [location_id, stored])
+            reply = await changed(self._pipeline, REMOVE_LOCATION, script_keys, [location_id, stored])
             if is_done(reply, "location"):
                 return int(reply[1])
         raise too_busy()

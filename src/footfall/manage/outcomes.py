@@ -1,10 +1,12 @@
 """What the scripts that change records answer, as errors."""
 
+from collections.abc import Sequence
 from typing import Literal
 
 from footfall.errors import (
     BrokenKeyError,
     ConflictError,
+    ConnectionLostError,
     FootfallError,
     LoadingError,
     NotFoundError,
@@ -12,6 +14,7 @@ from footfall.errors import (
     WrongTypeError,
 )
 from footfall.store.pipeline import Argument, Pipeline, Reply
+from footfall.store.scripts import Key, Script
 
 Kind = Literal["user", "location"]
 
@@ -32,6 +35,14 @@ async def called(pipeline: Pipeline, command: str, key: bytes, *arguments: Argum
         return await pipeline.call(command, key, *arguments)
     except WrongTypeError:
         raise _broken(key.decode(errors="replace")) from None
+
+
+async def changed(pipeline: Pipeline, script: Script, keys: Sequence[Key], arguments: Sequence[Argument]) -> Reply:
+    """What a script that changes records answers. Raises ConnectionLostError when it may have changed them."""
+    try:
+        return await script.run(pipeline.connection, keys, arguments)
+    except ConnectionLostError:
+        raise ConnectionLostError("the server was lost before it answered: the change may have been made") from None
 
 
 def is_done(reply: Reply, kind: Kind) -> bool:

@@ -7,7 +7,7 @@ from msgspec import UNSET
 
 from footfall.keys import Keys
 from footfall.manage.documents import UserChange
-from footfall.manage.outcomes import TRIES, called, is_done, too_busy
+from footfall.manage.outcomes import TRIES, called, changed, is_done, too_busy
 from footfall.manage.passwords import PasswordHasher
 from footfall.model import NewUser
 from footfall.store.pipeline import Argument, Pipeline
@@ -43,7 +43,7 @@ class Users:
         ]
         arguments: list[Argument] = [user.id, user.first_name, user.last_name]
         arguments += (user.email, user.email.lower(), password)
-        is_done(await ADD_USER.run(self._pipeline.connection, script_keys, arguments), "user")
+        is_done(await changed(self._pipeline, ADD_USER, script_keys, arguments), "user")
 
     async def change(self, user_id: int, change: UserChange) -> None:
         """Change what `change` has; a new password ends the user's sessions.
@@ -64,7 +64,7 @@ class Users:
             script_keys += [keys.session(digest) for digest in ended]
             arguments: list[Argument] = [user_id, email, stored, _lower(stored), len(ended) if has_password else ""]
             arguments += [*ended, *(value for field in fields.items() for value in field)]
-            if is_done(await CHANGE_USER.run(self._pipeline.connection, script_keys, arguments), "user"):
+            if is_done(await changed(self._pipeline, CHANGE_USER, script_keys, arguments), "user"):
                 return
         raise too_busy()
 
@@ -83,7 +83,7 @@ class Users:
             own = [keys.user(user_id), keys.user_sessions(user_id), *map(keys.session, digests)]
             own.append(keys.user_history(user_id))
             arguments: list[Argument] = [user_id, stored, _lower(stored), *digests]
-            reply = await REMOVE_USER.run(self._pipeline.connection, indexes + own, arguments)
+            reply = await changed(self._pipeline, REMOVE_USER, indexes + own, arguments)
             if is_done(reply, "user"):
                 return int(reply[1])
         raise too_busy()

@@ -20,7 +20,7 @@ from footfall.processor.lease import Lease, LeaseLostError
 from footfall.processor.trending import ServerClock, Trending
 from footfall.processor.trim import Trim
 from footfall.store import permissions
-from footfall.store.books import Position, open_books, open_pipeline
+from footfall.store.books import Books, Position, open_pipeline
 from footfall.store.pipeline import Connection
 
 if TYPE_CHECKING:
@@ -70,7 +70,8 @@ class Processor:
         self._kept = Kept.by(settings)
         self._clock = ServerClock()
         self._trending = Trending(self._keys, self._clock, is_kept=settings.trending)
-        self._pipeline = open_pipeline(url, settings, commands=permissions.PROCESSOR)
+        self._books = Books(self._keys)
+        self._pipeline = open_pipeline(url, settings, books=self._books, commands=permissions.PROCESSOR)
         self._stopping = asyncio.Event()
         self._watched = settings.processor_delay
         self._logs_checkins = checkin_log.isEnabledFor(logging.DEBUG)
@@ -135,7 +136,7 @@ class Processor:
                 self.state = "standing by"
                 log.info("Another processor works on the stream (%s); standing by.", holder)
             if self._settings.processor_once:
-                position = await open_books(connection, self._keys)
+                position = await self._books.open(connection)
                 if not await self._read(connection, position.checkpoint, at_most=1):
                     return False
             await self._pause(self._lease.look_s)
@@ -146,7 +147,7 @@ class Processor:
 
         Raises LeaseLostError, with nothing under way, when another processor has taken over.
         """
-        position = await open_books(connection, self._keys)
+        position = await self._books.open(connection)
         self.state = "working"
         log.info("Reading stream from last ID %s.", position.checkpoint.decode())
         await self._notice_gaps(connection, position)
@@ -223,7 +224,7 @@ class Processor:
             page: list[RawEntry] = reply[0][1] if reply else []
             if page:
                 return page
-            if await open_books(connection, self._keys) != position:
+            if await self._books.open(connection) != position:
                 raise FencedError("another processor or a load was faster")
             self._out_of_trouble()
         return []

@@ -15,12 +15,15 @@ from footfall.config import Settings
 from footfall.errors import (
     BacklogFullError,
     BrokenKeyError,
+    ClusterNodeError,
     ConnectionLostError,
+    DeniedError,
     FootfallError,
     KeyReusedError,
     LoadingError,
     OverloadedError,
     ReplyError,
+    TemporaryReplyError,
     TooLargeError,
     UnavailableError,
     UnconfirmedError,
@@ -193,7 +196,7 @@ class Intake:
             return _all(groups, self._refused(error))
         except Exception as error:  # a defect must not leave the clients without an answer
             log.exception("The intake failed")
-            return _all(groups, FootfallError(f"the check-in could not be stored ({type(error).__name__})"))
+            return _all(groups, FootfallError(f"the check-in may have been stored ({type(error).__name__})"))
 
     async def _call(self, groups: Sequence[Group]) -> list[Result]:
         connection = self._pipeline.connection
@@ -201,13 +204,17 @@ class Intake:
         began = time.perf_counter()
         results = await self._caller.call(connection, groups)
         if self._replicas:
-            confirmed = await connection.call("WAIT", self._replicas, self._wait_ms)
+            try:
+                confirmed: int = await connection.call("WAIT", self._replicas, self._wait_ms)
+            except ReplyError as error:  # such as UNBLOCKED, when it is no primary any more: the write was before that
+                log.debug("No replica's confirmation could be waited for: %s", error)
+                confirmed = 0
             if confirmed < self._replicas:
-                error = UnconfirmedError(
+                unconfirmed = UnconfirmedError(
                     f"{confirmed} of {self._replicas} replicas have confirmed the check-in: it may have been stored"
                 )
-                results = [_unconfirmed(result, error) for result in results]
-                self._refusing.begin(error)
+                results = [_unconfirmed(result, unconfirmed) for result in results]
+                self._refusing.begin(unconfirmed)
         full = [result for result in results if isinstance(result.outcomes[0], BacklogFullError)]
         if full:
             self._refusing.begin(full[0].outcomes[0])
@@ -224,7 +231,10 @@ class Intake:
             return _LOST  # the pipeline logs it
         if isinstance(error, ReplyError):
             self._refusing.begin(error)
-            return UnavailableError(f"the server refuses check-ins ({error.code})")
+            # what a server says before it runs a script; anything else may have ended one in its middle
+            if isinstance(error, TemporaryReplyError | DeniedError | ClusterNodeError):
+                return UnavailableError(f"the server refuses check-ins ({error.code})")
+            return UnconfirmedError(f"the server has failed ({error.code}): the check-in may have been stored")
         if isinstance(error, BrokenKeyError | LoadingError):
             self._refusing.begin(error)
         return error

@@ -1,11 +1,16 @@
 """redis-py clients, for commands and all else that is not hot."""
 
+import contextlib
+
 from redis import Redis
 from redis.backoff import NoBackoff
 from redis.connection import AbstractConnection
+from redis.exceptions import RedisError, ResponseError
 from redis.retry import Retry
 
 from footfall.config import Settings
+from footfall.errors import ClusterNodeError, DeniedError, reply_error
+from footfall.keys import Keys
 from footfall.store.address import parse
 
 
@@ -41,3 +46,24 @@ def connect(url: str, settings: Settings) -> Redis:
     if address.path is not None:
         return Redis(unix_socket_path=address.path, **common)  # type: ignore[arg-type]
     return Redis(host=address.host, port=address.port, ssl=address.tls, **common)  # type: ignore[arg-type]
+
+
+def raise_if_told(client: Redis, error: RedisError) -> None:
+    """Raise DeniedError or ClusterNodeError when that is what redis-py's error says: neither is an outage."""
+    code = getattr(error, "status_code", None)  # redis-py cuts the codes that it knows off the message
+    told = reply_error(
+        f"{code} {error}" if code else str(error), client.connection_pool.connection_kwargs.get("username")
+    )
+    if isinstance(told, DeniedError | ClusterNodeError):
+        raise told from error
+
+
+def refuse_cluster(settings: Settings) -> None:
+    """Raise ClusterNodeError when the server is a node of a cluster: there no command may name keys of two slots."""
+    keys = Keys(settings.prefix)
+    with contextlib.closing(connect(settings.server_url, settings)) as client:
+        try:
+            client.eval_ro("return 1", 2, keys.meta.decode(), keys.stream.decode())
+        except ResponseError as error:
+            with contextlib.suppress(DeniedError):  # what needs scripts says so
+                raise_if_told(client, error)

@@ -65,6 +65,9 @@ class Connection(asyncio.Protocol):
         self._silent_since = 0.0
         self._watchdog: asyncio.TimerHandle | None = None
 
+        #: whether nothing was under way when it was closed
+        self.was_idle = False
+
     @property
     def is_closed(self) -> bool:
         return self.closed.done()
@@ -145,6 +148,7 @@ class Connection(asyncio.Protocol):
         if self.is_closed:
             return
         self.closed.set_result(reason)
+        self.was_idle = not self._waiting
         self._outgoing.clear()
         if self._watchdog is not None:
             self._watchdog.cancel()
@@ -160,15 +164,26 @@ OnConnect = Callable[[Connection], Awaitable[None]]
 class Pipeline:
     """Keeps one connection to a server alive: connects, signs in, reconnects for ever.
 
-    `on_connect` runs on each new connection before anyone else gets it; while it raises a FootfallError, the
-    connection is dropped and tried again. An outage is logged once, and once more with its length when it ends.
+    `on_connect` runs on each new connection before anyone else gets it, and then every `check_every_s` seconds; when it
+    raises a FootfallError, the connection is dropped, and made again until it does not. An outage is logged once, and
+    once more with its length when it ends. A connection that is cut while nothing is under way is no outage when the
+    next one can be made at once.
     """
 
-    def __init__(self, address: Address, *, timeout: float, on_connect: OnConnect, is_quiet: bool = False) -> None:
+    def __init__(
+        self,
+        address: Address,
+        *,
+        timeout: float,
+        on_connect: OnConnect,
+        check_every_s: float | None = None,
+        is_quiet: bool = False,
+    ) -> None:
         """`is_quiet`: outages are not logged; another pipeline to the same server does it."""
         self.address = address
         self._timeout = timeout
         self._on_connect = on_connect
+        self._check_every_s = check_every_s
         self._is_quiet = is_quiet
         self._connection: Connection | None = None
         self._connected = asyncio.Event()
@@ -177,7 +192,7 @@ class Pipeline:
         #: what clients are told of the trouble: what an operator must repair, but not where the server is
         self._told = ""
         self._down_since: float | None = None
-        self._said_broken = False
+        self._said_broken: str | None = None
 
     def start(self) -> None:
         """Begin to connect, in the background."""
@@ -233,7 +248,25 @@ class Pipeline:
                 continue
             retry_s = _FIRST_RETRY_S
             self._back(connection)
-            self._outage(await asyncio.shield(connection.closed))  # cancelled, it must not count as closed
+            reason = await self._until_closed(connection)
+            if connection.was_idle:
+                self._connected.clear()
+                log.debug("The connection to the server at %s was cut while idle (%s).", self.address, reason)
+            else:
+                self._outage(reason)
+
+    async def _until_closed(self, connection: Connection) -> str:
+        """Look after the connection until it ends; why it did."""
+        while True:
+            try:
+                async with asyncio.timeout(self._check_every_s):
+                    return await asyncio.shield(connection.closed)  # cancelled, it must not count as closed
+            except TimeoutError:
+                pass
+            try:
+                await self._on_connect(connection)
+            except Exception as error:  # as when it connects
+                connection.abort(str(error))
 
     async def _connect(self) -> Connection:
         loop = asyncio.get_running_loop()
@@ -274,9 +307,9 @@ class Pipeline:
         self._connected.clear()
         self._told = f": {reason}" if broken else ""
         # a server that came back with keys that are broken needs somebody: that is another outage than the one before
-        if self._down_since is None or (broken and not self._said_broken):
+        if self._down_since is None or (broken and reason != self._said_broken):
             self._down_since = self._down_since or time.monotonic()
-            self._said_broken = broken
+            self._said_broken = reason if broken else None
             trouble = "use what is in" if broken else "reach"
             level = logging.DEBUG if self._is_quiet else logging.ERROR
             log.log(level, "Cannot %s the server at %s (%s); trying until it is there.", trouble, self.address, reason)
@@ -288,4 +321,4 @@ class Pipeline:
             level = logging.DEBUG if self._is_quiet else logging.INFO
             log.log(level, "The server at %s is there after %.1f s.", self.address, time.monotonic() - self._down_since)
             self._down_since = None
-            self._said_broken = False
+            self._said_broken = None

@@ -13,11 +13,11 @@ from importlib.resources import files
 from importlib.resources.abc import Traversable
 
 from redis import Redis
-from redis.exceptions import NoPermissionError as RedisNoPermissionError
 from redis.exceptions import NoScriptError as RedisNoScriptError
 from redis.exceptions import ResponseError
 
-from footfall.errors import DeniedError, NoScriptError, reply_error
+from footfall.errors import NoScriptError
+from footfall.store.client import raise_if_told
 from footfall.store.pipeline import Argument, Connection, Reply, packed
 from footfall.store.scripts import commands
 
@@ -54,7 +54,7 @@ class Script:
             except RedisNoScriptError:
                 return client.eval(self.source.decode(), len(keys), *keys, *arguments)
         except ResponseError as error:
-            raise_if_denied(client, error)
+            raise_if_told(client, error)
             raise
 
     def look_sync(self, client: Redis, keys: Sequence[Key], arguments: Sequence[Argument]) -> Reply:
@@ -62,7 +62,7 @@ class Script:
         try:
             return client.eval_ro(self.looking.decode(), len(keys), *keys, *arguments)
         except ResponseError as error:
-            raise_if_denied(client, error)
+            raise_if_told(client, error)
             raise
 
 
@@ -82,14 +82,6 @@ class ScriptCall:
             return await sent
         except NoScriptError:  # the server was restarted, or its scripts flushed: nothing was run
             return await connection.call("EVAL", self._script.source, len(self._keys), *self._keys, *self._arguments)
-
-
-def raise_if_denied(client: Redis, error: ResponseError) -> None:
-    """Raise DeniedError when that is what redis-py's error says."""
-    message = f"NOPERM {error}" if isinstance(error, RedisNoPermissionError) else str(error)
-    denied = reply_error(message, client.connection_pool.connection_kwargs.get("username"))
-    if isinstance(denied, DeniedError):
-        raise denied from error
 
 
 def put_together(source: bytes, parts: Mapping[str, bytes]) -> bytes:

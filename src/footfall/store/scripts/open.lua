@@ -3,13 +3,15 @@
 -- with it, also those that only read; on a server that is out of memory, too: what it writes is little, and once.
 --
 -- KEYS  1 meta        created when the books are new, else schema and shards are compared; takenOver: how many entries
---                     another program had processed
+--                     another program had processed; books: which books these are, by when they were made
 --       2 checkpoint  created as 0 with meta; taken over as it is when another program wrote it
 --       3 processed   created with meta: entries added, less those after the checkpoint
 --       4 stream      read only
--- ARGV  1 schema  2 shards
+-- ARGV  1 schema  2 shards  3 which books the caller has had open; '' for none yet, '-' for some without a name
 --
--- Result  {'READY' | 'LOADING', generation, checkpoint}
+-- Result  {'READY' | 'LOADING', generation, checkpoint, which books or '-', 'NEW' when they were created now}
+--         {'GONE'}                                there are none, but the caller has had some open
+--         {'OTHER'}                               these are others than those that the caller has had open
 --         {'MISMATCH', field, found}              meta was written with another schema or number of shards
 --         {'BROKEN', key, what is wrong, a value that would be right (of a hash: fields and values) or ''}
 local meta, checkpoint_key, processed_key, stream = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
@@ -36,6 +38,8 @@ for _, expected in ipairs({{meta, 'hash'}, {checkpoint_key, 'string'}, {processe
     end
 end
 
+local known = ARGV[3] or ''
+local books = '-'
 local info = stream_info(stream)
 local added = info['entries-added'] or 0
 local checkpoint = redis.call('GET', checkpoint_key)
@@ -53,16 +57,19 @@ if is_new and processed then
             'schema ' .. ARGV[1] .. ' shards ' .. ARGV[2] .. ' generation ' .. ms .. ' state ready loaded 0'}
 end
 
+if is_new and known ~= '' then return {'GONE'} end
 if not is_new then
-    local found = redis.call('HMGET', meta, 'schema', 'shards', 'generation', 'state')
+    local found = redis.call('HMGET', meta, 'schema', 'shards', 'generation', 'state', 'books')
     if found[1] ~= ARGV[1] then return {'MISMATCH', 'schema', found[1] or 'missing'} end
     if found[2] ~= ARGV[2] then return {'MISMATCH', 'shards', found[2] or 'missing'} end
+    books = found[5] or '-'
+    if known ~= '' and known ~= '-' and books ~= '-' and books ~= known then return {'OTHER'} end
     generation = found[3]
     if not generation or not string.match(generation, '^%d+$') or (found[4] ~= 'ready' and found[4] ~= 'loading') then
         return {'BROKEN', meta, 'its fields generation and state are not what they must be', ''}
     end
     if found[4] == 'loading' then
-        return {'LOADING', generation, checkpoint or '0'}
+        return {'LOADING', generation, checkpoint or '0', books}
     end
 end
 
@@ -99,10 +106,13 @@ if is_new or not has_count then
     if not is_new then
         return {'BROKEN', processed_key, processed and 'it is not a number' or 'it is missing', counted}
     end
+    local time = redis.call('TIME')
+    books = time[1] .. '.' .. time[2]
     redis.call('HSET', meta, 'schema', ARGV[1], 'shards', ARGV[2], 'generation', generation, 'state', 'ready',
-               'loaded', '0')
+               'loaded', '0', 'books', books)
     if checkpoint ~= '0' then redis.call('HSET', meta, 'takenOver', counted) end
     redis.call('SET', checkpoint_key, checkpoint)
     redis.call('SET', processed_key, counted)
+    return {'READY', generation, checkpoint, books, 'NEW'}
 end
-return {'READY', generation, checkpoint}
+return {'READY', generation, checkpoint, books}

@@ -1,0 +1,41 @@
+"""A node of a cluster under an URL of one server: refused with the reason, by everything."""
+
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from footfall.errors import ExitCode
+from processes import Footfall
+from servers import Server, free_port, redis_binary
+
+SERVICES = ("receiver", "processor", "api", "auth")
+COMMANDS = (
+    *("status", "status --json", "verify", "rebuild --yes", "load all --sample", "load --abort", "dead-letters list"),
+    *("dead-letters retry", "tokens list", "tokens create till", "users remove 1 --yes", "redis GET a", "generate"),
+)
+
+
+@pytest.fixture(scope="module", params=["embedded", "redis"])
+def node(request: pytest.FixtureRequest) -> Iterator[Server]:
+    program = redis_binary() if request.param == "redis" else None
+    if request.param == "redis" and program is None:
+        assert "CI" not in os.environ, "redis-server is not installed"
+        pytest.skip("redis-server is not installed")
+    with Server(program=program, config={"cluster-enabled": "yes"}) as server:
+        yield server
+
+
+@pytest.mark.parametrize("has_slots", [False, True])
+@pytest.mark.parametrize("command", [*SERVICES, *COMMANDS])
+def test_it_is_refused(node: Server, command: str, has_slots: bool) -> None:
+    client: Any = node.client()
+    client.execute_command("CLUSTER", *(["ADDSLOTSRANGE", 0, 16383] if has_slots else ["FLUSHSLOTS"]))
+    ports = {f"{name}_port": free_port() for name in ("receiver", "api", "auth", "processor")}
+    with Footfall(*command.split(), settings={"redis_url": node.url, **ports}) as process:
+        assert process.wait() == ExitCode.USAGE, process.log
+        assert "the server is a node of a cluster" in process.log
+        assert "Traceback" not in process.log
+    client.execute_command("CLUSTER", "FLUSHSLOTS")
+    node.close_clients()
