@@ -23,7 +23,12 @@ _PATIENCE = 30.0
 
 
 def environment(settings: Mapping[str, object]) -> dict[str, str]:
-    """This process's environment with just these settings."""
+    """This process's environment with just these settings.
+
+    Without another word, services do not look at their connections again: many serve several tests, each of which
+    empties the server, and a service takes no other data for that which it began with.
+    """
+    settings = {"server_check_s": 3600, **settings}
     inherited = {name: value for name, value in os.environ.items() if not name.upper().startswith(ENV_PREFIX)}
     return inherited | {env_name(name): str(value) for name, value in settings.items() if value is not None}
 

@@ -18,7 +18,8 @@ class Keys:
         self.discarded = root + b":checkins:discarded"
         #: stream: where the loader writes check-ins before they replace the stream
         self.staging = root + b":checkins:staging"
-        #: hash: `schema shards generation state loaded lost settled discarded takenOver torn load switched sample books`
+        #: hash: `schema shards generation state loaded lost settled discarded takenOver torn load switched sample
+        #: books`
         self.meta = root + b":meta"
         #: string: id of the last entry whose effects are stored
         self.checkpoint = root + b":checkinprocessor:lastid"
