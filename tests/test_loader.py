@@ -32,7 +32,7 @@ ROWS = dict[str, Any]
 
 
 def content(client: Any) -> dict[bytes, Any]:
-    """Every key with its value. (A DUMP of an unchanged hash is not always the same.)"""
+    """Every key with its value, but for when the books were made. (A DUMP of an unchanged hash may be another.)"""
     read: dict[bytes, Callable[[Any], Any]] = {
         b"hash": client.hgetall,
         b"string": client.get,
@@ -43,7 +43,10 @@ def content(client: Any) -> dict[bytes, Any]:
             {name: client.xinfo_stream(key)[name] for name in ("entries-added", "last-generated-id")},
         ),
     }
-    return {key: read[client.type(key)](key) for key in client.keys("*")}
+    found = {key: read[client.type(key)](key) for key in client.keys("*")}
+    if isinstance(meta := found.get(KEYS.meta), dict):
+        meta.pop(b"books", None)
+    return found
 
 
 def records(client: Any, kind: str) -> dict[int, dict[str, str]]:

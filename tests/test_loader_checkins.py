@@ -1,13 +1,16 @@
 """Loading check-ins: everything goes back to what was loaded, and nothing is dropped unasked."""
 
 import re
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from footfall import config, loader
 from footfall.errors import ExitCode, RefusedError, UsageError
-from footfall.loader import BadRowsError, Loaded, What
+from footfall.loader import BadRowsError, LeaseLostError, Loaded, What
 from servers import Server, wait_until
 from test_loader import KEYS, Bench, assert_indexes_are_exact, check_in, location, records, unchanged, user
 
@@ -116,7 +119,8 @@ def test_the_sample_does_not_take_the_place_of_other_data_unasked(bench: Bench, 
     assert len(prompts) == 1
     assert lost in prompts[0]
     bench.load(what, load_reset=True, load_yes=True, load_unknown_becomes_dead_letters=True)
-    assert not bench.client.hexists(KEYS.meta, "sample"), "it is not the sample alone"
+    # all ids that were there are the sample's: where all of it was loaded, nothing else is left
+    assert bench.client.hexists(KEYS.meta, "sample") == (what == "all")
 
 
 def test_the_sample_over_the_sample_only_asks_for_check_ins(bench: Bench) -> None:
@@ -185,7 +189,7 @@ def test_what_will_be_trimmed_is_said_before(bench: Bench, caplog: pytest.LogCap
     bench.load("checkins", NEW, retain=2)
     assert "--retain" not in caplog.text
     bench.load("checkins", NEW, retain=1, load_replace=True, load_yes=True)
-    assert "2 check-ins are loaded; of the processed ones a processor keeps 1" in caplog.text
+    assert "2 check-ins will be there; of the processed ones a processor keeps 1" in caplog.text
     assert "--retain 2" in caplog.text
 
 
@@ -242,3 +246,55 @@ def test_consumer_groups_of_others_are_named(bench: Bench, caplog: pytest.LogCap
     bench.client.xgroup_create(KEYS.stream, "analytics")
     bench.load("checkins", NEW, load_replace=True, load_yes=True)
     assert "analytics" in caplog.text
+
+
+def test_check_ins_that_come_while_the_question_is_open_are_asked_about_too(bench: Bench) -> None:
+    bench.load("users", [user(1)])
+    bench.load("locations", [location(1)])
+    bench.load("checkins", NEW)
+    prompts: list[str] = []
+
+    def confirm(prompt: str) -> bool:
+        prompts.append(prompt)
+        if len(prompts) == 1:
+            bench.receive(1, 1)
+        return True
+
+    bench.load("checkins", NEW, load_replace=True, confirm=confirm)
+    assert [prompt.partition(" ")[0] for prompt in prompts] == ["2", "3"]
+
+
+def test_a_load_that_has_lost_its_lease_does_not_make_other_data_the_sample(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = loader._read
+
+    def slow(*arguments: Any) -> Any:
+        rows = real(*arguments)
+        bench.client.delete(KEYS.loader_lease)  # it has stood still
+        monkeypatch.setattr(loader, "_read", real)
+        bench.load("users", [user(1)])
+        return rows
+
+    monkeypatch.setattr(loader, "_read", slow)
+    with pytest.raises(LeaseLostError):
+        bench.load("users")
+    assert not bench.client.hexists(KEYS.meta, "sample")
+    assert records(bench.client, "users").keys() == {1}
+
+
+def test_the_sample_in_the_place_of_records_with_its_ids_is_the_sample(bench: Bench) -> None:
+    bench.load("users", [user(1)])
+    assert not bench.client.hexists(KEYS.meta, "sample")
+    bench.load("all", load_reset=True, load_yes=True)
+    assert bench.client.hget(KEYS.meta, "sample") == b"1"
+    bench.load("users", [user(5001)])
+    bench.load("all", load_reset=True, load_yes=True)
+    assert not bench.client.hexists(KEYS.meta, "sample")
+
+
+def test_the_command_that_is_remembered_can_be_typed_again_anywhere(bench: Bench) -> None:
+    path = bench.directory / "a file.csv"
+    settings = config.load({"load_from": path, "load_replace": True, "load_yes": True, "prefix": "team"})
+    words = shlex.split(loader._command("checkins", settings))
+    assert words == ["footfall", "load", "checkins", "--from", str(path), "--replace", "--prefix", "team"]

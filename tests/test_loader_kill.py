@@ -12,7 +12,7 @@ from typing import Any, Self
 import msgspec
 import pytest
 
-from footfall import config
+from footfall import config, loader
 from footfall.errors import RefusedError
 from footfall.loader import abort
 from servers import Server, wait_until
@@ -166,3 +166,53 @@ def test_a_killed_load_is_undone_by_aborting_it_unless_it_had_switched(bench: Be
             assert not bench.client.exists(KEYS.loader_lease, KEYS.staging)
     print(f"how they ended: {ends}")
     assert ends["Aborted"], "some of so many kills hit while check-ins were staged"
+
+
+STAGES = ("begin", "stage", "switch", "finish")
+
+
+@pytest.mark.parametrize("append", [False, True])
+@pytest.mark.parametrize("after", [False, True])
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_load_that_ends_at_a_stage_is_undone_or_finished_to_the_last_byte(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, stage: str, after: bool, append: bool
+) -> None:
+    prepare(bench)
+    bench.client.hset(KEYS.meta, "sample", "1")  # it comes back, too
+    newest = int(bench.client.xinfo_stream(KEYS.stream)["last-generated-id"].partition(b"-")[0])
+    wait_until(lambda: int(bench.client.time()[0]) * 1000 > newest + 10, "what is appended is not in the future")
+    rows = [check_in(f"{newest + 1 + number}-0", 1, 1, 4) for number in range(3)]
+    how: dict[str, Any] = {"load_append": True} if append else {"load_replace": True, "load_yes": True}
+    before = content(bench.client)
+    real = getattr(loader, stage)
+
+    def cut(*arguments: Any, **options: Any) -> None:
+        if after:
+            real(*arguments, **options)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(loader, stage, cut)
+        with pytest.raises(KeyboardInterrupt):
+            bench.load("checkins", rows, **how)
+    has_begun = (stage, after) != ("begin", False)
+    is_done = (stage, after) == ("finish", True)
+    if not has_begun or is_done:
+        with unchanged(bench), pytest.raises(RefusedError, match="no load of check-ins was interrupted"):
+            abort(config.load(), bench.client, progress=None)
+    else:
+        said = abort(config.load(), bench.client, progress=None)
+        assert said.startswith("Aborted") == (
+            (stage, after) in [("begin", True), ("stage", False), ("stage", True), ("switch", False)]
+        )
+    has_switched = STAGES.index(stage) + after > STAGES.index("switch")
+    if has_switched:
+        ended = content(bench.client)
+        bench.client.flushall()
+        prepare(bench)
+        assert ended[KEYS.meta][b"state"] == b"ready"
+        assert b"sample" not in ended[KEYS.meta]
+        assert len(ended[KEYS.stream][0]) == (len(before[KEYS.stream][0]) if append else 0) + 3
+        assert not {b"load", b"switched", b"anew"} & ended[KEYS.meta].keys()
+    else:
+        assert content(bench.client) == before

@@ -30,6 +30,7 @@ _PANEL = "Data"
     "load_yes",
     "bcrypt_cost",
     "unknown_ids",
+    "retain",
     *SERVER,
     *LOGS,
     panel=_PANEL,

@@ -42,6 +42,7 @@ from footfall.loader.stream import Confirm, Mode, begin, finish, require_ready, 
 from footfall.loader.stream import abort as abort_load
 from footfall.logs import log
 from footfall.model import LoadedCheckIn, LoadedLocation, LoadedUser
+from footfall.store.scripts import MARK_SAMPLE
 from footfall.terminal import Bars
 
 __all__ = ["BadRowsError", "LeaseLostError", "Loaded", "LocationBaseline", "UserBaseline", "What", "abort", "load"]
@@ -100,7 +101,7 @@ def load(what: What, settings: Settings, client: Redis, *, confirm: Confirm, pro
             check_types(client, user_types(keys, rows.users))
             check_types(client, location_types(keys, rows.locations))
             if what in ("checkins", "all"):
-                _check_check_ins(what, settings, client, keys, rows)
+                _check_check_ins(what, settings, client, keys, rows, there)
                 find(client, keys)  # what a reset could not write is found before anything is changed
                 replaced = [(keys.staging, "stream"), (keys.dead_letters, "stream"), (keys.discarded, "hash")]
                 if not (settings.load_reset or settings.load_replace):
@@ -108,7 +109,7 @@ def load(what: What, settings: Settings, client: Redis, *, confirm: Confirm, pro
                 begin(lease, rows.check_ins, _command(what, settings), mode=_mode(settings), confirm=confirm)
             else:
                 require_ready(lease)
-            _write(what, settings, lease, rows, bars, is_sample=settings.load_sample and not there.is_other)
+            _write(what, settings, lease, rows, bars, there)
     return Loaded(len(rows.users), len(rows.locations), len(rows.check_ins))
 
 
@@ -123,8 +124,14 @@ def abort(settings: Settings, client: Redis, *, progress: Progress | None) -> st
         with Lease(client, keys) as lease:
             there = look(client, keys)
             command = there.load.command if there.load else "footfall load checkins"
-            if abort_load(lease):
-                return f"Aborted `{command}`: all check-ins are there as before it, and what they have counted."
+            done = abort_load(lease)
+            if done == "as before":
+                return (
+                    f"Aborted `{command}`: all check-ins are there as before it, and what they have counted. Users and "
+                    "locations that it had loaded stay."
+                )
+            if done == "anew":
+                return f"Aborted `{command}`. The books were broken before it: `footfall status` tells what is wrong."
             _finish_switched(lease, Bars(progress))
             return f"`{command}` had put its check-ins in place already, and is finished: only the rest was left to do."
 
@@ -161,10 +168,11 @@ def _mode(settings: Settings) -> Mode:
 
 def _command(what: What, settings: Settings) -> str:
     """What was typed, as far as it matters to a load."""
-    source = ["--sample"] if settings.load_from is None else ["--from", str(settings.load_from)]
-    switches = ("append", "replace", "reset", "unknown_becomes_dead_letters", "yes")
+    source = ["--sample"] if settings.load_from is None else ["--from", str(settings.load_from.absolute())]
+    switches = ("append", "replace", "reset", "unknown_becomes_dead_letters")  # without --yes: it asks again
     given = [f"--{name.replace('_', '-')}" for name in switches if getattr(settings, f"load_{name}")]
-    return shlex.join(["footfall", "load", what, *source, *given])
+    prefix = [] if settings.prefix == Settings.model_fields["prefix"].default else ["--prefix", settings.prefix]
+    return shlex.join(["footfall", "load", what, *source, *given, *prefix])
 
 
 def _finish_switched(lease: Lease, bars: Bars) -> None:
@@ -197,24 +205,25 @@ def _require_place_for_sample(
         raise RefusedError("not confirmed; nothing was changed")
 
 
-def _check_check_ins(what: What, settings: Settings, client: Redis, keys: Keys, rows: _Rows) -> None:
+def _check_check_ins(what: What, settings: Settings, client: Redis, keys: Keys, rows: _Rows, there: Present) -> None:
     """Raise RefusedError when check-ins would become dead letters unasked; say what will be trimmed."""
     check_ins = rows.check_ins
     if what == "checkins":
         _require_known(settings, client, keys, check_ins)
-    if len(check_ins) > settings.retain:
+    in_all = len(check_ins) + (there.length if settings.load_append else 0)
+    if in_all > settings.retain:
         log.warning(
-            "%s check-ins are loaded; of the processed ones a processor keeps %s (retain), and trims the older ones. "
+            "%s check-ins will be there; of the processed ones a processor keeps %s (retain), and trims the others. "
             "Then `footfall verify` compares sums only, and `footfall rebuild` is not possible. To keep all, start "
             "processors with --retain %d (FOOTFALL_RETAIN).",
-            *(f"{len(check_ins):,}", f"{settings.retain:,}", len(check_ins)),
+            *(f"{in_all:,}", f"{settings.retain:,}", in_all),
         )
 
 
 def _require_known(settings: Settings, client: Redis, keys: Keys, check_ins: CheckIns) -> None:
     if settings.unknown_ids == "create":
-        users = {one for one in check_ins.users if client.hexists(keys.users_removed.decode(), str(one))}
-        locations = {one for one in check_ins.locations if client.hexists(keys.locations_removed.decode(), str(one))}
+        users = check_ins.users & _ids(client.hkeys(keys.users_removed.decode()))
+        locations = check_ins.locations & _ids(client.hkeys(keys.locations_removed.decode()))
     else:
         users = missing(client, ((one, keys.user(one)) for one in check_ins.users))
         locations = missing(client, ((one, keys.location(one)) for one in check_ins.locations))
@@ -231,6 +240,10 @@ def _require_known(settings: Settings, client: Redis, keys: Keys, check_ins: Che
             "--unknown-becomes-dead-letters, and `footfall dead-letters retry` counts them when they are loaded"
         )
     log.warning("%s; they become dead letters.", text)
+
+
+def _ids(found: Any) -> set[int]:
+    return {int(one) for one in found if one.isdigit()}
 
 
 def _such_as(ids: Iterable[int]) -> str:
@@ -275,12 +288,11 @@ def _read(what: What, settings: Settings, client: Redis, keys: Keys, bars: Bars)
     return rows
 
 
-def _write(what: What, settings: Settings, lease: Lease, rows: _Rows, bars: Bars, *, is_sample: bool) -> None:
-    client, meta = lease.client, lease.keys.meta.decode()
-    if is_sample:
-        client.hset(meta, "sample", "1")
-    elif settings.load_from is not None:
-        client.hdel(meta, "sample")
+def _write(what: What, settings: Settings, lease: Lease, rows: _Rows, bars: Bars, there: Present) -> None:
+    if settings.load_sample and not there.is_other and not there.is_sample:
+        _mark_sample(lease, "set", 0, 0)
+    elif what in ("users", "locations") and settings.load_from is not None:
+        _mark_sample(lease, "clear")
     cost = settings.bcrypt_cost if settings.load_from else _SAMPLE_BCRYPT_COST
     if what in ("users", "all"):
         write_users(lease, rows.users, bcrypt_cost=cost, advance=bars.bar("users", len(rows.users)))
@@ -288,8 +300,15 @@ def _write(what: What, settings: Settings, lease: Lease, rows: _Rows, bars: Bars
         write_locations(lease, rows.locations, advance=bars.bar("locations", len(rows.locations)))
     if what in ("checkins", "all"):
         stage(lease, rows.check_ins, advance=bars.bar("check-ins", len(rows.check_ins)))
-        switch(lease, len(rows.check_ins), append=settings.load_append)
+        switch(lease, len(rows.check_ins), append=settings.load_append, is_sample=settings.load_sample)
         finish(lease, append=settings.load_append, bar=bars.bar)
+    if what == "all":  # in the place of others that had the same ids, it may be all that there is
+        _mark_sample(lease, "set", len(rows.users), len(rows.locations))
+
+
+def _mark_sample(lease: Lease, how: Literal["set", "clear"], *records: int) -> None:
+    keys = lease.keys
+    lease.run(MARK_SAMPLE, [keys.meta, keys.users_by_checkins, keys.locations_by_checkins], [how, *records])
 
 
 @contextmanager

@@ -34,6 +34,8 @@ class Present:
     locations: int
     #: check-ins that were loaded or have come in, also when they are in the stream no longer
     checkins: int
+    #: entries that are in the stream now
+    length: int
     #: whether all of it is the sample, but for check-ins
     is_sample: bool
     #: a load of check-ins that has not ended
@@ -65,6 +67,7 @@ def look(client: Redis, keys: Keys) -> Present:
         users=users or 0,
         locations=locations or 0,
         checkins=max(added, int(processed) if processed and processed.isdigit() else 0),
+        length=stream["length"] if stream else 0,
         is_sample=sample is not None,
         load=load_info(load) if state == b"loading" else None,
         switched=switched.decode() if switched and state == b"loading" else None,

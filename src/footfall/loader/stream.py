@@ -26,6 +26,9 @@ from footfall.store.scripts import ABORT_LOAD, APPEND_STAGED, BEGIN_LOAD, FINISH
 #: check-ins per call of a script: about 3 ms of the server's time
 _CHUNK = 500
 
+#: more check-ins than there can be
+_ANY = 2**53
+
 Confirm = Callable[[str], bool]
 Advance = Callable[[int], None]
 #: what becomes of the check-ins that are there
@@ -74,34 +77,35 @@ def begin(lease: Lease, check_ins: CheckIns, command: str, *, mode: Mode, confir
                 f"{rest[0].decode()}; only later ones can be appended; nothing was changed"
             )
         return
-    if lost is None:
-        word, *rest = _begin(lease, "keep", about)
-        if word == b"OK":
-            return
+    if lost is not None and not confirm(lost):
+        raise RefusedError("not confirmed; nothing was changed")
+    word, *rest = _begin(lease, "keep", about) if lost is None else _begin(lease, "drop", about, b"%d" % _ANY)
+    while word == b"HISTORY":  # again when some have come while the question was open
         loaded, received = map(int, rest)
+        count = loaded + received
         lost = (
-            f"{_check_ins(loaded + received)} on the server ({loaded:,} loaded, {received:,} received since), and what "
-            "they have counted, will be lost."
+            f"{_check_ins(count)} on the server ({loaded:,} loaded, {received:,} received since), and what they have "
+            "counted, will be lost."
         )
         if mode == "keep":
             raise RefusedError(
                 f"{lost} Nothing was changed. --replace drops them; --append adds later check-ins, and drops none"
             )
-    if not confirm(lost):
-        raise RefusedError("not confirmed; nothing was changed")
-    _begin(lease, "drop", about)
+        if not confirm(lost):
+            raise RefusedError("not confirmed; nothing was changed")
+        word, *rest = _begin(lease, "drop", about, b"%d" % count)
 
 
 def _check_ins(number: int) -> str:
     return "1 check-in" if number == 1 else f"{number:,} check-ins"
 
 
-def _begin(lease: Lease, mode: Mode, about: LoadInfo, first: bytes = b"") -> list[bytes]:
+def _begin(lease: Lease, mode: Mode, about: LoadInfo, limit: bytes = b"") -> list[bytes]:
     keys = lease.keys
     reply: list[bytes] = lease.run(
         BEGIN_LOAD,
         [keys.meta, keys.stream, keys.processed, keys.staging],
-        [SCHEMA, SHARDS, msgspec.json.encode(about), mode, first],
+        [SCHEMA, SHARDS, msgspec.json.encode(about), mode, limit],
     )
     return reply
 
@@ -115,7 +119,7 @@ def stage(lease: Lease, check_ins: CheckIns, *, advance: Advance) -> None:
         advance(len(chunk) // 4)
 
 
-def switch(lease: Lease, count: int, *, append: bool) -> None:
+def switch(lease: Lease, count: int, *, append: bool, is_sample: bool = False) -> None:
     """Let the `count` staged check-ins be the stream, with nothing of it processed, or be about to be added to it."""
     keys = lease.keys
     groups = [] if append else _groups(lease)
@@ -125,7 +129,7 @@ def switch(lease: Lease, count: int, *, append: bool) -> None:
             *(keys.meta, keys.staging, keys.stream, keys.checkpoint, keys.processed, keys.dead_letters, keys.discarded),
             *(keys.trending_state, *keys.trending_orders, *period_keys(keys, _now_ms(lease.client))),
         ],
-        [count, "append" if append else "replace"],
+        [count, "append" if append else "replace", "sample" if is_sample else "file"],
     )
     if groups:
         log.warning(
@@ -147,15 +151,15 @@ def finish(lease: Lease, *, append: bool, bar: Callable[[str, int | None], Advan
     lease.run(FINISH_LOAD, [keys.meta, keys.staging], [])
 
 
-def abort(lease: Lease) -> bool:
-    """End a load that was killed, when it has not switched yet; whether that is so.
+def abort(lease: Lease) -> Literal["as before", "anew", "switched"]:
+    """End a load that was killed, unless it has switched.
 
-    Raises RefusedError when there is none.
+    `anew`: all is as before but for broken books, which the load has made anew. Raises RefusedError when there is none.
     """
     reply = lease.run(ABORT_LOAD, [lease.keys.meta, lease.keys.staging], [])
     if reply == b"NONE":
         raise RefusedError("no load of check-ins was interrupted; nothing was changed")
-    return bool(reply == b"OK")
+    return "as before" if reply == b"OK" else "anew" if reply == b"ANEW" else "switched"
 
 
 def _now_ms(client: Redis) -> int:

@@ -20,6 +20,6 @@ if book[1] ~= 'loading' or not book[2] then return 'BROKEN ' .. meta end
 if book[2] == 'append' and pcall('XLEN', staging) ~= 0 then return 'BROKEN ' .. staging end
 
 call('HSET', meta, 'state', 'ready')
-call('HDEL', meta, 'load', 'switched')
+call('HDEL', meta, 'load', 'switched', 'anew')
 call('UNLINK', staging)
 return 'OK'

@@ -4,7 +4,7 @@
 --
 -- KEYS  1 lease         compared
 --       2 meta          switched = replace | append; with replace: generation + 1, loaded = number of entries; lost,
---                       discarded, forgotten, takenOver and torn are removed
+--                       discarded, forgotten, takenOver and torn are removed; sample, too, for check-ins of a file
 --       3 staging       renamed to the stream with replace
 --       4 stream        replaced
 --       5 checkpoint    0 with replace, and so on
@@ -12,7 +12,7 @@
 --       7 dead letters  deleted
 --       8 discarded     deleted
 --       then state, orders and buckets of the trending locations: deleted
--- ARGV  1 token of the lease  2 number of staged entries  3 replace | append
+-- ARGV  1 token of the lease  2 number of staged entries  3 replace | append  4 sample | file
 --
 -- Result  'OK', also when it is done already (the reply was lost, the call is a second try); or with nothing changed:
 --         'LOST'          the lease is another load's by now
@@ -37,5 +37,6 @@ if ARGV[3] == 'replace' then
     call('HDEL', meta, 'lost', 'discarded', 'forgotten', 'takenOver', 'torn')
     call('HSET', meta, 'loaded', ARGV[2])
 end
+if ARGV[4] == 'file' then call('HDEL', meta, 'sample') end
 call('HSET', meta, 'switched', ARGV[3])
 return 'OK'
