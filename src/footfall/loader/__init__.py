@@ -263,7 +263,7 @@ def _read(what: What, settings: Settings, client: Redis, keys: Keys, bars: Bars)
     def input_rows(kind: type[RowT], of_sample: Callable[[], list[RowT]]) -> Iterator[tuple[str, RowT]]:
         if path is None:
             return ((f"row {number}", row) for number, row in enumerate(of_sample(), 1))
-        return files.read(path, kind, bad, bars.bar(f"reading {path.name}", files.size(path)))
+        return files.read(path, kind, bad, bars.bar(f"reading {path.name}", files.size(path), "bytes"))
 
     def values(key: bytes, fields: list[Any]) -> list[bytes | None]:
         return cast("list[bytes | None]", client.hmget(key.decode(), fields))
