@@ -258,13 +258,31 @@ def test_an_outage_in_the_middle_of_a_batch_is_said_once_and_nothing_else_is(ser
             proxy.cut()
             wait_until_drained(client)
             assert running.terminate() == 0
-            first_words = [" ".join(line.split()[:3]) for line in running.log.splitlines()]
-    assert first_words == [
+            lines = [line for line in running.log.splitlines() if "Processed" not in line]
+            assert sum(said_processed(running.log)) == 50
+    assert [" ".join(line.split()[:3]) for line in lines] == [
         *("info: Reading stream", "error: Cannot reach", "info: The server", "info: Reading stream"),
-        *["info: Processed 10"] * 5,
         "info: The processor",
     ]
     assert_books(client, books.after(entries(client)))
+
+
+def said_processed(log: str) -> list[int]:
+    """How many check-ins each line of the log says to have been processed."""
+    return [int(count) for count in re.findall(r"^info: Processed (\d+) check-ins? up to ", log, re.MULTILINE)]
+
+
+def test_it_says_what_it_has_done_once_a_second_and_not_for_each_batch(server: Server, client: Any) -> None:
+    load_records(client)
+    for _ in range(4):
+        add_some(client, seeded(), 1000)
+    began = time.monotonic()
+    with processor(server.url, processor_batch=10) as running:
+        wait_until_drained(client)
+        add(client, 1, 2, 5)
+        wait_until(lambda: sum(said_processed(running.log)) == 4001, "all is said, without being stopped")
+        lines = said_processed(running.log)
+    assert len(lines) <= time.monotonic() - began + 2
 
 
 # --- stopping
@@ -289,11 +307,13 @@ def test_a_processor_at_work_stops_after_the_batch_and_says_all_that_it_has_done
         running.wait_for("Processed ")
         running.signal(signal.SIGTERM)
         assert running.wait() == 0
-        *_, last_batch, last = running.log.splitlines()
+        *_, last_said, last = running.log.splitlines()
+        said = said_processed(running.log)
     done = processed(client)
     assert 0 < done < 20_000, "it has not drained the stream first"
     assert_books(client, books.after(entries(client)[:done]))
-    assert last_batch == f"info: Processed 10 check-ins up to {client.get(CHECKPOINT).decode()}."
+    assert last_said.endswith(f" check-ins up to {client.get(CHECKPOINT).decode()}.")
+    assert sum(said) == done
     assert last == STOPPED
 
 

@@ -17,6 +17,7 @@ from footfall.processor.batch import Applied, Batch, FencedError
 from footfall.processor.calls import Calls
 from footfall.processor.gaps import Gaps
 from footfall.processor.lease import Lease, LeaseLostError
+from footfall.processor.summary import Summary
 from footfall.processor.trending import ServerClock, Trending
 from footfall.processor.trim import Trim
 from footfall.store import permissions
@@ -67,6 +68,7 @@ class Processor:
         #: a trim that runs beside the calls
         self._trimming: asyncio.Task[None] | None = None
         self._gaps = Gaps(self._keys)
+        self._summary = Summary()
         self._kept = Kept.by(settings)
         self._clock = ServerClock()
         self._trending = Trending(self._keys, self._clock, is_kept=settings.trending)
@@ -187,6 +189,7 @@ class Processor:
             self._metrics.fenced(len(calls))
             raise
         finally:
+            self._summary.say()
             calls.abandon()
             if self._trimming is not None:
                 self._trimming.cancel()
@@ -208,6 +211,7 @@ class Processor:
         """
         while True:
             self._lease.require_held()
+            self._summary.say_when_due()
             await self._notice_gaps(connection, position)
             await self._trim_when_due(connection)
             await self._roll_when_due(connection)
@@ -266,8 +270,7 @@ class Processor:
         if self._watched:
             await self._pause(random.uniform(*_PAUSE_S))
         else:
-            plural = "" if applied.checkins == 1 else "s"
-            log.info("Processed %d check-in%s up to %s.", applied.checkins, plural, batch.last_id.decode())
+            self._summary.add(applied.checkins, batch.last_id)
         self._trim.passed(len(batch))
         await self._trim_when_due(connection, beside=True)
 
