@@ -28,9 +28,13 @@ _SOON = 2.0
 
 
 def open_books(server: Server, prefix: str = "ncc") -> Any:
-    """Open the books on an empty server, with user 1 and location 2; a client of it."""
+    """Open the books on an empty server, with user 1 and location 2; a client of it.
+
+    They are always the same books: a receiver that serves several tests takes no others.
+    """
     client, keys = server.client(), Keys(prefix)
     OPEN.run_sync(client, open_keys(keys), open_arguments())
+    client.hset(keys.meta.decode(), "books", "1.1")
     client.hset(keys.user(1).decode(), "id", 1)
     client.hset(keys.location(2).decode(), "id", 2)
     return client

@@ -48,6 +48,7 @@ def proxy(shared_server: Server) -> Iterator[Proxy]:
 @pytest.fixture(scope="module")
 def receiver(shared_server: Server, proxy: Proxy) -> Iterator[Receiver]:
     shared_server.reset()
+    open_books(shared_server)
     with Receiver(proxy.url, max_pending=10_500, server_timeout=10) as receiver:
         yield receiver
 

@@ -31,6 +31,7 @@ def proxy(shared_server: Server) -> Iterator[Proxy]:
 @pytest.fixture(scope="module", params=[Receiver, AsgiReceiver])
 def receiver(shared_server: Server, proxy: Proxy, request: pytest.FixtureRequest) -> Iterator[Receiver]:
     shared_server.reset()
+    open_books(shared_server)
     with request.param(proxy.url, server_timeout=10) as receiver:
         yield receiver
 

@@ -1,5 +1,6 @@
 """The commands that do one thing to the data, and end."""
 
+import contextlib
 from typing import Annotated, Literal
 
 import typer
@@ -10,6 +11,7 @@ from footfall.cli.app import app
 from footfall.cli.options import KEPT, LOGS, SERVER, command
 from footfall.cli.shared import client_of, confirmed, server
 from footfall.errors import ExitCode, UsageError, reply_error
+from footfall.signals import Terminated
 from footfall.terminal import progress
 
 # ruff: noqa: PLC0415 - as in services.py
@@ -97,9 +99,12 @@ def status(context: typer.Context) -> None:
     """
     from footfall import watch
 
-    with server(context) as settings, client_of(settings) as client:
-        show = watch.watch if settings.status_watch else watch.show
-        show(client, settings, Console())
+    with server(context) as settings:
+        # to be told to stop is how --watch ends, also before it has begun
+        how_it_ends = (KeyboardInterrupt, Terminated) if settings.status_watch else ()
+        with contextlib.suppress(*how_it_ends), client_of(settings) as client:
+            show = watch.watch if settings.status_watch else watch.show
+            show(client, settings, Console())
 
 
 @command(
