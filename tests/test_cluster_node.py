@@ -23,7 +23,8 @@ def node(request: pytest.FixtureRequest) -> Iterator[Server]:
     if request.param == "redis" and program is None:
         assert "CI" not in os.environ, "redis-server is not installed"
         pytest.skip("redis-server is not installed")
-    with Server(program=program, config={"cluster-enabled": "yes"}) as server:
+    # the port of its bus would be 10,000 above the other, and may be taken
+    with Server(program=program, config={"cluster-enabled": "yes", "cluster-port": str(free_port())}) as server:
         yield server
 
 

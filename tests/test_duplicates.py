@@ -130,6 +130,17 @@ async def test_a_refusal_does_not_make_the_window_longer(server: Server, client:
     assert 0 < client.ttl(_KEY) <= 30
 
 
+async def test_a_window_of_before_the_clock_was_set_back_is_no_longer_than_a_new_one(
+    server: Server, client: Any
+) -> None:
+    async with intake_at(server.url, duplicate_window_s=60) as intake:
+        await intake.store(CHECK_IN)
+        client.expire(_KEY, 3600)
+        with pytest.raises(DuplicateError):
+            await intake.store(CHECK_IN)
+    assert 0 < client.ttl(_KEY) <= 60
+
+
 async def test_of_many_at_once_one_is_taken(server: Server, client: Any) -> None:
     async with intake_at(server.url, duplicate_window_s=60) as intake:
         keys = [None, "a", "b", None, "c", None]

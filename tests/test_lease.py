@@ -60,6 +60,19 @@ def test_who_has_it_renews_it_and_nobody_else(client: Any) -> None:
     assert client.pttl(KEY) > 80_000
 
 
+def test_a_lease_of_before_the_clock_was_set_back_ends_in_the_time_that_it_was_taken_for(client: Any) -> None:
+    # what is left of a lease of 5 s when the clock is set back by an hour
+    client.set(KEY, "me:5000ms", px=3_605_000)
+    assert hold(client, "you") == [b"OTHER", b"me:5000ms"]
+    assert client.pttl(KEY) <= 5000
+    assert hold(client, "me:5000ms", 5000) == [b"HELD"], "its holder lives, and keeps it"
+    client.pexpire(KEY, 3000)
+    assert hold(client, "you") == [b"OTHER", b"me:5000ms"]
+    assert client.pttl(KEY) <= 3000
+    client.pexpire(KEY, 20)
+    wait_until(lambda: hold(client, "you") == [b"HELD"], "it is taken over")
+
+
 def test_only_who_has_it_gives_it_back(client: Any) -> None:
     assert release(client) == b"OTHER"
     hold(client)
@@ -103,6 +116,17 @@ def test_a_token_tells_whose_it_is_and_no_two_are_the_same() -> None:
 
 
 # --- processors
+
+
+def test_a_lease_of_a_dead_process_is_taken_over_although_the_clock_was_set_back(server: Server, client: Any) -> None:
+    load_records(client)
+    with processor(server, processor_lease_s=0.4) as killed:
+        killed.wait_for("Reading stream")
+        killed.kill()
+    client.pexpire(KEY, 3_600_000)
+    with processor(server, processor_lease_s=60) as other:
+        other.wait_for("standing by")
+        other.wait_for("Reading stream")
 
 
 def processor(server: Server, *options: str, **settings: object) -> Footfall:

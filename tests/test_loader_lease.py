@@ -76,6 +76,14 @@ def test_an_interrupted_load_of_check_ins_is_taken_over(bench: Bench, what: What
     assert result.keys() == undisturbed.keys()
 
 
+def test_a_lease_of_before_the_clock_was_set_back_ends_as_any_other(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lease_module, "LEASE_S", 0.3)
+    bench.client.set(KEYS.loader_lease, "of a load that was killed", px=3_600_000)
+    bench.load("users", [user()])
+
+
 def test_a_second_load_waits_for_the_first(
     bench: Bench, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

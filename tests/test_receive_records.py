@@ -188,3 +188,11 @@ def test_whatever_is_sent_however_often_is_stored_once(client: Any) -> None:
         if outcome[:1].isdigit()
     }
     assert check_ins(client) == expected
+
+
+def test_a_record_of_before_the_clock_was_set_back_is_kept_no_longer_than_a_new_one(client: Any) -> None:
+    receive(client, Group([A], b"r"))
+    for group, word in ((Group([B], b"r", b"another"), b"MISMATCH"), (Group([A], b"r"), b"REPLAYED")):
+        client.expire("r", 3600)
+        assert receive(client, group)[0][0] == word
+        assert 0 < client.pttl("r") <= _TTL_MS

@@ -10,10 +10,12 @@ import pytest
 from auth_scene import with_user
 from footfall import config
 from footfall.auth.credentials import Credential, credential, digest
+from footfall.auth.limits import Attempts
 from footfall.auth.sessions import Sessions
-from footfall.errors import BrokenKeyError, UnauthorizedError
+from footfall.errors import BrokenKeyError, RateLimitedError, UnauthorizedError
 from footfall.keys import Keys
 from footfall.store.books import open_pipeline
+from pipelines import pipeline_to
 from servers import Server, wait_until
 
 T = TypeVar("T")
@@ -91,6 +93,43 @@ def test_a_session_is_renewed_after_a_tenth_of_its_time_and_not_before(server: S
                 assert (session.user_id, session.is_renewed) == (1, is_renewed)
                 assert (client.pttl(f"ncc:session:{known_by}") > 99_000) == is_renewed
                 assert (client.pttl("ncc:usersessions:1") > 99_000) == is_renewed
+
+    run(work())
+
+
+def test_a_session_of_before_the_clock_was_set_back_lasts_no_longer_than_a_new_one(server: Server) -> None:
+    client = with_user(server)
+
+    async def work() -> None:
+        async with sessions_at(server) as sessions:
+            known_by = await begun(sessions, client)
+            client.expire(f"ncc:session:{known_by}", 3600)
+            found = await sessions.find(known_by)
+            assert found is not None
+            assert found.left_s <= 100
+            assert 0 < client.ttl(f"ncc:session:{known_by}") <= 100
+
+    run(work())
+
+
+def test_attempts_of_before_the_clock_was_set_back_count_no_longer_than_new_ones(server: Server) -> None:
+    client = server.client()
+    settings = config.load({"redis_url": server.url, "login_per_email": 1, "login_window_s": 60})
+
+    async def work() -> None:
+        async with pipeline_to(server.url) as pipeline:
+            await pipeline.connected()
+            attempts = Attempts(pipeline, Keys(settings.prefix), settings)
+            await attempts.take("a@example.com", "192.0.2.1")
+            counters = client.keys("ncc:*attempt*")
+            assert len(counters) == 2
+            for counter in counters:
+                client.expire(counter, 3600)
+            with pytest.raises(RateLimitedError) as refused:
+                await attempts.take("a@example.com", "192.0.2.1")
+            assert refused.value.retry_after <= 60
+            await attempts.take("b@example.com", "192.0.2.1")
+            assert all(client.ttl(counter) <= 60 for counter in counters)
 
     run(work())
 

@@ -77,11 +77,10 @@ class Sessions:
         user_id = self._user_of(value)
         if user_id is None:
             return None
-        if left_ms > self._ttl_s * 1000 * (1 - _RENEW_AFTER):
+        ttl_ms = self._ttl_s * 1000  # one that would last longer is of before the clock was set back: shortened
+        if ttl_ms * (1 - _RENEW_AFTER) < left_ms <= ttl_ms:
             return Session(user_id, left_ms / 1000, is_renewed=False)
-        reply = await RENEW_SESSION.run(
-            self._pipeline.connection, [key, self._keys.user_sessions(user_id)], [self._ttl_s * 1000]
-        )
+        reply = await RENEW_SESSION.run(self._pipeline.connection, [key, self._keys.user_sessions(user_id)], [ttl_ms])
         return Session(user_id, self._ttl_s, is_renewed=True) if reply == b"RENEWED" else None
 
     async def end(self, known_by: str) -> None:

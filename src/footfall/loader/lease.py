@@ -44,6 +44,7 @@ class Lease:
 
     def __enter__(self) -> Self:
         if not self._lock.acquire(blocking=False, token=self._token):
+            self._shorten()
             log.warning("Another load is running, or was killed a moment ago; waiting for %g s at most.", PATIENCE_S)
             if not self._lock.acquire(blocking_timeout=PATIENCE_S, token=self._token):
                 raise RefusedError("another load is running; wait for its end")
@@ -68,6 +69,12 @@ class Lease:
         if word.startswith(b"BROKEN "):
             raise broken(word.removeprefix(b"BROKEN ").decode(errors="replace"), "does not hold what it must")
         return reply
+
+    def _shorten(self) -> None:
+        """Leave another's lease no more time than a lease has: with more, it is of before the clock was set back."""
+        key, ms = self.keys.loader_lease, round(LEASE_S * 1000)
+        if self.client.pttl(key) > ms:
+            self.client.pexpire(key, ms)
 
     def _renew(self) -> None:
         while not self._ended.wait(RENEWAL_S):

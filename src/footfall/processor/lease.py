@@ -35,7 +35,8 @@ class Lease:
     def __init__(self, keys: Keys, lease_s: float) -> None:
         self._key = keys.processor_lease
         self._lease_s = lease_s
-        self._token = new_token()
+        self._ms = max(1, round(lease_s * 1000))
+        self._token = f"{new_token()}:{self._ms}ms"
         self._renewals: asyncio.Task[None] | None = None
 
     @property
@@ -62,8 +63,7 @@ class Lease:
         """Take or renew it; None, or who has it instead. Raises BrokenKeyError when its key holds something else."""
         if not self._lease_s:
             return None
-        ms = max(1, round(self._lease_s * 1000))
-        reply = await HOLD_LEASE.run(connection, [self._key], [self._token, ms])
+        reply = await HOLD_LEASE.run(connection, [self._key], [self._token, self._ms])
         if reply[0] == b"HELD":
             return None
         if reply[0] == b"OTHER":

@@ -5,13 +5,16 @@
 -- answers what it answered the first time. One of which everything was refused is judged anew; when it is more than
 -- one check-in, it may be the first of several groups of a request, so its record says whose the key is all the same.
 --
+-- A record that would last longer than its setting allows was there when the server's clock was set back, or the
+-- setting was longer: from the first look at it on it lasts as long as a new one.
+--
 -- KEYS  1 stream     XADD
 --       2 meta       read: state
 --       3 processed  read: how many entries the checkpoint has passed
 --       4 users removed, 5 locations removed  read, with `create`: who is in it is refused as unknown
 --       then per group: its idempotency record when it has one (GET, SET or PEXPIRE)
 --         then per check-in: the user's key, the location's key (read: is there a record?), and with a duplicate
---         window its duplicate record (GET, SET: id of the entry)
+--         window its duplicate record (GET, SET or PEXPIRE: id of the entry)
 -- ARGV  1 max_backlog
 --       2 reject | create: what to do with an unknown user or location
 --       3 ms that an idempotency record is kept  4 duplicate window in ms, 0 for none
@@ -26,7 +29,7 @@
 --         or for the whole call, with nothing added, LOADING | BROKEN <key>
 local stream, meta, processed_key = KEYS[1], KEYS[2], KEYS[3]
 local call, pcall, sub = redis.call, redis.pcall, string.sub
-local create, record_ms, window_ms = ARGV[2] == 'create', ARGV[3], tonumber(ARGV[4])
+local create, record_ms, window_ms = ARGV[2] == 'create', tonumber(ARGV[3]), tonumber(ARGV[4])
 local users_removed, locations_removed = KEYS[4], KEYS[5]
 local KEYS_EACH = window_ms > 0 and 3 or 2
 
@@ -66,6 +69,11 @@ end
 
 -- ---------------------------------------------------------------- one check-in
 
+-- a record lasts no longer than a new one would
+local function shorten(record, ms)
+    if call('PTTL', record) > ms then call('PEXPIRE', record, ms) end
+end
+
 -- nil when the record is there, else why the check-in is refused
 local function missing(key, unknown)
     local found = pcall('HEXISTS', key, 'id')
@@ -85,7 +93,10 @@ local function refusal(key, arg)
     end
     if why or window_ms == 0 then return why end
     local first = pcall('GET', KEYS[key + 2])
-    if type(first) == 'string' then return 'DUPLICATE ' .. first end
+    if type(first) == 'string' then
+        shorten(KEYS[key + 2], window_ms)
+        return 'DUPLICATE ' .. first
+    end
     return first and 'BROKEN ' .. KEYS[key + 2] or nil
 end
 
@@ -98,7 +109,10 @@ local function replayed(record, fingerprint)
     if type(stored) ~= 'string' then return {'BROKEN ' .. record} end
     local results = {}
     for line in string.gmatch(stored, '[^\n]+') do results[#results + 1] = line end
-    if results[1] ~= fingerprint then return {'MISMATCH'} end
+    if results[1] ~= fingerprint then
+        shorten(record, record_ms)
+        return {'MISMATCH'}
+    end
     if not results[2] then return nil end
     -- a write, so that a WAIT after this call covers the first one
     call('PEXPIRE', record, record_ms)
