@@ -34,8 +34,8 @@ MAX_PASSWORD = 72
 _settings = examples(EXAMPLES)
 
 
-def _document(create: Any) -> Any:
-    return create(config.load({"redis_url": "redis://nowhere"})).openapi_schema.to_schema()
+def _document(create: Any, **chosen: object) -> Any:
+    return create(config.load({"redis_url": "redis://nowhere", **chosen})).openapi_schema.to_schema()
 
 
 def _needs_credentials(context: Any) -> bool:
@@ -43,7 +43,7 @@ def _needs_credentials(context: Any) -> bool:
 
 
 api_schema = schema_of(_document(create_api), REFUSALS, credentials=False)
-nobodys_schema = schema_of(_document(create_api), REFUSALS, credentials=True)
+nobodys_schema = schema_of(_document(create_api, auth=True), REFUSALS, credentials=True)
 auth_schema = schema_of(_document(create_auth), REFUSALS, credentials=True)
 processor_schema = schema_of(_document(create_processor), REFUSALS, credentials=False)
 
@@ -61,6 +61,12 @@ def loaded() -> Iterator[Server]:
 @pytest.fixture(scope="module")
 def api(loaded: Server) -> Iterator[Api]:
     with Api(loaded.url, bcrypt_cost=4) as process:
+        yield process
+
+
+@pytest.fixture(scope="module")
+def guarded(loaded: Server) -> Iterator[Api]:
+    with Api(loaded.url, auth="true") as process:
         yield process
 
 
@@ -128,9 +134,9 @@ def put_right(case: schemathesis.Case[Any]) -> None:
 @nobodys_schema.include(_needs_credentials).parametrize()
 @_settings
 def test_no_request_of_nobody_is_answered_by_the_api_otherwise_than_described(
-    case: schemathesis.Case[Any], api: Api
+    case: schemathesis.Case[Any], guarded: Api
 ) -> None:
-    answer = case.call_and_validate(base_url=api.url)
+    answer = case.call_and_validate(base_url=guarded.url)
     assert answer.status_code == 401 or not has_its_method(case)
 
 
@@ -150,7 +156,8 @@ def test_no_request_is_answered_by_the_processor_otherwise_than_described(
     case.call_and_validate(base_url=processor.url)
 
 
-def test_the_documents_are_those_that_are_served(api: Api, auth: Auth, processor: Processor) -> None:
+def test_the_documents_are_those_that_are_served(api: Api, guarded: Api, auth: Auth, processor: Processor) -> None:
+    assert guarded.client.get("/schema/openapi.json").json() == nobodys_schema.raw_schema
     assert api.client.get("/schema/openapi.json").json() == api_schema.raw_schema
     assert auth.client.get("/schema/openapi.json").json() == auth_schema.raw_schema
     assert processor.client.get("/schema/openapi.json").json() == processor_schema.raw_schema

@@ -78,7 +78,10 @@ class Settings(BaseSettings):
     )
 
     # --- who may do what
-    auth: bool = Field(False, description="A check-in needs a session or a token; with `footfall up`: people sign in.")
+    auth: bool = Field(
+        False,
+        description="A check-in, and asking for an e-mail, need a session or a token; `footfall up`: people sign in.",
+    )
     session_ttl_s: int = Field(
         604_800, ge=1, le=31_536_000, description="Seconds after which a session that is not used ends."
     )

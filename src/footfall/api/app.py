@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
 
-from litestar import Litestar
+from litestar import Litestar, Router
 
 from footfall.api import (
     checkins,
@@ -26,7 +26,7 @@ from footfall.api.feed import Feed
 from footfall.api.hot import HotReads
 from footfall.api.parameters import Parameters
 from footfall.api.reading import Reader
-from footfall.auth.describe import SECURITY_SCHEMES
+from footfall.auth.describe import ANYBODY, SECURITY_SCHEMES, SENDER
 from footfall.auth.sessions import Sessions
 from footfall.config import Settings
 from footfall.http_protocol import limits
@@ -58,6 +58,7 @@ def create(settings: Settings | None = None) -> Litestar:
             settings,
         )
         app.state.shared["stop_streams"] = app.state.feed.stop
+        app.state.settings = settings
         app.state.sessions = Sessions(pipeline, app.state.reader.keys, settings)
         hasher = PasswordHasher(settings.bcrypt_cost)
         app.state.managed_users = Users(pipeline, app.state.reader.keys, hasher)
@@ -70,6 +71,7 @@ def create(settings: Settings | None = None) -> Litestar:
         await pipeline.close()
         hasher.close()
 
+    guarded = Router("/", route_handlers=users.guarded, security=SENDER if settings.auth else [*SENDER, ANYBODY])
     app = create_app(
         title="Footfall API",
         description="What is known about check-ins, users and locations.",
@@ -77,6 +79,7 @@ def create(settings: Settings | None = None) -> Litestar:
             *checkins.routes,
             *live.routes,
             *users.routes,
+            guarded,
             *me.routes,
             *user_lists.routes,
             *locations.routes,

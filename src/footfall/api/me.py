@@ -50,10 +50,7 @@ async def me(
         user = await reader.one(_ME, reader.keys.user(found.user_id), "user")
     except NotFoundError:
         raise UnauthorizedError("the session's user was removed") from None
-    headers = {"cache-control": "no-store"}
-    if found.is_renewed:
-        headers["set-cookie"] = sessions.cookie(session_id(cookies))
-    return Response(user, headers=headers)
+    return Response(user, headers=sessions.headers(found, session_id(cookies)))
 
 
 routes = [me]

@@ -1,8 +1,8 @@
 """What the API answers about one user. Password and e-mail are never read."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
-from litestar import get
+from litestar import Request, Response, get
 from litestar.di import NamedDependency
 from litestar.openapi.spec import Example
 from litestar.params import PathParameter
@@ -12,7 +12,10 @@ from footfall.api.describe import answers_like
 from footfall.api.parameters import EmailParameter, IdParameter
 from footfall.api.reading import Reader
 from footfall.api.records import COUNT, NUMBER, TEXT, Shape, id_in
-from footfall.errors import NotFoundError
+from footfall.auth import guard
+from footfall.auth.credentials import session_id
+from footfall.auth.sessions import Session, Sessions
+from footfall.errors import ForbiddenError, NotFoundError
 from footfall.model import Record
 from footfall.web import problems
 
@@ -92,11 +95,12 @@ async def full_name(id: UserId, reader: NamedDependency[Reader]) -> FullName:  #
 
 @get(
     "/api/user/email/{email:path}",
+    guards=[guard.signed_in],
     summary="The user with an e-mail address",
     tags=["users"],
     response_description="The user",
     operation_class=answers_like(SOPHIA),
-    responses=problems(404, 422, 503),
+    responses=problems(401, 403, 404, 422, 503),
 )
 async def by_email(
     email: Annotated[
@@ -105,14 +109,30 @@ async def by_email(
             description="The e-mail address, in any case", examples=[Example(value="sophia.marshall@example.com")]
         ),
     ],
+    request: Request[Any, Any, Any],
     reader: NamedDependency[Reader],
-) -> User:
-    """As `/api/user/{id}`: the e-mail is not in the answer."""
+    sessions: NamedDependency[Sessions],
+) -> Response[User]:
+    """As `/api/user/{id}`: the e-mail is not in the answer.
+
+    While sign-in is on, it needs a token, or the session of the user whose address it is; for a session, an address
+    that nobody has is like another user's.
+    """
     index = reader.keys.users_email
+    headers: dict[str, str] = {}
+    asks = guard.sender(request)
     found = await reader.call("HGET", index, email.lower())
+    if isinstance(asks, Session):
+        if found != b"%d" % asks.user_id:
+            raise ForbiddenError("a session may ask for its own user's e-mail address only")
+        headers = sessions.headers(asks, session_id(request.headers.getall("cookie", [])))
+    elif asks is not None:
+        headers = {"cache-control": "no-store"}
     if found is None:
         raise NotFoundError("there is no such user")
-    return await reader.one(USER, reader.keys.user(id_in(index, found)), "user")
+    return Response(await reader.one(USER, reader.keys.user(id_in(index, found)), "user"), headers=headers)
 
 
-routes = [user, full_name, by_email]
+routes = [user, full_name]
+#: of which it is a setting who may ask
+guarded = [by_email]

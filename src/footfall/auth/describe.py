@@ -14,6 +14,9 @@ SECURITY_SCHEMES = {
     ),
     "token": SecurityScheme(type="http", scheme="bearer", description="A token: `footfall tokens create` makes one"),
 }
+#: the `security` of routes that take either, and of those that need none
+SENDER: list[dict[str, list[str]]] = [{"session": []}, {"token": []}]
+ANYBODY: dict[str, list[str]] = {}
 
 
 @dataclass

@@ -98,6 +98,13 @@ class Sessions:
         """The Set-Cookie header that takes it away."""
         return self._cookie("", 0)
 
+    def headers(self, session: Session, session_id: str) -> dict[str, str]:
+        """The headers of an answer that only this session may see; a renewed one's cookie is given anew with it."""
+        headers = {"cache-control": "no-store"}
+        if session.is_renewed:
+            headers["set-cookie"] = self.cookie(session_id)
+        return headers
+
     # --- private
 
     def _cookie(self, session_id: str, max_age: int) -> str:

@@ -144,6 +144,7 @@ def processor(context: typer.Context) -> None:
     "api_port",
     "api_workers",
     "api_reload",
+    "auth",
     "session_ttl_s",
     "session_secure",
     "live_heartbeat_s",

@@ -12,7 +12,7 @@ from litestar import Litestar, Request, Response, Router, post
 from litestar.di import NamedDependency
 
 from footfall.auth.credentials import credential
-from footfall.auth.describe import SECURITY_SCHEMES
+from footfall.auth.describe import ANYBODY, SECURITY_SCHEMES, SENDER
 from footfall.auth.identities import FORBIDDEN, Identities, Identity
 from footfall.config import Settings
 from footfall.errors import FootfallError
@@ -34,8 +34,6 @@ from footfall.web import answers, body_of, create_app, footfall_error, healthz, 
 _MAX_READ = 2 * 1024 * 1024
 #: who sends a request while sign-in is off: its idempotency keys are nobody's
 _ANYBODY = Identity(user_id=None, owner="", until=0)
-#: what a request that posts check-ins needs while sign-in is on; nothing while it is off
-_SECURITY: list[dict[str, list[str]]] = [{"session": []}, {"token": []}]
 
 
 def _refused(request: Request[Any, Any, Any], error: FootfallError) -> Response[bytes]:
@@ -173,7 +171,7 @@ def create(settings: Settings | None = None) -> Litestar:
         await beside.close()
 
     posting = Router(
-        "/", route_handlers=[check_in, check_ins], security=_SECURITY if settings.auth else [*_SECURITY, {}]
+        "/", route_handlers=[check_in, check_ins], security=SENDER if settings.auth else [*SENDER, ANYBODY]
     )
     return create_app(
         title="Footfall receiver",
