@@ -4,6 +4,7 @@ import io
 import json
 import logging
 from collections.abc import Callable, Iterator
+from contextlib import redirect_stderr
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -26,8 +27,9 @@ def _as_before() -> Iterator[None]:
 def written(say: Callable[[], object], level: LogLevel = "info", log_format: LogFormat = "text") -> list[str]:
     """The lines that are logged."""
     stream = io.StringIO()
-    logs.configure(level, log_format, stream)
-    say()
+    with redirect_stderr(stream):
+        logs.configure(level, log_format, "stderr")
+        say()
     return stream.getvalue().splitlines()
 
 
@@ -103,7 +105,7 @@ def test_of_libraries_only_warnings_are_logged() -> None:
 
 
 def test_configured_again_a_line_comes_once() -> None:
-    logs.configure("debug", "json", io.StringIO())
+    logs.configure("debug", "json", "stderr")
     assert written(say_all, "error") == ["error: four"]
 
 

@@ -1,9 +1,13 @@
 """A running processor: what it logs, what it makes of bad entries, how it waits, starts and stops."""
 
 import json
+import os
+import pty
 import re
 import signal
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from statistics import median
@@ -14,10 +18,12 @@ import pytest
 from chaos.replay import assert_books, entries, raw_client
 from chaos.scene import LOCATIONS, USERS, add, add_some, load_records, processed, seeded, wait_until_drained
 from footfall.errors import ExitCode
+from footfall.store import launch
 from footfall.store.scripts import PROCESS
-from processes import Footfall
+from processes import Footfall, environment
 from proxy import Proxy
 from servers import Server, wait_until
+from test_watch import read_until
 
 STOPPED = "info: The processor has stopped."
 
@@ -44,30 +50,25 @@ def run_once(url: str, **settings: object) -> list[str]:
 # --- the log
 
 
-def test_a_batch_is_one_line_and_a_check_in_none(server: Server, client: Any) -> None:
+def test_one_that_ends_says_how_much_it_was_and_not_each_batch(server: Server, client: Any) -> None:
     books = load_records(client)
     add_some(client, seeded(), 600)
-    first, *batches, last = run_once(server.url)
-    assert (first, last) == ("info: Reading stream from last ID 0.", STOPPED)
-    found = [re.fullmatch(r"info: Processed (\d+) check-ins? up to (\d+-\d+)\.", line) for line in batches]
-    assert 1 < len(found) < 10
-    ids = [entry_id.decode() for entry_id, _ in entries(client)]
-    passed = 0
-    for match in found:
-        assert match, batches
-        passed += int(match[1])
-        assert match[2] == ids[passed - 1]
-    assert passed == 600
+    last_id = entries(client)[-1][0].decode()
+    assert run_once(server.url, processor_batch=10) == [
+        "info: Reading stream from last ID 0.",
+        f"info: Processed 600 check-ins up to {last_id}.",
+        STOPPED,
+    ]
     assert_books(client, books.after(entries(client)))
 
 
 def test_batches_grow_with_what_the_server_does_in_the_time_of_a_call(server: Server, client: Any) -> None:
     books = load_records(client)
     add_some(client, seeded(), 15_000)
-    sizes = [int(match[1]) for match in map(re.compile(r"info: Processed (\d+) ").match, run_once(server.url)) if match]
-    assert sum(sizes) == 15_000
-    assert sizes[0] == 250
-    assert max(sizes) > 400
+    client.config_resetstat()
+    run_once(server.url)
+    calls = client.info("commandstats")["cmdstat_evalsha"]["calls"]
+    assert calls < 15_000 / 250, "the first batches have 250 entries"
     assert_books(client, books.after(entries(client)))
 
 
@@ -267,9 +268,33 @@ def test_an_outage_in_the_middle_of_a_batch_is_said_once_and_nothing_else_is(ser
     assert_books(client, books.after(entries(client)))
 
 
+def test_one_that_ends_shows_how_far_it_is_on_a_terminal(server: Server, client: Any) -> None:
+    load_records(client)
+    for _ in range(4):
+        add_some(client, seeded(), 1000)
+    terminal, its_end = pty.openpty()
+    command = [sys.executable, "-m", "footfall", "processor", "--once", "--redis-url", server.url, "--batch", "10"]
+    with subprocess.Popen(
+        launch.command(command, signal.SIGKILL),
+        stdin=its_end,
+        stdout=its_end,
+        stderr=its_end,
+        env=environment({}) | {"TERM": "xterm", "COLUMNS": "120", "LINES": "50"},
+        start_new_session=True,
+    ) as process:
+        os.close(its_end)
+        screen = read_until(terminal, None).decode()
+        os.close(terminal)
+        assert process.wait() == ExitCode.OK, screen
+    assert re.search(r"processing .* [\d,]+ of 4,000", screen), screen
+    assert screen.count("Processed") == 1
+    assert "Processed 4,000 check-ins up to " in screen
+
+
 def said_processed(log: str) -> list[int]:
     """How many check-ins each line of the log says to have been processed."""
-    return [int(count) for count in re.findall(r"^info: Processed (\d+) check-ins? up to ", log, re.MULTILINE)]
+    found = re.findall(r"^info: Processed ([\d,]+) check-ins? up to ", log, re.MULTILINE)
+    return [int(count.replace(",", "")) for count in found]
 
 
 def test_it_says_what_it_has_done_once_a_second_and_not_for_each_batch(server: Server, client: Any) -> None:

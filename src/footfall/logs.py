@@ -3,7 +3,7 @@
 import logging
 import sys
 from datetime import UTC, datetime
-from typing import Literal, TextIO
+from typing import Literal, TextIO, cast
 
 import msgspec
 
@@ -33,9 +33,21 @@ class _JsonFormatter(logging.Formatter):
         return msgspec.json.encode(line).decode()
 
 
-def configure(level: LogLevel, log_format: LogFormat, stream: TextIO | None = None) -> None:
-    """Send the log of this process to `stream` (default: standard output, as services do)."""
-    handler = logging.StreamHandler(stream or sys.stdout)
+class _Handler(logging.StreamHandler[TextIO]):
+    """Writes to a standard file as it is now: while bars are shown, its lines stand above them."""
+
+    def __init__(self, name: Literal["stdout", "stderr"]) -> None:
+        logging.Handler.__init__(self)
+        self._name = name
+
+    @property
+    def stream(self) -> TextIO:  # type: ignore[override]
+        return cast("TextIO", getattr(sys, self._name))
+
+
+def configure(level: LogLevel, log_format: LogFormat, to: Literal["stdout", "stderr"] = "stdout") -> None:
+    """Send the log of this process to standard output, as services do, or to standard error."""
+    handler = _Handler(to)
     handler.setFormatter(_JsonFormatter() if log_format == "json" else _TextFormatter())
     root = logging.getLogger()
     root.handlers[:] = [handler]

@@ -3,6 +3,7 @@
 On a terminal that is bars; elsewhere (a file, a log collector) a line now and then.
 """
 
+import sys
 import time
 from collections.abc import Callable
 from types import TracebackType
@@ -73,7 +74,14 @@ class _Work(Progress):
             _Column(_rate),
             _Column(_time_left),
         )
-        super().__init__(*columns, console=console, transient=True, disable=not console.is_terminal, get_time=now)
+        super().__init__(
+            *columns,
+            console=console,
+            transient=True,
+            redirect_stdout=sys.stdout.isatty(),
+            disable=not console.is_terminal,
+            get_time=now,
+        )
         self._now = now
         self._began = now()
         self._next_line = self._began + _LINE_S

@@ -23,7 +23,7 @@ def configured(context: typer.Context, *, service: bool) -> Settings:
     """The settings; the log goes to standard output for services and to standard error for the others."""
     settings = settings_from(context)
     streams.watch(stdout_is_log=service)
-    logs.configure(settings.log_level, settings.log_format, sys.stdout if service else sys.stderr)
+    logs.configure(settings.log_level, settings.log_format, "stdout" if service else "stderr")
     return settings
 
 

@@ -68,7 +68,7 @@ class Processor:
         #: a trim that runs beside the calls
         self._trimming: asyncio.Task[None] | None = None
         self._gaps = Gaps(self._keys)
-        self._summary = Summary()
+        self._summary = Summary(self._keys, ends=settings.processor_once)
         self._kept = Kept.by(settings)
         self._clock = ServerClock()
         self._trending = Trending(self._keys, self._clock, is_kept=settings.trending)
@@ -96,7 +96,8 @@ class Processor:
         """Process until `stop` is called, through every outage."""
         self._pipeline.start()
         try:
-            await self._work()
+            with self._summary:
+                await self._work()
             with contextlib.suppress(FootfallError):  # it ends by itself
                 await self._lease.release(self._pipeline.connection)
         finally:
@@ -154,6 +155,7 @@ class Processor:
         log.info("Reading stream from last ID %s.", position.checkpoint.decode())
         await self._notice_gaps(connection, position)
         await self._trending.roll(connection)
+        await self._summary.begin(connection)
         self._trim.start_over()
         calls = Calls(connection, position)
         try:
@@ -270,7 +272,7 @@ class Processor:
         if self._watched:
             await self._pause(random.uniform(*_PAUSE_S))
         else:
-            self._summary.add(applied.checkins, batch.last_id)
+            self._summary.add(len(batch), applied.checkins, batch.last_id)
         self._trim.passed(len(batch))
         await self._trim_when_due(connection, beside=True)
 
