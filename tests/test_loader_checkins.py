@@ -11,6 +11,7 @@ import pytest
 from footfall import config, loader
 from footfall.errors import ExitCode, RefusedError, UsageError
 from footfall.loader import BadRowsError, LeaseLostError, Loaded, What
+from footfall.loader import rows as rows_module
 from servers import Server, wait_until
 from test_loader import KEYS, Bench, assert_indexes_are_exact, check_in, location, records, unchanged, user
 
@@ -267,16 +268,16 @@ def test_check_ins_that_come_while_the_question_is_open_are_asked_about_too(benc
 def test_a_load_that_has_lost_its_lease_does_not_make_other_data_the_sample(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = loader._read
+    real = rows_module.read
 
     def slow(*arguments: Any) -> Any:
         rows = real(*arguments)
         bench.client.delete(KEYS.loader_lease)  # it has stood still
-        monkeypatch.setattr(loader, "_read", real)
+        monkeypatch.setattr(loader, "read", real)
         bench.load("users", [user(1)])
         return rows
 
-    monkeypatch.setattr(loader, "_read", slow)
+    monkeypatch.setattr(loader, "read", slow)
     with pytest.raises(LeaseLostError):
         bench.load("users")
     assert not bench.client.hexists(KEYS.meta, "sample")

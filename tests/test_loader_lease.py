@@ -13,6 +13,7 @@ from footfall.loader import lease as lease_module
 from footfall.loader.checkins import CheckIns
 from footfall.loader.lease import Lease
 from footfall.loader.records import write_locations, write_users
+from footfall.loader.removed import Removed
 from footfall.loader.reset import reset
 from footfall.loader.stream import abort, begin, finish, stage, switch
 from footfall.model import LoadedLocation, LoadedUser
@@ -123,10 +124,10 @@ def test_a_load_that_stood_still_for_too_long_cannot_write_any_more(bench: Bench
 
             new_user = LoadedUser(id=9, first_name="A", last_name="B", email="a@b", password=HASH)
             new_location = LoadedLocation(id=9, name="A", category="bar", location="1,1")
-            attempts: list[Callable[[], None]] = [
+            attempts: list[Callable[[], object]] = [
                 lambda: begin(late, some_check_ins(), "footfall load", mode="drop", confirm=lambda _prompt: True),
-                lambda: write_users(late, [new_user], bcrypt_cost=4, advance=nothing),
-                lambda: write_locations(late, [new_location], advance=nothing),
+                lambda: write_users(late, [new_user], Removed("user"), bcrypt_cost=4, advance=nothing),
+                lambda: write_locations(late, [new_location], Removed("location"), advance=nothing),
                 lambda: stage(late, some_check_ins(), advance=nothing),
                 lambda: reset(late, [b"1"], [], advance=nothing),
                 lambda: reset(late, [], [b"1"], advance=nothing),

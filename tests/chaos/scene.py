@@ -10,7 +10,7 @@ import msgspec
 
 from chaos.replay import Replay
 from footfall import config
-from footfall.loader import What, load
+from footfall.loader import Loaded, What, load
 from footfall.store.scripts import PROCESS
 from servers import wait_until
 
@@ -53,13 +53,13 @@ def location_row(location: int, **values: object) -> Row:
     return {"id": location, "name": f"Place {location}", "category": "cafe", "location": "1.5,2.5"} | counters | values
 
 
-def load_rows(client: Any, what: What, rows: list[Row], **settings: object) -> None:
+def load_rows(client: Any, what: What, rows: list[Row], **settings: object) -> Loaded:
     """Load these rows with Footfall's loader."""
     with tempfile.TemporaryDirectory() as directory:
         path = Path(directory) / "rows.json"
         path.write_bytes(msgspec.json.encode(rows))
         chosen = config.load({"load_from": path, **settings})
-        load(what, chosen, client, confirm=lambda _prompt: False, progress=None)
+        return load(what, chosen, client, confirm=lambda _prompt: False, progress=None)
 
 
 def load_records(client: Any, *, create: bool = False) -> Replay:

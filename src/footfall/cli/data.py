@@ -49,7 +49,8 @@ def load(
     so that no counted check-in is lost. Check-ins become the stream, and are then unprocessed. When there are some
     already, say what becomes of them: --append adds later ones, --replace drops what is there, and what it has counted,
     after a question. The sample takes the place of other data only with --reset. Bad rows are listed, and nothing is
-    loaded then. A load that was killed is finished by running it again, or ended with --abort.
+    loaded then; rows of users and locations that were removed for good are skipped. A load that was killed is finished
+    by running it again, or ended with --abort.
     """
     from footfall import loader
 
@@ -63,7 +64,8 @@ def load(
             raise typer.BadParameter("say what to load: users, locations, checkins or all", context)
         word = "reset" if settings.load_reset else "replace"
         loaded = loader.load(what, settings, client, confirm=confirmed(bars, word), progress=bars)
-    print(f"Loaded {loaded.users:,} users, {loaded.locations:,} locations and {loaded.checkins:,} check-ins.")
+    skipped = f" Skipped {' and '.join(loaded.skipped)}." if loaded.skipped else ""
+    print(f"Loaded {loaded.users:,} users, {loaded.locations:,} locations and {loaded.checkins:,} check-ins.{skipped}")
 
 
 @command(

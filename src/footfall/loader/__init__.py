@@ -6,13 +6,11 @@ Whatever would be lost is said in numbers, and lost only when that was asked for
 """
 
 import shlex
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from functools import partial
-from typing import Any, Literal, TypeVar, cast
+from dataclasses import dataclass
+from typing import Literal
 
-from msgspec import Struct
 from redis import Redis
 from redis.exceptions import BusyLoadingError, ResponseError
 from redis.exceptions import ConnectionError as RedisConnectionError
@@ -23,10 +21,8 @@ from footfall import sample
 from footfall.config import Settings
 from footfall.errors import RefusedError, UnavailableError, UsageError, reply_error
 from footfall.keys import Keys
-from footfall.loader import files
-from footfall.loader.bad_rows import BadRows, BadRowsError
+from footfall.loader.bad_rows import BadRowsError
 from footfall.loader.checkins import CheckIns
-from footfall.loader.checks import check_check_ins, check_locations, check_users
 from footfall.loader.lease import Lease, LeaseLostError, check_types
 from footfall.loader.present import Present, look, missing
 from footfall.loader.records import (
@@ -37,41 +33,30 @@ from footfall.loader.records import (
     write_locations,
     write_users,
 )
+from footfall.loader.removed import NAMED, removed_ids
 from footfall.loader.reset import find
+from footfall.loader.rows import Rows, What, read
 from footfall.loader.stream import Confirm, Mode, begin, finish, require_ready, stage, switch
 from footfall.loader.stream import abort as abort_load
 from footfall.logs import log
-from footfall.model import LoadedCheckIn, LoadedLocation, LoadedUser
 from footfall.store.scripts import MARK_SAMPLE
 from footfall.terminal import Bars
 
 __all__ = ["BadRowsError", "LeaseLostError", "Loaded", "LocationBaseline", "UserBaseline", "What", "abort", "load"]
 
-What = Literal["users", "locations", "checkins", "all"]
-RowT = TypeVar("RowT", bound=Struct)
-
 #: bcrypt's least: everybody knows the sample's password anyway
 _SAMPLE_BCRYPT_COST = 4
-#: ids that a message names
-_NAMED = 3
 
 
 @dataclass(frozen=True)
 class Loaded:
-    """How many of each were loaded."""
+    """How many of each were loaded, and what was not."""
 
     users: int
     locations: int
     checkins: int
-
-
-@dataclass
-class _Rows:
-    """The rows to load, all of them good."""
-
-    users: list[LoadedUser] = field(default_factory=list)
-    locations: list[LoadedLocation] = field(default_factory=list)
-    check_ins: CheckIns = field(default_factory=CheckIns)
+    #: in words: `2 users that were removed for good (4, 7)`
+    skipped: tuple[str, ...] = ()
 
 
 def load(what: What, settings: Settings, client: Redis, *, confirm: Confirm, progress: Progress | None) -> Loaded:
@@ -97,7 +82,7 @@ def load(what: What, settings: Settings, client: Redis, *, confirm: Confirm, pro
             if settings.load_sample and there.is_other:
                 _require_place_for_sample(client, keys, what, settings, there, confirm)
                 confirm = _yes  # all that is lost was said
-            rows = _read(what, settings, client, keys, bars)
+            rows = read(what, settings, client, keys, bars)
             check_types(client, user_types(keys, rows.users))
             check_types(client, location_types(keys, rows.locations))
             if what in ("checkins", "all"):
@@ -109,8 +94,7 @@ def load(what: What, settings: Settings, client: Redis, *, confirm: Confirm, pro
                 begin(lease, rows.check_ins, _command(what, settings), mode=_mode(settings), confirm=confirm)
             else:
                 require_ready(lease)
-            _write(what, settings, lease, rows, bars, there)
-    return Loaded(len(rows.users), len(rows.locations), len(rows.check_ins))
+            return _write(what, settings, lease, rows, bars, there)
 
 
 def abort(settings: Settings, client: Redis, *, progress: Progress | None) -> str:
@@ -205,7 +189,7 @@ def _require_place_for_sample(
         raise RefusedError("not confirmed; nothing was changed")
 
 
-def _check_check_ins(what: What, settings: Settings, client: Redis, keys: Keys, rows: _Rows, there: Present) -> None:
+def _check_check_ins(what: What, settings: Settings, client: Redis, keys: Keys, rows: Rows, there: Present) -> None:
     """Raise RefusedError when check-ins would become dead letters unasked; say what will be trimmed."""
     check_ins = rows.check_ins
     if what == "checkins":
@@ -221,9 +205,10 @@ def _check_check_ins(what: What, settings: Settings, client: Redis, keys: Keys, 
 
 
 def _require_known(settings: Settings, client: Redis, keys: Keys, check_ins: CheckIns) -> None:
+    removed_users = check_ins.users & removed_ids(client, keys.users_removed)
+    removed_locations = check_ins.locations & removed_ids(client, keys.locations_removed)
     if settings.unknown_ids == "create":
-        users = check_ins.users & _ids(client.hkeys(keys.users_removed.decode()))
-        locations = check_ins.locations & _ids(client.hkeys(keys.locations_removed.decode()))
+        users, locations = removed_users, removed_locations
     else:
         users = missing(client, ((one, keys.user(one)) for one in check_ins.users))
         locations = missing(client, ((one, keys.location(one)) for one in check_ins.locations))
@@ -234,76 +219,45 @@ def _require_known(settings: Settings, client: Redis, keys: Keys, check_ins: Che
         f"{unknown:,} of {len(check_ins):,} check-ins are of users or at locations that are not loaded "
         f"({len(users):,} users{_such_as(users)}, {len(locations):,} locations{_such_as(locations)})"
     )
+    removed = (
+        f" Of these, {len(removed_users):,} users and {len(removed_locations):,} locations were removed for good: what "
+        "names them can only become dead letters."
+        if removed_users or removed_locations
+        else ""
+    )
     if not settings.load_unknown_becomes_dead_letters:
         raise RefusedError(
-            f"{text} and would become dead letters; nothing was changed. Load users and locations first; or give "
-            "--unknown-becomes-dead-letters, and `footfall dead-letters retry` counts them when they are loaded"
+            f"{text} and would become dead letters; nothing was changed.{removed} Load users and locations first; or "
+            "give --unknown-becomes-dead-letters, and `footfall dead-letters retry` counts them when they are loaded"
         )
-    log.warning("%s; they become dead letters.", text)
-
-
-def _ids(found: Any) -> set[int]:
-    return {int(one) for one in found if one.isdigit()}
+    log.warning("%s; they become dead letters.%s", text, removed)
 
 
 def _such_as(ids: Iterable[int]) -> str:
-    some = sorted(ids)[:_NAMED]
+    some = sorted(ids)[:NAMED]
     return f", such as {', '.join(map(str, some))}" if some else ""
 
 
-def _read(what: What, settings: Settings, client: Redis, keys: Keys, bars: Bars) -> _Rows:
-    path = settings.load_from
-    bad = BadRows()
-    rows = _Rows()
-    seconds, microseconds = client.time()
-    now_ms = seconds * 1000 + microseconds // 1000
-    hashes = (keys.users_email, keys.users_removed, keys.locations_removed)
-    check_types(client, [(key, "hash") for key in hashes])
-
-    def input_rows(kind: type[RowT], of_sample: Callable[[], list[RowT]]) -> Iterator[tuple[str, RowT]]:
-        if path is None:
-            return ((f"row {number}", row) for number, row in enumerate(of_sample(), 1))
-        return files.read(path, kind, bad, bars.bar(f"reading {path.name}", files.size(path), "bytes"))
-
-    def values(key: bytes, fields: list[Any]) -> list[bytes | None]:
-        return cast("list[bytes | None]", client.hmget(key.decode(), fields))
-
-    if what in ("users", "all"):
-        rows.users = check_users(
-            input_rows(LoadedUser, sample.users),
-            bad,
-            now_ms=now_ms,
-            owners=partial(values, keys.users_email),
-            removed=partial(values, keys.users_removed),
-        )
-    if what in ("locations", "all"):
-        rows.locations = check_locations(
-            input_rows(LoadedLocation, sample.locations), bad, removed=partial(values, keys.locations_removed)
-        )
-    if what in ("checkins", "all"):
-        rows.check_ins = check_check_ins(input_rows(LoadedCheckIn, sample.check_ins), bad, now_ms=now_ms)
-    bad.raise_if_any(str(path) if path else "the sample")
-    if not (rows.users or rows.locations or rows.check_ins):
-        raise BadRowsError(f"{path}: there is no row in it; nothing was changed")
-    return rows
-
-
-def _write(what: What, settings: Settings, lease: Lease, rows: _Rows, bars: Bars, there: Present) -> None:
+def _write(what: What, settings: Settings, lease: Lease, rows: Rows, bars: Bars, there: Present) -> Loaded:
+    users = locations = 0
     if settings.load_sample and not there.is_other and not there.is_sample:
         _mark_sample(lease, "set", 0, 0)
-    elif what in ("users", "locations") and settings.load_from is not None:
+    elif settings.load_from is not None and (rows.users or rows.locations):
         _mark_sample(lease, "clear")
     cost = settings.bcrypt_cost if settings.load_from else _SAMPLE_BCRYPT_COST
     if what in ("users", "all"):
-        write_users(lease, rows.users, bcrypt_cost=cost, advance=bars.bar("users", len(rows.users)))
+        advance = bars.bar("users", len(rows.users))
+        users = write_users(lease, rows.users, rows.removed_users, bcrypt_cost=cost, advance=advance)
     if what in ("locations", "all"):
-        write_locations(lease, rows.locations, advance=bars.bar("locations", len(rows.locations)))
+        advance = bars.bar("locations", len(rows.locations))
+        locations = write_locations(lease, rows.locations, rows.removed_locations, advance=advance)
     if what in ("checkins", "all"):
         stage(lease, rows.check_ins, advance=bars.bar("check-ins", len(rows.check_ins)))
         switch(lease, len(rows.check_ins), append=settings.load_append, is_sample=settings.load_sample)
         finish(lease, append=settings.load_append, bar=bars.bar)
     if what == "all":  # in the place of others that had the same ids, it may be all that there is
-        _mark_sample(lease, "set", len(rows.users), len(rows.locations))
+        _mark_sample(lease, "set", users, locations)
+    return Loaded(users, locations, len(rows.check_ins), tuple(map(str, rows.skipped)))
 
 
 def _mark_sample(lease: Lease, how: Literal["set", "clear"], *records: int) -> None:

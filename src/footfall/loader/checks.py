@@ -6,6 +6,7 @@ from typing import TypeVar
 from footfall.loader.bad_rows import BadRows
 from footfall.loader.checkins import CheckIns
 from footfall.loader.passwords import MAX_BYTES, is_hash
+from footfall.loader.removed import Removed
 from footfall.model import (
     MAX_LATITUDE,
     MAX_LONGITUDE,
@@ -22,8 +23,6 @@ CLOCK_TOLERANCE_MS = 1000
 
 #: which stored user has each of these e-mails (in lower case); None for nobody
 Owners = Callable[[list[str]], list[bytes | None]]
-#: what is remembered of each of these ids, of users or locations that were removed; None for the others
-Removed = Callable[[list[int]], list[bytes | None]]
 Problem = tuple[str, str] | None
 KeyT = TypeVar("KeyT", int, str)
 
@@ -31,7 +30,9 @@ KeyT = TypeVar("KeyT", int, str)
 def check_users(
     rows: Iterable[tuple[str, LoadedUser]], bad: BadRows, *, now_ms: int, owners: Owners, removed: Removed
 ) -> list[LoadedUser]:
-    """The good rows. They are held as objects: about 1 KB per user, with what finds duplicates.
+    """The good rows, without those of removed users.
+
+    They are held as objects: about 1 KB per user, with what finds duplicates.
 
     An e-mail may be one that a stored user has when that user is in the file too, by necessity with another one.
     """
@@ -39,6 +40,8 @@ def check_users(
     id_places: dict[int, str] = {}
     email_places: dict[str, str] = {}
     for place, user in rows:
+        if removed.skip(user.id):
+            continue  # whatever it has: the e-mail is another user's by now, maybe in this file
         email = user.email.lower()
         problem = (
             _user_problem(user, now_ms)
@@ -57,24 +60,24 @@ def check_users(
             if owner is None or owner == b"%d" % user.id or (owner.isdigit() and int(owner) in id_places):
                 continue
             bad.add(email_places[email], "email", f"user {owner.decode(errors='replace')} on the server has it")
-    _refuse_removed(id_places, bad, removed)
     return users
 
 
 def check_locations(
     rows: Iterable[tuple[str, LoadedLocation]], bad: BadRows, *, removed: Removed
 ) -> list[LoadedLocation]:
-    """The good rows, held as objects: about 1 KB per location, 3 KB with details."""
+    """The good rows, without those of removed locations, held as objects: about 1 KB each, 3 KB with details."""
     locations: list[LoadedLocation] = []
     places: dict[int, str] = {}
     for place, location in rows:
+        if removed.skip(location.id):
+            continue
         problem = _location_problem(location) or _duplicate("id", location.id, places)
         if problem:
             bad.add(place, *problem)
         else:
             locations.append(location)
             places[location.id] = place
-    _refuse_removed(places, bad, removed)
     return locations
 
 
@@ -100,15 +103,6 @@ def check_check_ins(rows: Iterable[tuple[str, LoadedCheckIn]], bad: BadRows, *, 
             check_ins.append(entry_id, row.location_id, row.user_id, row.star_rating)
             previous = entry_id
     return check_ins
-
-
-def _refuse_removed(places: dict[int, str], bad: BadRows, removed: Removed) -> None:
-    ids = list(places)
-    for start in range(0, len(ids), 1000):
-        part = ids[start : start + 1000]
-        for one, ledger in zip(part, removed(part), strict=True):
-            if ledger is not None:
-                bad.add(places[one], "id", "was removed for good, and is not given out again")
 
 
 def _duplicate(field: str, value: KeyT, places: dict[KeyT, str]) -> Problem:

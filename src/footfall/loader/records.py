@@ -1,13 +1,15 @@
 """Writing users and locations, with their baselines and index entries, also while check-ins come in."""
 
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from typing import TypeVar
 
 import msgspec
 
-from footfall.errors import RefusedError
 from footfall.keys import Keys
 from footfall.loader.lease import Lease
 from footfall.loader.passwords import Hasher
+from footfall.loader.removed import Removed
 from footfall.model import LoadedLocation, LoadedUser, indexed_place
 from footfall.store.pipeline import Argument, Reply
 from footfall.store.scripts import LOAD_LOCATIONS, LOAD_USERS
@@ -15,6 +17,8 @@ from footfall.store.scripts import LOAD_LOCATIONS, LOAD_USERS
 #: records per call of a script: about 5 ms of the server's time
 _USERS = 100
 _LOCATIONS = 50
+
+RecordT = TypeVar("RecordT", LoadedUser, LoadedLocation)
 
 
 class UserBaseline(msgspec.Struct, rename="camel", omit_defaults=True):
@@ -68,25 +72,30 @@ def location_index_types(keys: Keys) -> list[tuple[bytes, str]]:
     return [(keys.locations_by_checkins, "zset"), (keys.locations_baseline, "hash")]
 
 
-def write_users(lease: Lease, users: list[LoadedUser], *, bcrypt_cost: int, advance: Callable[[int], None]) -> None:
-    """Write all users. What was written before an error stays; writing all of them again is right then."""
+def write_users(
+    lease: Lease, users: list[LoadedUser], removed: Removed, *, bcrypt_cost: int, advance: Callable[[int], None]
+) -> int:
+    """Write all users, but for those who were removed since they were read. How many were written.
+
+    What was written before an error stays; writing all of them again is right then.
+    """
+    written = 0
     with Hasher(bcrypt_cost) as hasher:
         for start in range(0, len(users), _USERS):
-            chunk = users[start : start + _USERS]
-            passwords = []
-            for password in hasher.hash_all(user.password for user in chunk):
-                passwords.append(password)
+            chunk = []
+            of_chunk = users[start : start + _USERS]
+            for user, password in zip(of_chunk, hasher.hash_all(user.password for user in of_chunk), strict=True):
+                chunk.append(msgspec.structs.replace(user, password=password.decode()))
                 advance(1)
-            while not _write_user_chunk(lease, chunk, passwords):
-                pass
+            written += _write_present(partial(_write_user_chunk, lease), chunk, removed)
+    return written
 
 
-def _write_user_chunk(lease: Lease, users: list[LoadedUser], passwords: list[bytes]) -> bool:
-    """Whether it was written: not when an e-mail changed after it was read here."""
+def _write_user_chunk(lease: Lease, users: list[LoadedUser]) -> Reply:
     keys = lease.keys
     user_keys = [keys.user(user.id) for user in users]
     arguments: list[Argument] = []
-    for user, password, stored in zip(users, passwords, _stored(lease, user_keys, "email"), strict=True):
+    for user, stored in zip(users, _stored(lease, user_keys, "email"), strict=True):
         baseline = UserBaseline(user.num_checkins, user.last_checkin, user.last_seen_at)
         arguments += (
             user.id,
@@ -97,7 +106,7 @@ def _write_user_chunk(lease: Lease, users: list[LoadedUser], passwords: list[byt
             stored,
             # the script cannot do this: Lua's lower case is ASCII's
             stored.decode(errors="replace").lower(),
-            password,
+            user.password,
             user.num_checkins,
             _or_empty(user.last_checkin),
             _or_empty(user.last_seen_at),
@@ -111,20 +120,22 @@ def _write_user_chunk(lease: Lease, users: list[LoadedUser], passwords: list[byt
         keys.users_baseline,
         keys.users_removed,
     ]
-    return _is_written(lease.run(LOAD_USERS, indexes + user_keys, arguments), "user")
+    return lease.run(LOAD_USERS, indexes + user_keys, arguments)
 
 
-def write_locations(lease: Lease, locations: list[LoadedLocation], *, advance: Callable[[int], None]) -> None:
-    """Write all locations. What was written before an error stays; writing all of them again is right then."""
+def write_locations(
+    lease: Lease, locations: list[LoadedLocation], removed: Removed, *, advance: Callable[[int], None]
+) -> int:
+    """The same of locations."""
+    written = 0
     for start in range(0, len(locations), _LOCATIONS):
         chunk = locations[start : start + _LOCATIONS]
-        while not _write_location_chunk(lease, chunk):
-            pass
+        written += _write_present(partial(_write_location_chunk, lease), chunk, removed)
         advance(len(chunk))
+    return written
 
 
-def _write_location_chunk(lease: Lease, locations: list[LoadedLocation]) -> bool:
-    """Whether it was written: not when a category changed after it was read here."""
+def _write_location_chunk(lease: Lease, locations: list[LoadedLocation]) -> Reply:
     keys = lease.keys
     location_keys: list[bytes] = []
     arguments: list[Argument] = []
@@ -152,15 +163,21 @@ def _write_location_chunk(lease: Lease, locations: list[LoadedLocation]) -> bool
             msgspec.json.encode(LocationBaseline(location.num_checkins, location.num_stars)),
         )
     indexes = [keys.locations_by_checkins, keys.locations_geo, keys.locations_baseline, keys.locations_removed]
-    return _is_written(lease.run(LOAD_LOCATIONS, indexes + location_keys, arguments), "location")
+    return lease.run(LOAD_LOCATIONS, indexes + location_keys, arguments)
 
 
-def _is_written(reply: Reply, kind: str) -> bool:
-    """Whether a chunk was written. Raises RefusedError when one was removed since the rows were checked."""
-    if reply.startswith(b"REMOVED "):
-        removed = reply.removeprefix(b"REMOVED ").decode()
-        raise RefusedError(f"{kind} {removed} was removed meanwhile; what was loaded before it stays")
-    return bool(reply == b"OK")
+def _write_present(write: Callable[[list[RecordT]], Reply], chunk: list[RecordT], removed: Removed) -> int:
+    """Write a chunk, but for those that were removed since they were read. How many were written."""
+    while chunk:
+        reply = write(chunk)
+        if reply == b"OK":
+            return len(chunk)
+        if reply.startswith(b"REMOVED "):
+            gone = int(reply.removeprefix(b"REMOVED "))
+            removed.add(gone)
+            chunk = [record for record in chunk if record.id != gone]
+        # else RETRY: an e-mail or a category has changed after it was read here
+    return 0
 
 
 def _stored(lease: Lease, record_keys: list[bytes], field: str) -> list[bytes]:
