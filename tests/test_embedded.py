@@ -4,6 +4,7 @@ import contextlib
 import fcntl
 import json
 import os
+import re
 import shlex
 import signal
 import socket
@@ -130,6 +131,30 @@ def test_data_survive_a_stop_and_a_start(data_dir: Path, start: Start) -> None:
     assert not (data_dir / "server.json").exists()
     with connected(start().url) as client:
         assert client.dbsize() == 1000
+
+
+def test_while_a_server_loads_its_data_it_says_how_far_it_is(
+    start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "footfall")
+    first = start()
+    with redis.Redis.from_url(first.url) as client:
+        client.mset({f"key {number}": "value" for number in range(2000)})
+        client.execute_command("BGREWRITEAOF")
+        wait_until(lambda: not client.info()["aof_rewrite_in_progress"], "the keys are in the file of the base")
+    first.stop()
+    slow = tmp_path / "slow-server"
+    slow.write_text(
+        f'#!/bin/sh\nexec "{embedded.binary()}" "$@" --key-load-delay 1000 --loading-process-events-interval-bytes 1024\n'
+    )
+    slow.chmod(0o700)
+    monkeypatch.setattr(embedded, "binary", lambda: slow)
+    second = start()
+    said = [record.message for record in caplog.records if "loads its data" in record.message]
+    assert len(said) == 1
+    assert re.fullmatch(r"The embedded Valkey loads its data: \d+ %, about \d+ s left\.", said[0])
+    with redis.Redis.from_url(second.url) as client:
+        assert client.dbsize() == 2000
 
 
 def test_data_survive_a_kill_of_the_server_and_its_traces_mislead_nobody(data_dir: Path, start: Start) -> None:

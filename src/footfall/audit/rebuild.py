@@ -68,7 +68,7 @@ def rebuild(client: Redis, settings: Settings, *, confirm: Confirm, progress: Pr
     _require_complete(start)
     bars = Bars(progress)
     keyspace = Keyspace(look, Differences(), bars.bar("keys", None))
-    _require_sound(look, keyspace)
+    _require_sound(look, keyspace, bars)
     if not settings.rebuild_yes and not confirm(
         f"The counters of {len(keyspace.users):,} users and {len(keyspace.locations):,} locations, and the indexes, "
         f"will be what was loaded and what the {start.length:,} entries of the stream add."
@@ -87,7 +87,7 @@ def _require_complete(head: Head) -> None:
         raise RefusedError(f"counters cannot be made anew: {reason}; nothing was changed")
 
 
-def _require_sound(look: Look, keyspace: Keyspace) -> None:
+def _require_sound(look: Look, keyspace: Keyspace, bars: Bars) -> None:
     """Raise BrokenKeyError when records or baselines, from which all else follows, are not what they must be."""
     keys = look.keys
     hashes_needed = (keys.users_baseline, keys.locations_baseline, keys.users_removed, keys.locations_removed)
@@ -98,6 +98,7 @@ def _require_sound(look: Look, keyspace: Keyspace) -> None:
                 "from a backup, or delete it and load users and locations again"
             )
     wrong, without = [], []
+    advance = bars.bar("records", len(keyspace.users) + len(keyspace.locations))
     for users, ids, sign in ((True, sorted(keyspace.users), "email"), (False, sorted(keyspace.locations), "name")):
         for start in range(0, len(ids), _KEYS):
             part = ids[start : start + _KEYS]
@@ -114,6 +115,7 @@ def _require_sound(look: Look, keyspace: Keyspace) -> None:
                     wrong.append(f"{key.decode()} is a {kind}, not a hash")
                 elif text and loaded is None and ledger is None:
                     without.append(f"{key.decode()} has no baseline in {baseline.decode()}")
+            advance(len(part))
     if wrong:
         raise BrokenKeyError(f"{_some(wrong)}; delete them, and load these records again after the rebuild")
     if without:

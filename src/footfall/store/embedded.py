@@ -18,7 +18,6 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
 
 import redis
 from redis.backoff import NoBackoff
@@ -31,6 +30,7 @@ from footfall.errors import UnavailableError
 from footfall.logs import log
 from footfall.store import launch
 from footfall.store.datadir import DataDir, State
+from footfall.terminal import duration
 
 FIRST_PORT = 6379
 #: The binary uses the C library's allocator. Freed blocks kept for reuse without limit: scripts take about a third
@@ -45,6 +45,8 @@ _PATIENCE = 10.0
 _REPLY_TIMEOUT = 2.0
 #: seconds between two looks at a server that starts or stops
 _INTERVAL = 0.01
+#: seconds that it loads its data before that is said, and until it is said again
+_WORTH_A_LINE, _LINE = 1.0, 5.0
 _NO_RETRY = Retry(NoBackoff(), 0)
 
 
@@ -112,6 +114,7 @@ def start(data_dir: Path, *, appendfsync: Appendfsync = "everysec", first_port: 
     try:
         directory.create()
         deadline = time.monotonic() + _PATIENCE
+        loading = _Loading()
         while time.monotonic() < deadline:
             with directory.locked() as lock:
                 if lock is not None:
@@ -119,7 +122,8 @@ def start(data_dir: Path, *, appendfsync: Appendfsync = "everysec", first_port: 
             server = _look(directory)
             if isinstance(server, EmbeddedServer):
                 return server
-            if server == "loading":
+            if isinstance(server, _Info):
+                loading.say_when_due(server)
                 deadline = time.monotonic() + _PATIENCE
             time.sleep(_INTERVAL)
     except OSError as error:
@@ -206,7 +210,7 @@ def _allocator_settings() -> dict[str, str]:
 
 def _await_start(directory: DataDir, process: subprocess.Popen[bytes], port: int) -> EmbeddedServer | None:
     """The server once it serves; None when the process has ended before."""
-    known = False
+    known, loading = False, _Loading()
     deadline = time.monotonic() + _PATIENCE
     while process.poll() is None:
         info = _inspect(directory, port)
@@ -216,6 +220,7 @@ def _await_start(directory: DataDir, process: subprocess.Popen[bytes], port: int
                 directory.write_state(State(_url(port), info.pid, port))
             if not info.loading:
                 return EmbeddedServer(_url(port), info.pid, port, True, directory, process)
+            loading.say_when_due(info)
             deadline = time.monotonic() + _PATIENCE
         if time.monotonic() > deadline:
             raise _failure(directory, f"has not answered within {_PATIENCE:g} s")
@@ -232,21 +237,37 @@ def _end(process: subprocess.Popen[bytes]) -> None:
         process.wait()
 
 
-def _look(directory: DataDir) -> EmbeddedServer | Literal["loading"] | None:
-    """The server that runs on `directory`; "loading" when it does not serve yet; None when there is none."""
+def _look(directory: DataDir) -> "EmbeddedServer | _Info | None":
+    """The server that runs on `directory`; what it says of itself when it does not serve yet; None without one."""
     state = directory.read_state()
     if state is None or not directory.is_locked():
         return None
     info = _inspect(directory, state.port)
     if info is None:
         return None
-    return "loading" if info.loading else EmbeddedServer(state.url, info.pid, state.port, False, directory)
+    return info if info.loading else EmbeddedServer(state.url, info.pid, state.port, False, directory)
 
 
 @dataclass(frozen=True)
 class _Info:
     pid: int
     loading: bool
+    #: how much of the data is loaded, and how long the rest will take, while it loads
+    percent: float
+    left_s: float
+
+
+class _Loading:
+    """Says that a server loads its data, and how far it is: with millions of check-ins that takes seconds."""
+
+    def __init__(self) -> None:
+        self._next_line = time.monotonic() + _WORTH_A_LINE
+
+    def say_when_due(self, info: _Info) -> None:
+        if time.monotonic() >= self._next_line:
+            self._next_line = time.monotonic() + _LINE
+            left = f"{info.percent:.0f} %, about {duration(info.left_s)} left"
+            log.info("The embedded Valkey loads its data: %s.", left)
 
 
 def _inspect(directory: DataDir, port: int) -> _Info | None:
@@ -264,7 +285,8 @@ def _inspect(directory: DataDir, port: int) -> _Info | None:
             return None
     except OSError:
         return None
-    return _Info(info["process_id"], bool(info["loading"]))
+    percent, left_s = (float(info.get(f"loading_{name}", 0)) for name in ("loaded_perc", "eta_seconds"))
+    return _Info(info["process_id"], bool(info["loading"]), percent, left_s)
 
 
 def _failure(directory: DataDir, what: str) -> UnavailableError:
