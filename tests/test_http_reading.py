@@ -15,7 +15,7 @@ from footfall.auth.tokens import Token
 from footfall.store.scripts import RECEIVE
 from processes import Api, AsgiReceiver, Receiver, Service
 from proxy import Proxy
-from raw_http import RawConnection, request
+from raw_http import Answer, RawConnection, request
 from receiver_scene import GOOD, STREAM, accepted_id, assert_problem, open_books
 from servers import Server
 
@@ -198,6 +198,61 @@ def test_a_trailer_signs_nobody_in(server: Server) -> None:
         assert_problem(connection.read(), 401)
         connection.send(request(GOOD, headers=_SIGN))
         accepted_id(connection.read())
+
+
+@pytest.mark.parametrize(
+    "coding", ["gzip, chunked", "gzip", "identity", ", chunked", "identity, chunked", "chunked;q=1"]
+)
+def test_a_transfer_encoding_that_is_not_understood_is_501(receiver: Receiver, server: Server, coding: str) -> None:
+    lines = f"Transfer-Encoding: {coding}".encode()
+    with RawConnection(receiver.port) as connection:
+        connection.send(request(GOOD, chunks=10).replace(b"Transfer-Encoding: chunked", lines))
+        assert_problem(connection.read(), 501)
+        assert connection.is_ended()
+    assert server.client().xlen(STREAM) == 0
+
+
+def test_what_chunked_does_not_end_and_what_has_no_chunks_is_400(receiver: Receiver, server: Server) -> None:
+    chunked = b"Transfer-Encoding: chunked"
+    for other in (b"Transfer-Encoding: chunked, gzip", chunked + b", chunked", b"Transfer-Encoding:", chunked * 2):
+        with RawConnection(receiver.port) as connection:
+            connection.send(request(GOOD, chunks=10).replace(chunked, other))
+            assert connection.read().status in (400, 501), other
+    with RawConnection(receiver.port) as connection:
+        connection.send(request(GOOD, chunks=10, version="1.0"))
+        assert "HTTP/1.0" in assert_problem(connection.read(), 400)["detail"]
+    for good in (b"transfer-encoding:Chunked", chunked + b" "):
+        with RawConnection(receiver.port) as connection:
+            connection.send(request(GOOD, chunks=10).replace(chunked, good))
+            accepted_id(connection.read())
+    assert server.client().xlen(STREAM) == 2
+
+
+# --- heads
+
+
+@pytest.mark.parametrize("parts", [1, 50], ids=["in one piece", "in pieces"])
+def test_a_head_has_a_limit_that_does_not_depend_on_how_it_comes(receiver: Receiver, parts: int) -> None:
+    def answer(data: bytes) -> Answer:
+        size = len(data) // parts + 1
+        with RawConnection(receiver.port) as connection:
+            connection.send(*(data[start : start + size] for start in range(0, len(data), size)))
+            return connection.read()
+
+    for name in ("X-One", "Idempotency-Key", "Cookie"):
+        assert_problem(answer(request(GOOD, headers={name: "k" * 66_000})), 431)
+    assert_problem(answer(request(GOOD, headers={f"X-{number}": "" for number in range(9000)})), 431)
+    accepted_id(answer(request(GOOD, headers={"X-One": "k" * 65_000})))
+    for path, status in (("/" + "p" * 8192, 414), ("/" + "p" * 100_000, 414), ("/" + "p" * 8191, 404)):
+        assert answer(request(GOOD, path=path)).status == status
+        assert answer(request(GOOD, path=f"/api/checkin?{path[13:]}")).status == (414 if status == 414 else 202)
+
+
+def test_a_request_of_one_line_is_refused(receiver: Receiver) -> None:
+    with RawConnection(receiver.port) as connection:
+        connection.send(b"GET /healthz\r\n\r\n")
+        assert "HTTP/0.9" in assert_problem(connection.read(), 505)["detail"]
+        assert connection.is_ended()
 
 
 # --- hosts

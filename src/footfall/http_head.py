@@ -4,6 +4,10 @@ import re
 from functools import lru_cache
 from typing import NamedTuple
 
+#: Bytes that a request may take outside its body: first line, headers, trailers, and what chunks have besides.
+MAX_HEAD = 64 * 1024
+#: bytes of a target; 8,000 is the least that is recommended (RFC 9110, section 4.1)
+MAX_TARGET = 8 * 1024
 #: the versions that are spoken
 VERSIONS = frozenset({"1.0", "1.1"})
 #: a name, an IPv4 address, or an IPv6 address in brackets; then maybe a port (RFC 3986, section 3.2)
@@ -28,14 +32,17 @@ class Refusal(NamedTuple):
 class HeadCheck:
     """What is known of a head while it is read."""
 
-    __slots__ = ("_expects_more", "_hosts", "_is_host", "expects_continue")
+    __slots__ = ("_codings", "_expects_more", "_hosts", "_is_host", "expects_continue", "size")
 
     def __init__(self) -> None:
+        #: bytes of its target, and of its fields, each with a colon, a space and a line end
+        self.size = 0
         #: whether the client waits for an interim answer before it sends the body
         self.expects_continue = False
         self._expects_more = False
         self._hosts = 0
         self._is_host = True
+        self._codings: list[bytes] = []
 
     def host(self, value: bytes) -> None:
         """There is such a `Host`."""
@@ -48,6 +55,10 @@ class HeadCheck:
         self.expects_continue |= b"100-continue" in members
         self._expects_more |= not members <= {b"100-continue"}
 
+    def transfer_encoding(self, value: bytes) -> None:
+        """There is such a `Transfer-Encoding`."""
+        self._codings.append(value.strip(b" \t").lower())
+
     def refusal(self, version: str) -> Refusal | None:
         """To be asked for at its end; None when it is taken."""
         if version not in VERSIONS:
@@ -58,9 +69,21 @@ class HeadCheck:
             self.expects_continue = False
         elif self._hosts == 0:
             return Refusal(400, "there is no Host")
+        if self._codings and version == "1.0":  # who has passed it on may have read it otherwise (RFC 9112, 6.1)
+            return Refusal(400, "HTTP/1.0 has no Transfer-Encoding")
+        return self._not_done_here()
+
+    def _not_done_here(self) -> Refusal | None:
+        if self._codings not in ([], [b"chunked"]):
+            return Refusal(501, "the only Transfer-Encoding that is understood is chunked")
         if self._expects_more:
             return Refusal(417, "nothing can be expected but 100-continue")
         return None
+
+
+def too_large() -> Refusal:
+    """The refusal of a request that has too much outside its body."""
+    return Refusal(431, f"the headers and trailers take more than {MAX_HEAD} bytes")
 
 
 def other_version(version: str) -> Refusal:

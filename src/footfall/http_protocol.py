@@ -49,6 +49,8 @@ class HttpProtocol(Reading):
         self._request_timeout: float = self.app_state["request_timeout"]
         if len(self.connections) > self.app_state["max_connections"]:
             self._write_refusal(503, "too many connections")
+            if len(self.connections) > 2 * self.app_state["max_connections"]:  # waiting for them would be too many, too
+                self.transport.close()
             return
         self._set_deadline()
 
@@ -89,7 +91,7 @@ class HttpProtocol(Reading):
     def on_response_complete(self) -> None:
         """As uvicorn's, but it reads on when the next request has begun: what it brings comes after that one."""
         self.server_state.total_requests += 1
-        if self.transport.is_closing():
+        if self._to_drop is not None or self.transport.is_closing():
             return
         self._unset_keepalive_if_required()
         if self.pipeline:
@@ -112,7 +114,7 @@ class HttpProtocol(Reading):
 
         uvicorn waits without end after blank lines, and after the rest of a body whose request is answered already.
         """
-        is_timed = self._deadline is not None or self.timeout_keep_alive_task is not None
+        is_timed = self._deadline is not None or self.timeout_keep_alive_task is not None or self._to_drop is not None
         if not (is_timed or self._in_message or self.pipeline or self._in_progress() or self.transport.is_closing()):
             self.timeout_keep_alive_task = self.loop.call_later(
                 self.timeout_keep_alive, self.timeout_keep_alive_handler
@@ -153,13 +155,27 @@ class HttpProtocol(Reading):
         self._refusal = Refusal(status, detail)
 
     def _write_refusal(self, status: int, detail: str) -> None:
-        if not self.transport.is_closing():
-            # of the request that cannot be read on, as far as its headers were read
-            sent = dict(self.headers).get(b"x-request-id", b"").decode("latin-1") if self._in_message else None
-            problem = Problem(title=title(status), status=status, detail=detail, request_id=request_id(sent))
-            headers = {"content-type": MEDIA_TYPE}
-            if status == HTTPStatus.SERVICE_UNAVAILABLE:
-                headers["retry-after"] = "1"
-            answer = Answer(status, headers, msgspec.json.encode(problem))
-            self.transport.write(written(self.server_state.default_headers, answer, is_last=True))
-            self.transport.close()
+        if self._to_drop is not None or self.transport.is_closing():
+            return
+        self._unset_deadline()
+        cycle = self._in_progress()
+        if cycle is not None:  # nobody reads what it would be answered
+            cycle.disconnected = True
+            cycle.message_event.set()
+        if self._in_message and self._is_answered():
+            self._linger()
+            return
+        # of the request that cannot be read on, as far as its headers were read
+        sent = dict(self.headers).get(b"x-request-id", b"").decode("latin-1") if self._in_message else None
+        problem = Problem(title=title(status), status=status, detail=detail, request_id=request_id(sent))
+        headers = {"content-type": MEDIA_TYPE}
+        if status == HTTPStatus.SERVICE_UNAVAILABLE:
+            headers["retry-after"] = "1"
+        answer = Answer(status, headers, msgspec.json.encode(problem))
+        self.transport.write(written(self.server_state.default_headers, answer, is_last=True))
+        self._linger()
+
+    def _is_answered(self) -> bool:
+        """Whether the message that is read has an answer already, or the beginning of one."""
+        newest = cast("RequestResponseCycle | None", self.cycle)
+        return newest is not None and newest.scope is self.scope and newest.response_started

@@ -3,20 +3,21 @@
 import asyncio
 from abc import abstractmethod
 from collections.abc import Callable
+from typing import Any
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from footfall.http_head import VERSIONS, HeadCheck, Refusal, other_version
+from footfall.http_head import MAX_HEAD, MAX_TARGET, VERSIONS, HeadCheck, Refusal, other_version, too_large
 
 #: bytes that are parsed at once: no more requests than are in them wait for their turn on a connection
 _PART = 8 * 1024
-#: Bytes that a request may take outside its body: first line, headers, trailers, and what chunks have beyond `_FRAME`.
-#: Those of the part that it begins in are not counted.
-_MAX_HEAD = 64 * 1024
 #: the least that a chunk takes: a digit and two line ends
 _FRAME = 5
+#: What more is read of a client that has its last answer, in bytes, and for how long, in seconds. It is dropped: to end
+#: a connection while something is on its way takes the answer away from the client (RFC 9112, section 9.6).
+_DROPPED, _DROPPING_S = 8 * 1024 * 1024, 2.0
 NOTHING = memoryview(b"")
 
 
@@ -36,6 +37,17 @@ class _Flow(FlowControl):
             super().resume_reading()
 
 
+class _Answering:
+    """A transport as it is given to who answers a request."""
+
+    __slots__ = ("close", "is_closing", "write")
+
+    def __init__(self, transport: asyncio.Transport, close: Callable[[], None]) -> None:
+        self.write = transport.write
+        self.is_closing = transport.is_closing
+        self.close = close
+
+
 class _StopError(Exception):
     """Raised to the parser, which stops then."""
 
@@ -51,7 +63,13 @@ class Reading(HttpToolsProtocol):
     _unread = NOTHING
     #: the client has ended its side, behind what is unread
     _ends_there = False
-    #: bytes of the message that is read, outside its body
+    #: the client has ended its side
+    _has_ended = False
+    #: bytes that are still dropped before the connection is ended; None while it is used
+    _to_drop: int | None = None
+    _dropping: asyncio.TimerHandle | None = None
+    #: Bytes of the message that is read, outside its body, beyond `_FRAME` for each chunk. Those of the part that it
+    #: begins in are not counted.
     _outside = 0
     #: the head that is read; what comes later with a name and a value is a trailer
     _head: HeadCheck | None = None
@@ -77,8 +95,17 @@ class Reading(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self.flow = _Flow(transport, self._read_on)
+        self._answers_over: Any = _Answering(transport, self._end_after_answer)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        if self._dropping is not None:
+            self._dropping.cancel()
 
     def data_received(self, data: bytes) -> None:
+        if self._to_drop is not None:
+            self._drop(len(data))
+            return
         if self._refusal is not None:
             return
         if len(data) <= _PART and not self._unread:
@@ -90,6 +117,9 @@ class Reading(HttpToolsProtocol):
             self._read_on()
 
     def eof_received(self) -> bool:  # type: ignore[override]
+        self._has_ended = True
+        if self._to_drop is not None:
+            return False
         if self._unread:
             self._ends_there = True
             return True
@@ -101,15 +131,29 @@ class Reading(HttpToolsProtocol):
         self._outside = 0
         self._in_message = True
 
+    def on_url(self, url: bytes) -> None:
+        super().on_url(url)
+        assert self._head is not None
+        self._head.size += len(url)
+        if len(self.url) > MAX_TARGET:
+            self._not_taken = Refusal(414, f"the target of the request takes more than {MAX_TARGET} bytes")
+            raise _StopError
+
     def on_header(self, name: bytes, value: bytes) -> None:
         if self._head is None:  # a trailer says nothing that must be known before the body (RFC 9110, section 6.5.1)
             return
+        self._head.size += len(name) + len(value) + 4
+        if self._head.size > MAX_HEAD:
+            self._not_taken = too_large()
+            raise _StopError
         name = name.lower()
         if name == b"host":
             value = value.strip(b" \t")  # the parser leaves what follows a value
             self._head.host(value)
         elif name == b"expect":
             self._head.expect(value)
+        elif name == b"transfer-encoding":
+            self._head.transfer_encoding(value)
         self.headers.append((name, value))
 
     def on_headers_complete(self) -> None:
@@ -121,6 +165,7 @@ class Reading(HttpToolsProtocol):
         self.expect_100_continue = head.expects_continue
         if not self.parser.should_upgrade():
             super().on_headers_complete()
+            self.cycle.transport = self._answers_over
 
     def on_chunk_header(self) -> None:
         """A chunk begins."""
@@ -139,8 +184,8 @@ class Reading(HttpToolsProtocol):
         except HttpParserError:
             self._refuse(*self._why_stopped())
         else:
-            if self._in_message and self._outside > _MAX_HEAD:
-                self._refuse(431, f"the headers and trailers take more than {_MAX_HEAD} bytes")
+            if self._in_message and self._outside > MAX_HEAD:
+                self._refuse(*too_large())
 
     def _read_on(self) -> bool:
         """Parse what is unread until a request has to wait for its turn; whether more is to be read."""
@@ -156,6 +201,31 @@ class Reading(HttpToolsProtocol):
                 if self._ends_there and not self._end():
                     self.transport.close()
         return not (self._unread or self.pipeline)
+
+    def _end_after_answer(self) -> None:
+        """End the connection after the answer to the newest request."""
+        if self._in_message or self._unread:
+            self._linger()
+        else:
+            self.transport.close()
+
+    def _linger(self) -> None:
+        """End the connection so that a client has its last answer which still sends."""
+        if self._has_ended or self.transport.is_closing():
+            self.transport.close()
+        elif self._to_drop is None:
+            self._to_drop = _DROPPED
+            self._dropping = self.loop.call_later(_DROPPING_S, self.transport.abort)
+            self._unread = NOTHING
+            self._unset_keepalive_if_required()
+            self.transport.write_eof()
+            self.flow.resume_reading()
+
+    def _drop(self, size: int) -> None:
+        assert self._to_drop is not None
+        self._to_drop -= size
+        if self._to_drop < 0:
+            self.transport.abort()
 
     def _take_without_upgrade(self, rest: bytes) -> None:
         method = self.parser.get_method()

@@ -10,8 +10,13 @@ import msgspec
 from footfall.errors import FootfallError, InvalidError
 
 MEDIA_TYPE = "application/problem+json"
-#: names of RFC 9110: two that Python has from 3.13 on, and one that does not begin with a word
-_NAMES = {413: "Content too large", 422: "Unprocessable content", 505: "HTTP version not supported"}
+#: names of RFC 9110: some that Python has from 3.13 on, and one that does not begin with a word
+_NAMES = {
+    413: "Content too large",
+    414: "URI too long",
+    422: "Unprocessable content",
+    505: "HTTP version not supported",
+}
 
 
 _is_request_id = re.compile(r"[!-~]{1,128}").fullmatch

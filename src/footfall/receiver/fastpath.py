@@ -103,7 +103,12 @@ class FastPath(HttpProtocol):
     # --- private
 
     def _is_between_requests(self) -> bool:
-        return not (self._in_message or self._unread or self.pipeline or self._in_progress())
+        is_read_on = self._to_drop is None and not (self._in_message or self._unread)
+        return is_read_on and not (self.pipeline or self._in_progress())
+
+    def _linger(self) -> None:
+        self._is_free = False
+        super()._linger()
 
     def _take(self, data: bytes) -> bool:
         """Give a plain request's check-in to the intake; whether it was one."""

@@ -7,7 +7,7 @@ from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 
 from footfall.auth.credentials import COOKIE, SESSION_ID_SIZE, Credential, credential, session_with
 from footfall.errors import UnsupportedTypeError
-from footfall.http_head import is_host
+from footfall.http_head import MAX_HEAD, is_host
 from footfall.receiver.check_in import MAX_BODY, require_json
 
 #: Headers that decide whether and how a request is taken and answered, in lower case. No other makes a difference.
@@ -59,7 +59,8 @@ class PlainParser:
         except (HttpParserError, HttpParserUpgrade):
             plain = None
         else:
-            plain = self._plain() if self._begun == self._complete == 1 else None
+            is_one = self._begun == self._complete == 1 and len(data) - len(self._body) <= MAX_HEAD
+            plain = self._plain() if is_one else None
         if plain is None:  # it may be in the middle of a message, or at the end of a connection
             self._parser = HttpRequestParser(self)
         return plain
