@@ -14,7 +14,7 @@ from footfall.errors import ExitCode, UsageError
 from footfall.loader import BadRowsError, Loaded, What
 from footfall.model import MAX_ID
 from servers import Server
-from test_loader import DETAILS, HASH, KEYS, Bench, check_in, content, location, unchanged, user
+from test_loader import DETAILS, KEYS, Bench, check_in, content, location, unchanged, user
 
 
 @pytest.fixture
@@ -125,14 +125,16 @@ def test_a_file_that_cannot_be_opened_is_a_usage_error(bench: Bench, name: str) 
 
 # --- files that cannot be read to their end
 
+OTHERWISE = " (if it is Windows-1252 or Latin-1, `iconv -f WINDOWS-1252 -t UTF-8` makes UTF-8 of it)"
+COLUMNS = "id, firstName, lastName, email, password, numCheckins, lastCheckin, lastSeenAt"
+
 
 @pytest.mark.parametrize(
     ("name", "data", "expected"),
     [
-        ("rows.ndjson", as_ndjson(USERS) + b'\n{"id": \xff}', "line 3: not UTF-8, from byte 8 on"),
-        ("rows.json", b"[\n\n" + b"\xff]", "line 3: not UTF-8, from byte 1 on"),
-        ("rows.csv", as_csv(USERS) + b"\r\n\xff", "line 4: not UTF-8, from byte 1 on"),
-        ("utf16.csv", "id,x".encode("utf-16"), "line 1: not UTF-8, from byte 1 on"),
+        ("rows.ndjson", as_ndjson(USERS) + b'\n{"id": \xff}', "line 3: not UTF-8, from byte 8 on" + OTHERWISE),
+        ("rows.json", b"[\n\n" + b"\xff]", "line 3: not UTF-8, from byte 1 on" + OTHERWISE),
+        ("rows.csv", as_csv(USERS) + b"\r\n\xff", "line 4: not UTF-8, from byte 1 on" + OTHERWISE),
         ("rows.json", b'[{"id": 1},\n {"id" 2}]', "line 2: not JSON: Expecting ':' delimiter"),
         ("rows.json", b"[1, 2", "line 1: not JSON: Expecting ',' delimiter"),
         ("rows.json", b'"text"', "line 1: must be a JSON array"),
@@ -140,7 +142,7 @@ def test_a_file_that_cannot_be_opened_is_a_usage_error(bench: Bench, name: str) 
         ("rows.json", b"[" * 100_000, "line 1: nested too deeply"),
         ("rows", b"", "line 1: the header has no email, firstName, id, lastName, password"),
         ("rows.csv", b"id,firstName,lastName\n", "line 1: the header has no email, password"),
-        ("rows.csv", b"id,ID\n", "line 1: 'ID' is not a column of such rows in CSV"),
+        ("rows.csv", b"id,ID\n", f"line 1: 'ID' is not a column of such rows in CSV; these are: {COLUMNS}"),
         ("rows.csv", b"id,id\n", "line 1: there is more than one column id"),
         ("rows.csv", as_csv(USERS) + b'\r\n5,"a"b', "line 4: not CSV: ',' expected after '\"'"),
     ],
@@ -151,7 +153,9 @@ def test_a_file_that_cannot_be_read_further_is_refused(bench: Bench, name: str, 
 
 def test_csv_has_no_details(bench: Bench) -> None:
     data = as_csv([location(details="x")])
-    assert bad_lines(bench, "locations", "rows.csv", data) == ["line 1: 'details' is not a column of such rows in CSV"]
+    (line,) = bad_lines(bench, "locations", "rows.csv", data)
+    columns = "id, name, category, location, numCheckins, numStars"
+    assert line == f"line 1: 'details' is not a column of such rows in CSV; these are: {columns}"
 
 
 # --- bad rows
@@ -167,8 +171,9 @@ BAD_USERS: list[tuple[Any, str]] = [
     (user(id=None), "id: Expected `int`, got `null`"),
     (user(nickname="x"), "nickname: is not a field of such a row"),
     (user(firstName=""), "firstName: Expected `str` of length >= 1"),
-    (user(email="nobody"), "email: Expected `str` matching regex"),
-    (user(email="a@b\n"), "email: Expected `str` matching regex"),
+    (user(email="nobody"), "email: must be: an address with one @, up to 64 characters before it and up to 190 after"),
+    (user(email="a@b\n"), "email: must be: an address with one @"),
+    (user(email=5), "email: Expected `str`, got `int`"),
     (user(password="é" * 37), "password: is longer than the 72 bytes that bcrypt takes"),
     (user(password=""), "password: Expected `str` of length >= 1"),
     (user(numCheckins=-1), "numCheckins: Expected `int` >= 0"),
@@ -176,6 +181,13 @@ BAD_USERS: list[tuple[Any, str]] = [
     (user(lastSeenAt=5), "lastCheckin: is missing: lastCheckin and lastSeenAt come together or not at all"),
     (user(lastCheckin=0, lastSeenAt=5), "lastCheckin: must be later than 0 ms"),
     (user(lastCheckin=9_999_999_999_999, lastSeenAt=5), "lastCheckin: lies in the future"),
+    (user(lastCheckin=1_609_602_085, lastSeenAt=5), "lastCheckin: looks like seconds; milliseconds are wanted"),
+    (user(lastCheckin=1_609_602_085_397_000, lastSeenAt=5), "lastCheckin: looks like microseconds; milliseconds are"),
+    (
+        user(lastCheckin=1_609_602_085_397_000_000, lastSeenAt=5),
+        "lastCheckin: looks like nanoseconds; milliseconds",
+    ),
+    (user(lastCheckin=2**70, lastSeenAt=5), "lastCheckin: lies in the future"),
     (user(10), "id: is the same as in line 1 (row 1)"),
     (user(12, email="USER10@Example.com"), "email: is the same as in line 1 (row 1)"),
     (user(13, email="Stored@example.com"), "email: user 99 on the server has it"),
@@ -208,14 +220,51 @@ def test_a_row_that_has_a_field_twice_is_bad_whatever_its_values(bench: Bench, n
     ]
 
 
+MD5 = "5ebe2294ecd0e0f08eab7690d2a6ee69"
+#: the same in every process that collects tests
+A_HASH = "$2b$04$NFfLk/9a/dTNmGLZCgbyzuEH/5m8K52mvNWKfXy3Y3z6F6hhVS2Km"
+OTHER_HASHES = [
+    (MD5, "an MD5 digest (32 hexadecimal digits)"),
+    (MD5.upper(), "an MD5 digest (32 hexadecimal digits)"),
+    ("0123456789" * 4, "a SHA-1 digest (40 hexadecimal digits)"),
+    ("0123abcd" * 8, "a SHA-256 digest (64 hexadecimal digits)"),
+    ("0123abcd" * 16, "a SHA-512 digest (128 hexadecimal digits)"),
+    (A_HASH[:-1], "a bcrypt hash that was cut off or changed"),
+    (A_HASH + " ", "a bcrypt hash that was cut off or changed"),
+    ("$2y$10$short", "a bcrypt hash that was cut off or changed"),
+    ("$argon2id$v=19$m=65536,t=3,p=4$c29tZXNhbHQ$RdescudvJCsgt3ub", "a password hash of another kind"),
+    ("$1$saltsalt$qjXMvbEw8oaL.CzflDtaK/", "a password hash of another kind"),
+    ("pbkdf2_sha256$600000$salt$ZGlnZXN0", "a password hash of another kind"),
+    ("{SSHA}gVK8WC9YyFT1gMsQHTGCgT3sSv5zYWx0", "a password hash of another kind"),
+]
+
+
+@pytest.mark.parametrize(("password", "what"), OTHER_HASHES)
+def test_a_digest_is_no_password_whoever_has_it_could_sign_in(bench: Bench, password: str, what: str) -> None:
+    (line,) = bad_lines(bench, "users", "rows.ndjson", as_ndjson([user(password=password)]))
+    taken = "taken are only clear text, which the load hashes, and bcrypt hashes"
+    assert line == f"line 1: password: looks like {what}; {taken}"
+
+
 BAD_LOCATIONS: list[tuple[Any, str]] = [
     (location(name=""), "name: Expected `str` of length >= 1"),
-    (location(category="Café"), "category: Expected `str` matching regex"),
-    (location(category="cafe\n"), "category: Expected `str` matching regex"),
-    (location(location="1;2"), "location: Expected `str` matching regex"),
-    (location(location="\u0661,\u0662"), "location: Expected `str` matching regex"),
-    (location(location="1,2\n"), "location: Expected `str` matching regex"),
+    (
+        location(category="Café"),
+        "category: must be: up to 64 lower case letters (a to z), digits, - and _, with a letter",
+    ),
+    (location(category="cafe\n"), "category: must be: up to 64 lower case letters"),
+    (
+        location(location="1;2"),
+        "location: must be: longitude, a comma and latitude, in degrees, without spaces, such as",
+    ),
+    (location(location="\u0661,\u0662"), "location: must be: longitude, a comma"),
+    (location(location="1,2\n"), "location: must be: longitude, a comma"),
     (location(location="180.01,2"), "location: the longitude must be between -180 and 180"),
+    (location(location="37.77,-122.41"), "location: latitude and longitude look swapped: the longitude comes first"),
+    (location(location="-90,90.1"), "location: latitude and longitude look swapped"),
+    (location(location="90.1,91"), "location: the latitude must be between"),
+    (location(location="1,181"), "location: the latitude must be between"),
+    (location(location="1,90"), "location: the latitude must be between"),
     (location(location="1,-85.0512"), "location: the latitude must be between -85.05112878 and 85.05112878"),
     (location(numCheckins=2, numStars=11), "numStars: is more than 5 per check-in"),
     (location(details=DETAILS | {"id": 2}), "details: id must be the location's, 1"),
@@ -245,6 +294,11 @@ def test_bad_check_ins_are_listed_with_their_line_and_reason(bench: Bench) -> No
         ("0-1", "id: must be later than 0 ms"),
         (f"{seconds * 1000 + TOMORROW}-0", "id: lies in the future"),
         ("18446744073709551615-18446744073709551615", "id: lies in the future"),
+        ("1609602085-0", "id: looks like seconds; milliseconds are wanted"),
+        ("1000000000", "id: looks like seconds; milliseconds are wanted"),
+        ("99999999999", "id: looks like seconds; milliseconds are wanted"),
+        ("1609602085397000", "id: looks like microseconds; milliseconds are wanted"),
+        ("1609602085397000000-0", "id: looks like nanoseconds; milliseconds are wanted"),
         ("18446744073709551616-0", "id: must be <ms>-<sequence number> or <ms>"),
         ("1001-", "id: must be <ms>-<sequence number> or <ms>"),
         ("1e3", "id: must be <ms>-<sequence number> or <ms>"),
@@ -256,7 +310,7 @@ def test_bad_check_ins_are_listed_with_their_line_and_reason(bench: Bench) -> No
     assert lines[-1] == f"line {len(rows)}: starRating: Expected `int` <= 5"
 
 
-@pytest.mark.parametrize("cell", ["1.0", "+1", "-1", " 1", "01", "1_0", "\u0661", "1e3", "true", "99999999999999999"])
+@pytest.mark.parametrize("cell", ["1.0", "+1", "-1", " 1", "01", "1_0", "\u0661", "1e3", "true", "9" * 20])
 def test_numbers_in_csv_are_plain_digits(bench: Bench, cell: str) -> None:
     data = as_csv([check_in("1000-0", location_id=cell)])  # type: ignore[arg-type]
     assert bad_lines(bench, "checkins", "rows.csv", data) == ["line 2: locationId: must be a whole number"]
@@ -289,7 +343,7 @@ def test_rows_that_are_not_json_do_not_hide_the_others(bench: Bench) -> None:
 
 
 def test_a_password_is_hashed_as_it_stands(bench: Bench) -> None:
-    passwords = ["null", "x" * 72, HASH[:-1], "$2b$10$short", "a\0b"]
+    passwords = ["null", "x" * 72, "c0ffee" * 6, "0" * 31, "a" * 16 + "F" * 16, "$1", "{curly} $2b$", "a\0b"]
     load_bytes(bench, "users", "rows.json", as_array([user(n, password=p) for n, p in enumerate(passwords, 1)]))
     for number, password in enumerate(passwords, 1):
         assert bcrypt.checkpw(password.encode(), bench.user(number)["password"].encode())

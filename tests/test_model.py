@@ -2,13 +2,15 @@
 
 import math
 from fractions import Fraction
-from typing import Any
+from typing import Any, get_type_hints
 
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from footfall.errors import InvalidError
+from footfall.manage.documents import LocationChange, decode
 from footfall.model import (
     MAX_ID,
     MAX_TIME_MS,
@@ -20,6 +22,7 @@ from footfall.model import (
     LocationDetails,
     average_stars,
     parse_entry_id,
+    why_not,
 )
 
 DETAILS: dict[str, object] = {
@@ -97,7 +100,7 @@ REFUSED: list[tuple[type[msgspec.Struct], str, list[object]]] = [
     (LoadedUser, "email", ["", "ada", "@", "a@", "@b", "a b@c", "a@b@c", "a@b\n", f"{'x' * 65}@b", f"a@{'x' * 191}"]),
     (LoadedUser, "password", ["", _LONG, 1, None]),
     (LoadedUser, "numCheckins", [-1, MAX_ID + 1, 1.5, "1", None]),
-    (LoadedUser, "lastCheckin", [-1, MAX_TIME_MS + 1, "1"]),
+    (LoadedUser, "lastCheckin", [-1, 1.5, "1"]),
     (LoadedUser, "lastSeenAt", [0, -1, MAX_ID + 1, "1"]),
     (LoadedLocation, "id", _NO_IDS),
     (LoadedLocation, "name", ["", _LONG]),
@@ -118,6 +121,30 @@ def test_values_that_a_field_does_not_take_are_refused_by_its_outside_name(
     for value in values:
         with pytest.raises(msgspec.ValidationError, match=rf"at `\$\.{field}"):
             decoded(kind, **{field: value})
+
+
+@pytest.mark.parametrize(("kind", "field", "values"), REFUSED)
+def test_no_reason_shows_a_regular_expression(kind: type[msgspec.Struct], field: str, values: list[object]) -> None:
+    (name,) = (one.name for one in msgspec.structs.fields(kind) if one.encode_name == field)
+    for value in values:
+        with pytest.raises(msgspec.ValidationError) as error:
+            decoded(kind, **{field: value})
+        reason = why_not(get_type_hints(kind, include_extras=True)[name], error.value, is_text=isinstance(value, str))
+        assert "regex" not in reason
+        assert "^" not in reason
+
+
+def test_managing_says_in_words_what_a_field_takes() -> None:
+    for field, value, said in (
+        ("category", "Café", "must be: up to 64 lower case letters"),
+        ("location", "1;2", "must be: longitude, a comma and latitude"),
+        ("name", 5, "Expected `str`, got `int`"),
+    ):
+        with pytest.raises(InvalidError) as error:
+            decode(msgspec.json.encode({field: value}), LocationChange)
+        ((name, reason),) = error.value.errors
+        assert name == field
+        assert reason.startswith(said)
 
 
 def test_the_ends_of_each_range_are_taken() -> None:

@@ -150,7 +150,7 @@ class Settings(BaseSettings):
     # --- loading and generating
     load_from: Path | None = Field(
         None,
-        description="File to load: JSON array, NDJSON or CSV with a header, UTF-8.",
+        description="File to load: JSON array, NDJSON or CSV with a header, UTF-8, maybe gzipped; - is standard input.",
     )
     load_sample: bool = Field(False, description="Load the sample instead of a file.")
     load_append: bool = Field(False, description="Add check-ins that come after the newest one, and replace none.")

@@ -4,7 +4,8 @@ Attribute names are Python's; their JSON and server names are the same in camel 
 """
 
 import re
-from typing import Annotated
+from collections.abc import Iterator
+from typing import Annotated, Any, get_args
 
 import msgspec
 from msgspec import Meta
@@ -19,17 +20,34 @@ MAX_LONGITUDE, MAX_LATITUDE = 180.0, 85.05112878
 Id = Annotated[int, Meta(ge=1, le=MAX_ID)]
 Stars = Annotated[int, Meta(ge=0, le=5)]
 Count = Annotated[int, Meta(ge=0, le=MAX_ID)]
-TimeMs = Annotated[int, Meta(ge=0, le=MAX_TIME_MS)]
 #: of a user or a location
 Name = Annotated[str, Meta(min_length=1, max_length=200)]
 #: what an e-mail address is like; of the characters named beside `\s`, Python and JSON Schema disagree whether they are
 #: spaces
 EMAIL = r"[^@\s\x1c-\x1f\x85\ufeff]{1,64}@[^@\s\x1c-\x1f\x85\ufeff]{1,190}"
-Email = Annotated[str, Meta(pattern=rf"^{EMAIL}\Z")]
+Email = Annotated[
+    str,
+    Meta(
+        pattern=rf"^{EMAIL}\Z",
+        description="An address with one @, up to 64 characters before it and up to 190 after it, without spaces.",
+    ),
+]
 Password = Annotated[str, Meta(min_length=1, max_length=200)]
-Category = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}\Z")]
-#: "lng,lat" in degrees
-Place = Annotated[str, Meta(pattern=r"^-?[0-9]{1,3}(\.[0-9]{1,17})?,-?[0-9]{1,2}(\.[0-9]{1,17})?\Z")]
+Category = Annotated[
+    str,
+    Meta(
+        pattern=r"^[a-z0-9][a-z0-9_-]{0,63}\Z",
+        description="Up to 64 lower case letters (a to z), digits, - and _, with a letter or a digit first.",
+    ),
+]
+#: whether it is on the map, `point_problem` of the loader tells
+Place = Annotated[
+    str,
+    Meta(
+        pattern=r"^-?[0-9]{1,3}(\.[0-9]{1,17})?,-?[0-9]{1,3}(\.[0-9]{1,17})?\Z",
+        description="Longitude, a comma and latitude, in degrees, without spaces, such as -122.41,37.77.",
+    ),
+]
 
 
 class Record(msgspec.Struct, rename="camel", forbid_unknown_fields=True, kw_only=True, frozen=True):
@@ -77,7 +95,7 @@ class LoadedUser(NewUser, frozen=True):
     """One row of users to load. `password` is clear text, hashed while loading, or a bcrypt hash, kept."""
 
     num_checkins: Count = 0
-    last_checkin: TimeMs | None = None
+    last_checkin: Annotated[int, Meta(ge=0)] | None = None
     last_seen_at: Id | None = None
 
 
@@ -121,6 +139,26 @@ class LoadedLocation(NewLocation, frozen=True):
 
     num_checkins: Count = 0
     num_stars: Count = 0
+
+
+def why_not(kind: Any, error: msgspec.ValidationError, *, is_text: bool) -> str:
+    """Why a field of this type does not take a value (`is_text`: a string), for a person.
+
+    In words also where msgspec shows a regular expression.
+    """
+    if is_text:  # then it is the pattern that it does not match: such a field has no other limit
+        for limit in _limits(kind):
+            if limit.pattern is not None and limit.description is not None:
+                return f"must be: {limit.description[0].lower()}{limit.description[1:].rstrip('.')}"
+    return str(error)
+
+
+def _limits(kind: Any) -> Iterator[Meta]:
+    for part in get_args(kind):
+        if isinstance(part, Meta):
+            yield part
+        else:
+            yield from _limits(part)
 
 
 _ENTRY_ID = re.compile(r"(0|[1-9][0-9]{0,19})-(0|[1-9][0-9]{0,19})")

@@ -25,6 +25,7 @@ from footfall.loader.bad_rows import BadRowsError
 from footfall.loader.checkins import CheckIns
 from footfall.loader.lease import Lease, LeaseLostError, check_types
 from footfall.loader.present import Present, look, missing
+from footfall.loader.recognise import STDIN
 from footfall.loader.records import (
     LocationBaseline,
     UserBaseline,
@@ -152,7 +153,8 @@ def _mode(settings: Settings) -> Mode:
 
 def _command(what: What, settings: Settings) -> str:
     """What was typed, as far as it matters to a load."""
-    source = ["--sample"] if settings.load_from is None else ["--from", str(settings.load_from.absolute())]
+    path = settings.load_from
+    source = ["--sample"] if path is None else ["--from", str(path if path == STDIN else path.absolute())]
     switches = ("append", "replace", "reset", "unknown_becomes_dead_letters")  # without --yes: it asks again
     given = [f"--{name.replace('_', '-')}" for name in switches if getattr(settings, f"load_{name}")]
     prefix = [] if settings.prefix == Settings.model_fields["prefix"].default else ["--prefix", settings.prefix]

@@ -5,7 +5,7 @@ from typing import TypeVar
 
 from footfall.loader.bad_rows import BadRows
 from footfall.loader.checkins import CheckIns
-from footfall.loader.passwords import MAX_BYTES, is_hash
+from footfall.loader.passwords import MAX_BYTES, digest_in, is_hash
 from footfall.loader.removed import Removed
 from footfall.model import (
     MAX_LATITUDE,
@@ -20,6 +20,13 @@ from footfall.model import (
 
 #: ms by which the clock of whoever wrote a file may be ahead of the server's
 CLOCK_TOLERANCE_MS = 1000
+
+#: times that are neither: as ms they lie in 1970 to 1973, as seconds in 2001 or later
+_LIKE_SECONDS = range(10**9, 10**11)
+#: how many of a smaller unit make a ms; such times of today are no ms of the next 20,000 years
+_SMALLER = {1000: "microseconds", 1_000_000: "nanoseconds"}
+#: degrees
+_POLE = 90
 
 #: which stored user has each of these e-mails (in lower case); None for nobody
 Owners = Callable[[list[str]], list[bytes | None]]
@@ -92,11 +99,9 @@ def check_check_ins(rows: Iterable[tuple[str, LoadedCheckIn]], bad: BadRows, *, 
         except ValueError:
             bad.add(place, "id", "must be <ms>-<sequence number> or <ms>")
             continue
-        if entry_id[0] == 0:
-            bad.add(place, "id", "must be later than 0 ms")
-        elif entry_id[0] > latest:
-            # the server gives out rising ids only: it would go on from here, or not at all
-            bad.add(place, "id", "lies in the future")
+        if problem := _time_problem(entry_id[0], latest):
+            # in the future: the server gives out rising ids only, it would go on from there, or not at all
+            bad.add(place, "id", problem)
         elif entry_id <= previous:
             bad.add(place, "id", f"must be greater than the one before, {previous[0]}-{previous[1]}")
         else:
@@ -111,16 +116,30 @@ def _duplicate(field: str, value: KeyT, places: dict[KeyT, str]) -> Problem:
 
 
 def _user_problem(user: LoadedUser, now_ms: int) -> Problem:
+    if digest := digest_in(user.password):
+        return "password", f"looks like {digest}; taken are only clear text, which the load hashes, and bcrypt hashes"
     if not is_hash(user.password) and len(user.password.encode()) > MAX_BYTES:
         return "password", f"is longer than the {MAX_BYTES} bytes that bcrypt takes"
     if (user.last_checkin is None) != (user.last_seen_at is None):
         missing = "lastCheckin" if user.last_checkin is None else "lastSeenAt"
         return missing, "is missing: lastCheckin and lastSeenAt come together or not at all"
-    if user.last_checkin == 0:
-        return "lastCheckin", "must be later than 0 ms"
-    if user.last_checkin is not None and user.last_checkin > now_ms + CLOCK_TOLERANCE_MS:
-        return "lastCheckin", "lies in the future"
+    if user.last_checkin is not None:
+        problem = _time_problem(user.last_checkin, min(now_ms + CLOCK_TOLERANCE_MS, MAX_TIME_MS))
+        return ("lastCheckin", problem) if problem else None
     return None
+
+
+def _time_problem(ms: int, latest: int) -> str | None:
+    if ms == 0:
+        return "must be later than 0 ms"
+    if ms in _LIKE_SECONDS:
+        return "looks like seconds; milliseconds are wanted"
+    if ms <= latest:
+        return None
+    for factor, unit in _SMALLER.items():
+        if _LIKE_SECONDS.start * 1000 <= ms // factor <= latest:
+            return f"looks like {unit}; milliseconds are wanted"
+    return "lies in the future"
 
 
 def _location_problem(location: LoadedLocation) -> Problem:
@@ -132,6 +151,8 @@ def _location_problem(location: LoadedLocation) -> Problem:
 def point_problem(point: str) -> Problem:
     """What is wrong with a well-formed "lng,lat": (field, reason)."""
     longitude, latitude = map(float, point.split(","))
+    if abs(longitude) <= _POLE < abs(latitude) <= MAX_LONGITUDE:
+        return "location", "latitude and longitude look swapped: the longitude comes first"
     if abs(longitude) > MAX_LONGITUDE:
         return "location", f"the longitude must be between -{MAX_LONGITUDE:g} and {MAX_LONGITUDE:g}"
     if abs(latitude) > MAX_LATITUDE:

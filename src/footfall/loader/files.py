@@ -1,4 +1,4 @@
-"""Reading one's own data: a JSON array, NDJSON, or CSV with a header; UTF-8, with or without a BOM.
+"""Reading one's own data: a JSON array, NDJSON, or CSV with a header; UTF-8, with or without a BOM, also gzipped.
 
 NDJSON and CSV are read line by line. A JSON array is held as a whole while it is read: its size, and about 100
 bytes per row.
@@ -6,64 +6,106 @@ bytes per row.
 
 import codecs
 import csv
+import gzip
 import io
 import json
 import re
+import zlib
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO, Literal, TypeVar, get_type_hints
+from typing import Any, BinaryIO, Literal, TypeVar, cast, get_type_hints
 
 import msgspec
 from msgspec import Struct, inspect
 
 from footfall.errors import UsageError
 from footfall.json_text import MORE_THAN_ONCE, repeated
-from footfall.loader.bad_rows import BadRows
+from footfall.loader.bad_rows import BadRows, BadRowsError
+from footfall.loader.recognise import GZIP, HEAD, STDIN, Source, name_of, strange_bytes, strange_csv, strange_json
+from footfall.model import why_not
 
 Format = Literal["array", "ndjson", "csv"]
 RowT = TypeVar("RowT", bound=Struct)
 
-_BY_EXTENSION: dict[str, Format] = {".csv": "csv", ".ndjson": "ndjson", ".jsonl": "ndjson"}
-#: bytes looked at to tell the format
-_HEAD = 4096
+#: where the first character does not tell
+_BY_EXTENSION: dict[str, Format] = {".json": "array", ".ndjson": "ndjson", ".jsonl": "ndjson"}
 #: lines between two moves of the progress bar
 _LINES_PER_STEP = 1000
-_whole_number = re.compile(r"0|[1-9][0-9]{0,15}").fullmatch
+#: what most text is that is not UTF-8
+_OTHERWISE = " (if it is Windows-1252 or Latin-1, `iconv -f WINDOWS-1252 -t UTF-8` makes UTF-8 of it)"
+#: up to 64 bits, and a little more: which are too large is for the field to say
+_whole_number = re.compile(r"0|[1-9][0-9]{0,18}").fullmatch
 
 
 class _UnreadableError(Exception):
     """From here on the file cannot be read: (place, reason)."""
 
 
-def read(path: Path, kind: type[RowT], bad: BadRows, advance: Callable[[int], None]) -> Iterator[tuple[str, RowT]]:
+def read(
+    path: Path, what: str, kind: type[RowT], bad: BadRows, advance: Callable[[int], None]
+) -> Iterator[tuple[str, RowT]]:
     """Each good row with its place, such as `line 3`; the others go to `bad`. `advance` gets numbers of bytes.
 
-    Raises UsageError when the file cannot be opened.
+    `what` is what the rows are called on the command line. Raises UsageError when the file cannot be opened, and
+    BadRowsError when it is another kind of file.
     """
+    row_type = _RowType(kind)
     try:
-        with path.open("rb") as file:
+        with _opened(path) as file:
+            read_rows = _READERS[_format(file, Source(path, what, isinstance(file, gzip.GzipFile)), row_type)]
             try:
-                yield from _READERS[_format(path, file)](file, _RowType(kind), bad, advance)
+                yield from read_rows(file, row_type, bad, advance)
             except _UnreadableError as error:
                 bad.add(error.args[0], "", error.args[1])
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise BadRowsError(
+            f"{name_of(path)}: nothing was loaded\nits gzip data is damaged or cut off: {error}"
+        ) from None
     except OSError as error:
-        raise UsageError(f"cannot read {path}: {error.strerror}") from None
+        raise UsageError(f"cannot read {name_of(path)}: {error.strerror}") from None
 
 
 def size(path: Path) -> int | None:
-    """How many bytes `read` will read; None when that is not known (a pipe)."""
-    return path.stat().st_size if path.is_file() else None
+    """How many bytes `read` will read; None when that is not known (a pipe, or what is unpacked meanwhile)."""
+    if not path.is_file() or path == STDIN:
+        return None
+    try:
+        with path.open("rb") as file:
+            return None if file.read(len(GZIP)) == GZIP else path.stat().st_size
+    except OSError:
+        return None  # `read` says so
 
 
-def _format(path: Path, file: BinaryIO) -> Format:
-    extension = path.suffix.lower()
-    if extension in _BY_EXTENSION:
-        return _BY_EXTENSION[extension]
-    head: bytes = file.peek(_HEAD)  # type: ignore[attr-defined]
+@contextmanager
+def _opened(path: Path) -> Iterator[BinaryIO]:
+    """The file, unpacked when it is gzipped."""
+    with open(0, "rb", closefd=False) if path == STDIN else path.open("rb") as file:
+        if not file.peek(HEAD).startswith(GZIP):
+            yield file
+            return
+        with gzip.GzipFile(fileobj=file) as unpacked:
+            yield cast("BinaryIO", unpacked)
+
+
+def _format(file: BinaryIO, source: Source, row_type: "_RowType") -> Format:
+    """Raises BadRowsError, with what to do, when it is in another one."""
+    head: bytes = file.peek(HEAD)  # type: ignore[attr-defined]
     first = head.removeprefix(codecs.BOM_UTF8).lstrip()[:1]
+    suffixes = [suffix.lower() for suffix in source.path.suffixes if suffix.lower() != ".gz"]
+    found: Format
+    strange = strange_bytes(head, source)
     if first == b"{":
-        return "ndjson"
-    return "array" if first == b"[" or extension == ".json" else "csv"
+        found = "ndjson"
+        strange = strange or strange_json(head, row_type.types, source)
+    elif first == b"[":
+        found = "array"
+    else:
+        found = _BY_EXTENSION.get(suffixes[-1] if suffixes else "", "csv")
+        strange = strange or (strange_csv(head, row_type.types) if found == "csv" else None)
+    if strange:
+        raise BadRowsError(f"{name_of(source.path)}: nothing was loaded\n{strange}")
+    return found
 
 
 class _RowType:
@@ -97,7 +139,7 @@ class _RowType:
             try:
                 msgspec.convert(value[name], kind)
             except msgspec.ValidationError as error:
-                return name, str(error)
+                return name, why_not(kind, error, is_text=isinstance(value[name], str))
         unknown = next((str(name) for name in value if name not in self.types), "")
         return unknown[:100], "is not a field of such a row"
 
@@ -122,7 +164,7 @@ def _lines(file: BinaryIO, advance: Callable[[int], None]) -> Iterator[str]:
         try:
             text = line.decode()
         except UnicodeDecodeError as error:
-            raise _UnreadableError(f"line {number}", f"not UTF-8, from byte {error.start + 1} on") from None
+            raise _UnreadableError(f"line {number}", f"not UTF-8, from byte {error.start + 1} on{_OTHERWISE}") from None
         yield text.removeprefix("\ufeff") if number == 1 else text
     advance(step)
 
@@ -206,10 +248,12 @@ def _read_csv(
 
 
 def _check_header(header: list[str], row_type: _RowType) -> None:
-    allowed = row_type.types.keys() - row_type.records
+    allowed = [name for name in row_type.types if name not in row_type.records]
     for name in header:
         if name not in allowed:
-            raise _UnreadableError("line 1", f"{name[:100]!r} is not a column of such rows in CSV")
+            raise _UnreadableError(
+                "line 1", f"{name[:100]!r} is not a column of such rows in CSV; these are: {', '.join(allowed)}"
+            )
         if header.count(name) > 1:
             raise _UnreadableError("line 1", f"there is more than one column {name}")
     if missing := sorted(row_type.required - set(header)):

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from typing import Any, Literal, TypeVar, cast
 
 from msgspec import Struct
@@ -16,6 +17,7 @@ from footfall.loader.bad_rows import BadRows, BadRowsError
 from footfall.loader.checkins import CheckIns
 from footfall.loader.checks import check_check_ins, check_locations, check_users
 from footfall.loader.lease import check_types
+from footfall.loader.recognise import name_of
 from footfall.loader.removed import Removed, removed_ids
 from footfall.logs import log
 from footfall.model import LoadedCheckIn, LoadedLocation, LoadedUser
@@ -57,7 +59,8 @@ def read(what: What, settings: Settings, client: Redis, keys: Keys, bars: Bars) 
     def input_rows(kind: type[RowT], of_sample: Callable[[], list[RowT]]) -> Iterator[tuple[str, RowT]]:
         if path is None:
             return ((f"row {number}", row) for number, row in enumerate(of_sample(), 1))
-        return files.read(path, kind, bad, bars.bar(f"reading {path.name}", files.size(path), "bytes"))
+        bar = bars.bar(f"reading {name_of(Path(path.name))}", files.size(path), "bytes")
+        return files.read(path, what, kind, bad, bar)
 
     def values(key: bytes, fields: list[Any]) -> list[bytes | None]:
         return cast("list[bytes | None]", client.hmget(key.decode(), fields))
@@ -80,7 +83,8 @@ def read(what: What, settings: Settings, client: Redis, keys: Keys, bars: Bars) 
         rows.check_ins = check_check_ins(input_rows(LoadedCheckIn, sample.check_ins), bad, now_ms=now_ms)
     for removed in rows.skipped:
         log.warning("Skipping %s.", removed)
-    bad.raise_if_any(str(path) if path else "the sample")
+    source = name_of(path) if path else "the sample"
+    bad.raise_if_any(source)
     if not (rows.users or rows.locations or rows.check_ins or rows.skipped):
-        raise BadRowsError(f"{path}: there is no row in it; nothing was changed")
+        raise BadRowsError(f"{source}: there is no row in it; nothing was changed")
     return rows

@@ -7,7 +7,7 @@ from msgspec import UNSET, Raw, UnsetType
 
 from footfall.errors import InvalidError, MalformedError
 from footfall.json_text import MORE_THAN_ONCE, repeated, unmarked, why_malformed
-from footfall.model import Category, Email, LocationDetails, Name, Password, Place, Record
+from footfall.model import Category, Email, LocationDetails, Name, Password, Place, Record, why_not
 
 RecordT = TypeVar("RecordT", bound=Record)
 
@@ -73,5 +73,5 @@ def _wrong(name: str, value: Raw, kind: Any) -> list[tuple[str, str]]:
     try:
         msgspec.json.decode(value, type=kind)
     except msgspec.ValidationError as error:
-        return [(name, str(error))]
+        return [(name, why_not(kind, error, is_text=bytes(value).startswith(b'"')))]
     return []
