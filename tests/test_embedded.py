@@ -144,9 +144,8 @@ def test_while_a_server_loads_its_data_it_says_how_far_it_is(
         wait_until(lambda: not client.info()["aof_rewrite_in_progress"], "the keys are in the file of the base")
     first.stop()
     slow = tmp_path / "slow-server"
-    slow.write_text(
-        f'#!/bin/sh\nexec "{embedded.binary()}" "$@" --key-load-delay 1000 --loading-process-events-interval-bytes 1024\n'
-    )
+    slowly = "--key-load-delay 1000 --loading-process-events-interval-bytes 1024"
+    slow.write_text(f'#!/bin/sh\nexec "{embedded.binary()}" "$@" {slowly}\n')
     slow.chmod(0o700)
     monkeypatch.setattr(embedded, "binary", lambda: slow)
     second = start()
