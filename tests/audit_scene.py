@@ -11,6 +11,7 @@ from footfall.keys import Keys
 from footfall.processor.batch import Batch
 from footfall.processor.calls import Calls
 from footfall.store.books import open_books
+from footfall.store.scripts import COUNT_LOST, TRIM
 from pipelines import connected_to
 from servers import Server
 
@@ -51,9 +52,29 @@ def process(server: Server, *, most: int = 1000, create: bool = False) -> None:
     asyncio.run(apply())
 
 
+def trim(client: Any, retain: int) -> int:
+    """Trim the stream as a processor does, to so many processed entries; how many were removed."""
+    reply: list[Any] = TRIM.run_sync(
+        client, [KEYS.stream, KEYS.checkpoint, KEYS.processed, KEYS.meta], [retain, 1000, 0]
+    )
+    return int(reply[0])
+
+
+def count_lost(client: Any) -> int:
+    """Look for entries that others have removed unprocessed, as a processor does."""
+    books = client.get(KEYS.checkpoint), client.hget(KEYS.meta, "generation")
+    found: int = COUNT_LOST.run_sync(client, [KEYS.stream, KEYS.checkpoint, KEYS.processed, KEYS.meta], books)
+    return found
+
+
 def verified(client: Any) -> Report:
     """What verifying finds."""
     return verify(client, config.load(), None)
+
+
+def noted(client: Any) -> Report:
+    """What verifying finds, and notes of entries that are gone, without a question."""
+    return verify(client, config.load({"verify_note_gone": True, "verify_yes": True}), None)
 
 
 def found(report: Report) -> set[tuple[str, str | None, str | None, str | None]]:

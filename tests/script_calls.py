@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from msgspec import UNSET
 
-from audit_scene import KEYS, prepare, rebuilt, settle_dead_letters, verified
+from audit_scene import E1, KEYS, noted, prepare, rebuilt, settle_dead_letters, verified
 from chaos.scene import add, load_rows
 from footfall import config, loader
 from footfall.auth import tokens
@@ -111,6 +111,8 @@ def _recorded(client: Any) -> Iterator[list[RecordedCall]]:
 
 def _use(server: Server, client: Any) -> None:
     prepare(server, client)
+    client.xdel("ncc:checkins", E1)
+    noted(client)
     kept = {"history": KEPT.history, "now": True, "hourly": True, "trending": True}
     now_ms = int(time.time() * 1000)
 

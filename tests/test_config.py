@@ -81,6 +81,8 @@ OTHERS: dict[str, Any] = {
     "dead_letters_json": True,
     "dead_letters_yes": True,
     "verify_json": True,
+    "verify_note_gone": True,
+    "verify_yes": True,
     "rebuild_yes": True,
     "log_level": "debug",
     "log_format": "json",

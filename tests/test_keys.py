@@ -32,6 +32,8 @@ KEYS = {
     "locations_baseline": b"ncc:locations:baseline",
     "locations_removed": b"ncc:locations:removed",
     "locations_by_checkins": b"ncc:locations:bycheckins",
+    "users_gone": b"ncc:users:gone",
+    "locations_gone": b"ncc:locations:gone",
     "locations_geo": b"ncc:locations:geo",
     "tokens": b"ncc:tokens",
     "trending_state": b"ncc:trending:state",

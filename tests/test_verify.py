@@ -8,14 +8,26 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from audit_scene import E1, E3, E5, FIRST_MS, KEYS, assert_sound, found, prepare, process, settle_dead_letters, verified
+from audit_scene import (
+    E1,
+    E3,
+    E5,
+    FIRST_MS,
+    assert_sound,
+    count_lost,
+    found,
+    prepare,
+    process,
+    settle_dead_letters,
+    trim,
+    verified,
+)
 from chaos.replay import raw_client
 from chaos.scene import LOCATIONS, USERS, add, load_rows, location_row, seeded, user_row
 from footfall.audit import fold, letters, look, records, verify
 from footfall.audit.differences import SHOWN
 from footfall.audit.look import Look
 from footfall.errors import BrokenKeyError, ExitCode, LoadingError, UnavailableError
-from footfall.store.scripts import COUNT_LOST
 from processes import Footfall
 from servers import Server
 
@@ -87,7 +99,7 @@ def test_settled_dead_letters_are_sound(server: Server, scene: Any, action: str,
         load_rows(scene, "users", [user_row(99)])
     process(server)
     if trimmed:
-        scene.xtrim("ncc:checkins", minid=E5, approximate=False)
+        assert trim(scene, 2) == 4
     assert_sound(scene, "sums" if trimmed else "records")
 
 
@@ -241,8 +253,8 @@ def test_a_server_without_books_is_named_as_that(client: Any) -> None:
 
 @pytest.fixture
 def trimmed(scene: Any) -> Any:
-    """A client of a system whose stream has lost its first entries."""
-    scene.xtrim("ncc:checkins", minid=E3, approximate=False)
+    """A client of a system whose stream was trimmed."""
+    assert trim(scene, 3) == 2
     return scene
 
 
@@ -279,12 +291,10 @@ def test_entries_that_others_removed_before_they_were_processed_are_no_differenc
         add(scene, 1, 1, number % 6)
     scene.xtrim("ncc:checkins", maxlen=4, approximate=False)
     process(server)
-    last = scene.get("ncc:checkinprocessor:lastid")
-    lost = COUNT_LOST.run_sync(
-        scene, [KEYS.stream, KEYS.checkpoint, KEYS.processed, KEYS.meta], [last, scene.hget("ncc:meta", "generation")]
-    )
-    assert lost == 7
-    assert_sound(scene, "sums")
+    assert count_lost(scene) == 7
+    report = assert_sound(scene)
+    assert report.gone
+    assert (report.gone.entries, report.gone.dead) == (5, 2), "those that were processed are told apart"
 
 
 def test_of_a_stream_taken_over_only_indexes_are_verified(server: Server, client: Any) -> None:
@@ -371,7 +381,7 @@ def test_what_happens_between_two_reads_is_no_difference(
     rng = seeded()
     events = Events(server, scene, rng, dead_letters=True)
     if proof == "sums":
-        scene.xtrim("ncc:checkins", minid=E3, approximate=False)
+        trim(scene, 3)
     with_head = Look.with_head
 
     def eventful(self: Look, *command: Any) -> Any:
@@ -392,7 +402,7 @@ def test_a_dead_letter_that_is_settled_between_two_pages_is_no_difference(
     scene: Any, monkeypatch: pytest.MonkeyPatch, proof: str, action: str
 ) -> None:
     if proof == "sums":
-        scene.xtrim("ncc:checkins", minid=E3, approximate=False)
+        trim(scene, 3)
     pages: list[int] = []
     read_users = records.read_users
 

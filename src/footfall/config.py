@@ -185,6 +185,10 @@ class Settings(BaseSettings):
 
     # --- verifying and rebuilding
     verify_json: bool = Field(False, description="Print JSON.")
+    verify_note_gone: bool = Field(
+        False, description="Note what entries have counted that somebody removed from the stream."
+    )
+    verify_yes: bool = Field(False, description="Do not ask for the typed confirmation.")
     rebuild_yes: bool = Field(False, description="Do not ask for the typed confirmation.")
 
     # --- logs

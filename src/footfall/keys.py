@@ -19,7 +19,7 @@ class Keys:
         #: stream: where the loader writes check-ins before they replace the stream
         self.staging = root + b":checkins:staging"
         #: hash: `schema shards generation state loaded lost settled discarded takenOver torn load switched sample
-        #: books`
+        #: books trimmed trimmedSince gone goneDead`
         self.meta = root + b":meta"
         #: string: id of the last entry whose effects are stored
         self.checkpoint = root + b":checkinprocessor:lastid"
@@ -41,6 +41,10 @@ class Keys:
         self.users_email = root + b":users:email"
         #: hash: id of a user that was removed for good -> JSON of what had been counted for it
         self.users_removed = root + b":users:removed"
+        #: hash: user id -> JSON of what entries have counted that were removed from the stream by others
+        self.users_gone = root + b":users:gone"
+        #: hash: location id -> JSON of what entries have counted that were removed from the stream by others
+        self.locations_gone = root + b":locations:gone"
         #: hash: location id -> JSON of the counters the location was loaded with
         self.locations_baseline = root + b":locations:baseline"
         #: hash: id of a location that was removed for good -> JSON of what had been counted for it

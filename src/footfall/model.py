@@ -18,7 +18,8 @@ MAX_TIME_MS = 9_999_999_999_999
 MAX_LONGITUDE, MAX_LATITUDE = 180.0, 85.05112878
 
 Id = Annotated[int, Meta(ge=1, le=MAX_ID)]
-Stars = Annotated[int, Meta(ge=0, le=5)]
+MAX_STARS = 5
+Stars = Annotated[int, Meta(ge=0, le=MAX_STARS)]
 Count = Annotated[int, Meta(ge=0, le=MAX_ID)]
 #: of a user or a location
 Name = Annotated[str, Meta(min_length=1, max_length=200)]

@@ -1,15 +1,17 @@
 """Comparing records with their index entries, and with what they were loaded with and the stream adds."""
 
 import re
+from typing import Any
 
 import msgspec
 
 from footfall.audit.differences import Differences
+from footfall.audit.gone import Surplus
 from footfall.audit.look import Look
 from footfall.audit.records import Location, User, lower
-from footfall.audit.tally import LocationTally, Tally, UserTally
+from footfall.audit.tally import LAST_SEQUENCE, LocationTally, Tally, UserTally
 from footfall.loader.records import LocationBaseline, UserBaseline
-from footfall.model import MAX_LATITUDE, MAX_LONGITUDE, average_stars
+from footfall.model import MAX_LATITUDE, MAX_LONGITUDE, MAX_STARS, average_stars
 
 #: half a cell of the server's geo index, and a little more for rounding, in degrees
 _GEO_TOLERANCE = 3e-6
@@ -20,13 +22,18 @@ _number = re.compile(rb"0|[1-9][0-9]{0,15}").fullmatch
 class Comparer:
     """Compares pages, and notes what differs.
 
+    `surplus` gets what a record has beyond the stream, as long as it takes it.
+
     `against_stream`: counters must be what was loaded and what the tallies have; otherwise they need only be numbers.
     `has_origin`: records that were loaded have a baseline. Both are so unless the stream was taken over.
     """
 
-    def __init__(self, look: Look, differences: Differences, *, against_stream: bool, has_origin: bool) -> None:
+    def __init__(
+        self, look: Look, differences: Differences, surplus: Surplus, *, against_stream: bool, has_origin: bool
+    ) -> None:
         self._keys = look.keys
         self._differences = differences
+        self._surplus = surplus
         self._against_stream = against_stream
         self._has_origin = has_origin
         #: indexes of another type, which were noted; nothing can be said of their members
@@ -68,10 +75,13 @@ class Comparer:
             self._differences.add(key, "id", found.id, user)
         if found.email is not None and found.baseline is None and self._has_origin:
             self._differences.add(keys.users_baseline, user, None, "JSON of counters", is_count=True)
+        more = self._more(found.num_checkins, wanted, found.by_checkins, keys.users_by_checkins)
+        difference = (key, "numCheckins", found.num_checkins, wanted, why)
+        wanted += more
         count = self._count(key, "numCheckins", found.num_checkins, wanted, why)
         tally.mark(place, 0 if count is None else count - loaded.num_checkins)
         self._score(keys.users_by_checkins, user, found.by_checkins, wanted if self._against_stream else count)
-        at, seen_at = self._last(user, place, found, loaded, tally)
+        at, seen_at = self._last(user, place, found, loaded, tally, more, difference)
         self._score(keys.users_recent, user, found.recent, at)
         if user not in self.noted_users and at is not None and seen_at is not None:
             self._score(keys.users_last_seen, b"%016d:%013d:%d" % (seen_at, at, user), found.last_seen, 0)
@@ -102,9 +112,16 @@ class Comparer:
             self._score(index, user, score, None)
 
     def _last(
-        self, user: int, place: int, found: User, loaded: UserBaseline, tally: UserTally
+        self,
+        user: int,
+        place: int,
+        found: User,
+        loaded: UserBaseline,
+        tally: UserTally,
+        more: int,
+        difference: tuple[Any, ...],
     ) -> tuple[int | None, int | None]:
-        """Compare the last check-in; its time and location as they must be."""
+        """Compare the last check-in; its time and location as they must be. `more`: check-ins beyond the stream."""
         key = self._keys.user(user)
         at, location, why = loaded.last_checkin, loaded.last_seen_at, "as loaded"
         if not self._against_stream:
@@ -112,7 +129,17 @@ class Comparer:
             at, location, why = _number_of(found.last_checkin), _number_of(found.last_seen_at), "of both or none"
         elif tally.counts[place] and (at is None or tally.ms[place] >= at):
             at, location = tally.ms[place], tally.locations[place]
-            why = f"by entry {at}-{tally.sequences[place]}"
+            is_gone = tally.sequences[place] == LAST_SEQUENCE
+            why = "by an entry that is gone" if is_gone else f"by entry {at}-{tally.sequences[place]}"
+        if more:
+            there, seen_there = _number_of(found.last_checkin), _number_of(found.last_seen_at)
+            is_later = there is not None and seen_there is not None and (there, seen_there) != (at, location)
+            if is_later and (at is None or (there or 0) >= at):
+                at, location = there, seen_there
+                counted = UserBaseline(more, there, seen_there)
+            else:
+                counted = UserBaseline(more)
+            self._surplus.user(user, counted, difference)
         for name, value, wanted in (
             ("lastCheckin", found.last_checkin, at),
             ("lastSeenAt", found.last_seen_at, location),
@@ -160,20 +187,20 @@ class Comparer:
             self._differences.add(key, "id", found.id, location)
         if found.name is not None and found.baseline is None and self._has_origin:
             self._differences.add(keys.locations_baseline, location, None, "JSON of counters", is_count=True)
+        wanted_stars = loaded.num_stars + stars_added
+        more = self._more_at(location, found, wanted, wanted_stars, (key, "numCheckins", found.num_checkins))
+        wanted, wanted_stars = wanted + more.num_checkins, wanted_stars + more.num_stars
         count = self._count(key, "numCheckins", found.num_checkins, wanted, why)
         stars_why = f"{loaded.num_stars} loaded, {stars_added} counted"
-        stars = self._count(key, "numStars", found.num_stars, loaded.num_stars + stars_added, stars_why)
+        stars = self._count(key, "numStars", found.num_stars, wanted_stars, stars_why)
         tally.mark(place, 0 if count is None else count - loaded.num_checkins)
-        wanted_count, wanted_stars = count, stars
         if self._against_stream:
-            wanted_count, wanted_stars = wanted, loaded.num_stars + stars_added
-        if wanted_count is not None and wanted_stars is not None:
-            average = average_stars(wanted_stars, wanted_count)
+            count, stars = wanted, wanted_stars
+        if count is not None and stars is not None:
+            average = average_stars(stars, count)
             if found.average_stars != b"%d" % average:
-                self._differences.add(
-                    key, "averageStars", found.average_stars, average, f"{wanted_stars} / {wanted_count}"
-                )
-        self._score(keys.locations_by_checkins, location, found.by_checkins, wanted_count)
+                self._differences.add(key, "averageStars", found.average_stars, average, f"{stars} / {count}")
+        self._score(keys.locations_by_checkins, location, found.by_checkins, count)
         self._place(key, location, found)
         if found.category is not None:
             category = keys.category(found.category.decode(errors="replace"))
@@ -197,9 +224,17 @@ class Comparer:
         """Nothing may be left but what is remembered: the check-ins and stars that were counted."""
         keys, removed = self._keys, self._keys.locations_removed
         counted = self._ledger(removed, location, found, tally)
-        stars = tally.stars[tally.place(location)]
-        if isinstance(counted, LocationBaseline) and self._against_stream and counted.num_stars != stars:
-            self._differences.add(removed, location, f"numStars {counted.num_stars}", stars, _REMOVED, is_count=True)
+        place = tally.place(location)
+        stars = tally.stars[place]
+        if isinstance(counted, LocationBaseline) and self._against_stream:
+            more = self._more(b"%d" % counted.num_checkins, tally.counts[place])
+            if more and 0 <= counted.num_stars - stars <= MAX_STARS * more:
+                difference = (removed, location, f"numCheckins {counted.num_checkins}", tally.counts[place], _REMOVED)
+                self._surplus.location(location, LocationBaseline(more, counted.num_stars - stars), difference)
+            elif counted.num_stars != stars:
+                self._differences.add(
+                    removed, location, f"numStars {counted.num_stars}", stars, _REMOVED, is_count=True
+                )
         if found.id is not None or found.num_checkins is not None:
             self._differences.add(keys.location(location), None, "there", None, "it was removed")
         self._no_baseline(keys.locations_baseline, location, found)
@@ -242,7 +277,11 @@ class Comparer:
             return None
         tally.mark(place, counted.num_checkins)
         wanted = tally.counts[place]
-        if self._against_stream and counted.num_checkins != wanted:
+        more = self._more(b"%d" % counted.num_checkins, wanted)
+        if more and isinstance(counted, UserBaseline):
+            difference = (removed, record, f"numCheckins {counted.num_checkins}", wanted, _REMOVED)
+            self._surplus.user(record, UserBaseline(more), difference)
+        if self._against_stream and counted.num_checkins != wanted + more:
             self._differences.add(
                 removed, record, f"numCheckins {counted.num_checkins}", wanted, _REMOVED, is_count=True
             )
@@ -251,6 +290,30 @@ class Comparer:
     def _no_baseline(self, baselines: bytes, record: int, found: User | Location) -> None:
         if found.baseline is not None:
             self._differences.add(baselines, record, found.baseline, None, "it was removed")
+
+    def _more(self, found: bytes | None, wanted: int, score: bytes | None = None, index: bytes | None = None) -> int:
+        """How many check-ins a record has beyond the stream, when entries that are gone may explain that.
+
+        They were in its index, too.
+        """
+        if not (self._against_stream and self._surplus.is_possible):
+            return 0
+        count = _number_of(found) or 0
+        if index is not None and index not in self.unreadable and (score is None or float(score) != count):
+            return 0
+        return max(0, count - wanted)
+
+    def _more_at(
+        self, location: int, found: Location, wanted: int, stars: int, what: tuple[Any, ...]
+    ) -> LocationBaseline:
+        """What a location has beyond the stream, as `_more`; it is noted."""
+        more = self._more(found.num_checkins, wanted, found.by_checkins, self._keys.locations_by_checkins)
+        if not more:
+            return LocationBaseline()
+        more_stars = (_number_of(found.num_stars) or 0) - stars
+        counted = LocationBaseline(more, more_stars if 0 <= more_stars <= MAX_STARS * more else 0)
+        self._surplus.location(location, counted, (*what, wanted, "as loaded and counted"))
+        return counted
 
     def _count(self, key: bytes, name: str, found: bytes | None, wanted: int, why: str) -> int | None:
         """The counter, or None when it is none."""

@@ -30,6 +30,8 @@ class Fold:
         self._look = look
         self._start = start
         self.position = position
+        #: the last entry that was read up to there: the position's own may be gone
+        self.last_entry = position
         self.users, self.locations = users, locations
         self.letters = Letters(look)
         self.letters.reload()
@@ -71,6 +73,7 @@ class Fold:
                     if isinstance(fields, Fields):
                         self._add(entry_id, fields)
             self.entries += len(page)
+            self.last_entry = page[-1][0] if page else self.last_entry
             self.position = page[-1][0] if len(page) == _PAGE else head.checkpoint
             advance(len(page))
         return True

@@ -49,6 +49,8 @@ class Keyspace:
             keys.locations_baseline: "hash",
             keys.users_removed: "hash",
             keys.locations_removed: "hash",
+            keys.users_gone: "hash",
+            keys.locations_gone: "hash",
             keys.users_email: "hash",
             keys.users_by_checkins: "zset",
             keys.users_recent: "zset",

@@ -38,6 +38,13 @@ class Head(NamedTuple):
     forgotten: int
     #: entries that were removed before they were processed
     lost: int
+    #: entries that others removed after they were processed, of which it is noted what they have counted; and those of
+    #: them that do not count
+    noted: int
+    noted_dead: int
+    #: processed entries that were trimmed, and since when, in ms
+    trimmed: int
+    trimmed_since: int | None
     #: entries that another program had processed when its stream was taken over; None when it was not
     taken_over: int | None
     #: entries that were loaded
@@ -55,6 +62,11 @@ class Head(NamedTuple):
     def removed(self) -> int:
         """Entries that are no longer in the stream."""
         return self.added - self.length
+
+    @property
+    def unexplained(self) -> int:
+        """Entries that are no longer in the stream, and nothing tells why."""
+        return self.removed - self.lost - self.trimmed - self.noted
 
 
 class Look:
@@ -147,7 +159,8 @@ def _head(reply: Reply) -> Head:
         raise LoadingError("data is being loaded; wait for its end")
     if reply[0] == b"BROKEN":
         raise BrokenKeyError(f"{reply[1].decode()} is missing or does not hold what it must; see `footfall status`")
-    (generation, checkpoint, processed, settled, discarded, forgotten, lost, taken_over, loaded, *stream) = reply[1:]
+    (generation, checkpoint, processed, settled, discarded, forgotten, *reply) = reply[1:]
+    lost, noted, noted_dead, trimmed, trimmed_since, taken_over, loaded, *stream = reply
     return Head(
         generation,
         checkpoint,
@@ -156,6 +169,10 @@ def _head(reply: Reply) -> Head:
         int(discarded),
         int(forgotten),
         int(lost),
+        int(noted),
+        int(noted_dead),
+        int(trimmed),
+        int(trimmed_since) if trimmed_since else None,
         int(taken_over) if taken_over else None,
         int(loaded),
         *stream,

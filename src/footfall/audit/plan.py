@@ -1,7 +1,9 @@
 """What the stream can tell: whether it reaches back to what was loaded."""
 
+from datetime import UTC, datetime
 from typing import Literal
 
+from footfall.audit.gone import MOST
 from footfall.audit.look import Head
 
 #: `records`: each record is what was loaded and what the stream adds. `sums`: only all of them together. `indexes`: not
@@ -14,10 +16,22 @@ def provable(head: Head) -> tuple[Proof, str]:
     if head.taken_over is not None:
         return (
             "indexes",
-            f"the stream was taken over from another program, which had processed {head.taken_over} entries",
+            f"the stream was taken over from another program, which had processed {head.taken_over:,} entries",
         )
-    if head.removed > 0 or head.max_deleted != b"0-0":
-        return "sums", f"the stream does not reach back to what was loaded: {head.removed} entries are no longer in it"
+    short = f"the stream does not reach back to what was loaded: {_number(head.removed)} no longer in it"
+    if head.trimmed > 0:
+        by_whom = f"{head.trimmed:,} were trimmed by a processor (retain){_since(head.trimmed_since)}"
+        return "sums", f"{short}, of which {by_whom}"
+    if head.unexplained > MOST:
+        return "sums", short
     if head.added < head.loaded:
-        return "sums", f"{head.loaded} entries were loaded, but only {head.added} were ever added to this stream"
+        return "sums", f"{head.loaded:,} entries were loaded, but only {head.added:,} were ever added to this stream"
     return "records", ""
+
+
+def _number(entries: int) -> str:
+    return "1 entry is" if entries == 1 else f"{entries:,} entries are"
+
+
+def _since(ms: int | None) -> str:
+    return "" if ms is None else f" since {datetime.fromtimestamp(ms / 1000, UTC):%Y-%m-%d %H:%M:%S} UTC"

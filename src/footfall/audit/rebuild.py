@@ -10,6 +10,7 @@ from rich.progress import Progress
 from footfall.audit.compare import place_of
 from footfall.audit.differences import Differences
 from footfall.audit.fold import Fold
+from footfall.audit.gone import Counted, read_noted
 from footfall.audit.indexes import Index, Stray, indexes, strays, strays_among
 from footfall.audit.keyspace import Keyspace
 from footfall.audit.look import Head, Look, MovedError
@@ -21,7 +22,7 @@ from footfall.errors import BrokenKeyError, LoadingError, RefusedError, Unavaila
 from footfall.keys import Keys
 from footfall.model import indexed_place
 from footfall.store.pipeline import Argument
-from footfall.store.scripts import DROP_INDEX_ENTRIES, REBUILD_PAGE, SETTLE_TORN
+from footfall.store.scripts import COUNT_LOST, DROP_INDEX_ENTRIES, REBUILD_PAGE, SETTLE_TORN
 from footfall.terminal import Bars
 
 #: records written in one call: a few ms of the server's time
@@ -66,6 +67,7 @@ def rebuild(client: Redis, settings: Settings, *, confirm: Confirm, progress: Pr
     look.require_books()
     start = look.head()
     _require_complete(start)
+    noted = read_noted(look, start)
     bars = Bars(progress)
     keyspace = Keyspace(look, Differences(), bars.bar("keys", None))
     _require_sound(look, keyspace, bars)
@@ -75,7 +77,7 @@ def rebuild(client: Redis, settings: Settings, *, confirm: Confirm, progress: Pr
     ):
         raise RefusedError("not confirmed; nothing was changed")
     try:
-        return _Rebuild(look, keyspace, bars).run(start)
+        return _Rebuild(look, keyspace, bars, noted).run(start)
     except MovedError as error:
         raise UnavailableError(f"not finished: {error}; run it again") from error
 
@@ -85,13 +87,20 @@ def _require_complete(head: Head) -> None:
     proof, reason = provable(head)
     if proof != "records":
         raise RefusedError(f"counters cannot be made anew: {reason}; nothing was changed")
+    if head.unexplained > 0:
+        raise RefusedError(
+            f"{_entries(head.unexplained)} gone from the stream, and what they have counted would be lost: `footfall "
+            "verify --note-gone` notes it; when they were not processed yet, a processor that has caught up says so. "
+            "Nothing was changed"
+        )
 
 
 def _require_sound(look: Look, keyspace: Keyspace, bars: Bars) -> None:
     """Raise BrokenKeyError when records or baselines, from which all else follows, are not what they must be."""
     keys = look.keys
-    hashes_needed = (keys.users_baseline, keys.locations_baseline, keys.users_removed, keys.locations_removed)
-    for key in (*hashes_needed, keys.discarded):
+    of_users = (keys.users_baseline, keys.users_removed, keys.users_gone)
+    of_locations = (keys.locations_baseline, keys.locations_removed, keys.locations_gone)
+    for key in (*of_users, *of_locations, keys.discarded):
         if key in keyspace.wrong_types:
             raise BrokenKeyError(
                 f"{key.decode()} is a {keyspace.wrong_types[key]}, not a hash, and cannot be made anew; restore it "
@@ -122,6 +131,10 @@ def _require_sound(look: Look, keyspace: Keyspace, bars: Bars) -> None:
         raise BrokenKeyError(f"{_some(without)}; load these records again, then rebuild")
 
 
+def _entries(number: int) -> str:
+    return "1 entry is" if number == 1 else f"{number:,} entries are"
+
+
 def _some(texts: list[str]) -> str:
     more = f", and {len(texts) - _NAMED} more" if len(texts) > _NAMED else ""
     return "; ".join(texts[:_NAMED]) + more
@@ -130,17 +143,19 @@ def _some(texts: list[str]) -> str:
 class _Rebuild:
     """One run through everything."""
 
-    def __init__(self, look: Look, keyspace: Keyspace, bars: Bars) -> None:
-        self._look, self._keyspace, self._bars = look, keyspace, bars
+    def __init__(self, look: Look, keyspace: Keyspace, bars: Bars, noted: Counted) -> None:
+        self._look, self._keyspace, self._bars, self._noted = look, keyspace, bars, noted
         self._done = Rebuilt()
 
     def run(self, start: Head) -> Rebuilt:
         look, bars, keyspace = self._look, self._bars, self._keyspace
         self._users, self._locations = UserTally(keyspace.users), LocationTally(keyspace.locations)
+        self._noted.add_to(self._users, self._locations)
         self._fold = Fold(look, start, b"0", self._users, self._locations)
         self._stream = bars.bar("stream", start.length)
+        head, _ = self._fold.at_its_checkpoint(look.with_head, self._stream)
+        self._require_no_retried(head)
         self._drop_what_is_no_index()
-        self._fold.at_its_checkpoint(look.with_head, self._stream)
         self._done.users = self._each(self._users, self._user_page, "users")
         self._done.locations = self._each(self._locations, self._location_page, "locations")
         for index in indexes(look, keyspace):
@@ -154,7 +169,20 @@ class _Rebuild:
             SETTLE_TORN.run_sync(look.client, [keys.meta, keys.checkpoint, keys.dead_letters, keys.processed], [])
             is not None
         )
+        head = look.head()
+        script_keys = [keys.stream, keys.checkpoint, keys.processed, keys.meta]
+        COUNT_LOST.run_sync(look.client, script_keys, [head.checkpoint, head.generation])
         return self._done
+
+    def _require_no_retried(self, head: Head) -> None:
+        """Raise RefusedError when dead letters of entries that are gone were retried: what they count is not noted."""
+        fold = self._fold
+        dead = len(fold.letters) + head.discarded - (fold.entries - fold.counted)
+        if head.noted_dead > max(0, dead):
+            raise RefusedError(
+                "dead letters of entries that are gone from the stream were retried: `footfall verify --note-gone` "
+                "notes what they have counted. Nothing was changed"
+            )
 
     def _drop_what_is_no_index(self) -> None:
         """Indexes of another type, and entries that are no ids: nothing can be right about them."""
@@ -192,7 +220,7 @@ class _Rebuild:
         for _attempt in range(_TRIES):
             head, _ = fold.at_its_checkpoint(self._look.with_head, self._stream)
             records, rows = page(ids)
-            arguments = [head.generation, head.settled, fold.position, fold.letters.last, _BETWEEN, *rows]
+            arguments = [head.generation, head.settled, fold.last_entry, fold.letters.last, _BETWEEN, *rows]
             reply = REBUILD_PAGE.run_sync(self._look.client, fixed + records, arguments)
             if reply[0] == b"OK":
                 return int(reply[1]), int(reply[2])

@@ -4,6 +4,9 @@ from array import array
 from bisect import bisect_left
 from collections.abc import Collection, Iterator
 
+#: the greatest sequence number that an id can have
+LAST_SEQUENCE = 2**64 - 1
+
 
 class Tally:
     """How many check-ins each record has. It takes 17 bytes per record, and what a subclass adds.
@@ -72,6 +75,13 @@ class UserTally(Tally):
         if (ms, sequence) >= (self.ms[place], self.sequences[place]):
             self.ms[place], self.sequences[place], self.locations[place] = ms, sequence, location
 
+    def begin_with(self, user: int, checkins: int, ms: int | None, location: int) -> None:
+        """So many check-ins come before all others; the last of them at this time, when it is known."""
+        place = self.place(user)
+        self.counts[place] += checkins
+        if ms is not None:  # later than whatever has that ms, too: it was, when it was removed
+            self.ms[place], self.sequences[place], self.locations[place] = ms, LAST_SEQUENCE, location
+
     def _grow(self) -> None:
         super()._grow()
         for column in (self.ms, self.sequences, self.locations):
@@ -90,6 +100,12 @@ class LocationTally(Tally):
         place = self.place(location)
         self.stars[place] += stars
         self._count(place)
+
+    def begin_with(self, location: int, checkins: int, stars: int) -> None:
+        """So many check-ins come before all others."""
+        place = self.place(location)
+        self.counts[place] += checkins
+        self.stars[place] += stars
 
     def _grow(self) -> None:
         super()._grow()

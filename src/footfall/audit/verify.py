@@ -12,6 +12,7 @@ from rich.progress import Progress
 from footfall.audit.compare import Comparer
 from footfall.audit.differences import Difference, Differences
 from footfall.audit.fold import Fold
+from footfall.audit.gone import Counted, Gone, Surplus, note, read_noted
 from footfall.audit.indexes import Index, indexes, strays
 from footfall.audit.keyspace import Keyspace
 from footfall.audit.look import Head, Look, MovedError, as_tuple
@@ -19,11 +20,12 @@ from footfall.audit.plan import Proof, provable
 from footfall.audit.records import read_locations, read_users
 from footfall.audit.tally import LocationTally, Tally, UserTally
 from footfall.config import Settings
-from footfall.errors import UnavailableError
+from footfall.errors import RefusedError, UnavailableError
 from footfall.keys import Keys
 from footfall.terminal import Bars
 
 TallyT = TypeVar("TallyT", bound=Tally)
+Confirm = Callable[[str], bool]
 
 #: records read at once: a few ms of the server's time
 _PAGE = 200
@@ -31,6 +33,7 @@ _PAGE = 200
 _COUNTED = 2000
 #: what cannot be said of a server that does not tell who it is
 _NOT_KNOWN = "; INFO is refused to this user: whether another server has taken over meanwhile is not known"
+_HOW_TO_NOTE = "`footfall verify --note-gone` notes that, once; until then nothing can be rebuilt."
 #: how often all of it is done when the stream is replaced or trimmed too fast
 _TRIES = 3
 
@@ -51,13 +54,20 @@ class Report(msgspec.Struct, rename="camel", kw_only=True):
     proof: Proof
     #: why the proof is no better
     reason: str
+    #: entries that are gone although they were processed, and are not noted; None without any
+    gone: Gone | None
+    #: such entries that are noted: each record is proven with them
+    noted: int
 
 
-def verify(client: Redis, settings: Settings, progress: Progress | None) -> Report:
+def verify(client: Redis, settings: Settings, progress: Progress | None, confirm: Confirm | None = None) -> Report:
     """Read everything, and say what does not agree. Only reads; what runs beside it is no hindrance.
 
+    With `verify_note_gone` it notes what entries have counted that are gone, when `confirm` says so; `gone` is what was
+    found before.
+
     Raises LoadingError; BrokenKeyError when meta or checkpoint cannot be trusted; UnavailableError when entries are
-    trimmed before they can be read.
+    trimmed before they can be read; RefusedError when there is nothing to be noted, or it is not confirmed.
     """
     look = Look(client, Keys(settings.prefix))
     bars = Bars(progress)
@@ -66,16 +76,29 @@ def verify(client: Redis, settings: Settings, progress: Progress | None) -> Repo
         look.require_books()
         server = look.server_id()
         try:
-            report = _Verification(look, bars).run()
+            verification = _Verification(look, bars)
+            report = verification.run()
         except MovedError as error:
             reason = str(error)
             continue
         if look.server_id() == server:
             if not server:
                 report.reason += _NOT_KNOWN
+            if settings.verify_note_gone:
+                _note(look, report, verification, settings.verify_yes, confirm)
             return report
         reason = "another server has taken over"
     raise UnavailableError(f"nothing could be verified, {_TRIES} times: {reason}")
+
+
+def _note(look: Look, report: Report, found: "_Verification", yes: bool, confirm: Confirm | None) -> None:
+    gone = report.gone
+    if gone is None:
+        raise RefusedError("there is nothing to note: no entry is gone of which the records tell what it has counted")
+    if not yes and not (confirm and confirm(f"{gone}. That will be taken for right from now on.")):
+        raise RefusedError("not confirmed; nothing was changed")
+    note(look, gone, found.start)
+    report.gone, report.noted = None, report.noted + gone.entries
 
 
 class _Verification:
@@ -84,25 +107,32 @@ class _Verification:
     def __init__(self, look: Look, bars: Bars) -> None:
         self._look, self._bars = look, bars
         self._differences = Differences()
+        #: where things stood at the beginning
+        self.start = look.head()
 
     def run(self) -> Report:
         look, bars = self._look, self._bars
-        start = look.head()
+        start = self.start
         proof, reason = provable(start)
         keyspace = Keyspace(look, self._differences, bars.bar("keys", None))
         self._users, self._locations = UserTally(keyspace.users), LocationTally(keyspace.locations)
         del keyspace.users, keyspace.locations
         begin = b"0" if proof == "records" else start.checkpoint
+        noted = read_noted(look, start) if proof == "records" else Counted()
+        noted.add_to(self._users, self._locations)
+        limit = max(0, start.unexplained) + max(0, start.noted_dead) if proof == "records" else 0
+        self._surplus = Surplus(self._differences, limit)
         self._fold = Fold(look, start, begin, self._users, self._locations)
         before = 0 if proof == "records" else self._count_processed(start)
         self._comparer = Comparer(
-            look, self._differences, against_stream=proof == "records", has_origin=proof != "indexes"
+            *(look, self._differences, self._surplus), against_stream=proof == "records", has_origin=proof != "indexes"
         )
         self._comparer.unreadable |= keyspace.wrong_types.keys()
         self._stream = bars.bar("stream", start.length if proof == "records" else None)
         self._each(self._users, read_users, self._comparer.user, "users")
         end = self._each(self._locations, read_locations, self._comparer.location, "locations")
-        self._check_sums(end, before + self._fold.entries, proof)
+        gone = self._gone(end) if proof == "records" else None
+        self._check_sums(end, before + self._fold.entries, proof, gone)
         for index in indexes(look, keyspace):
             self._look_through(index)
         return Report(
@@ -114,6 +144,8 @@ class _Verification:
             checkpoint=self._fold.position.decode(),
             proof=proof,
             reason=reason,
+            gone=gone,
+            noted=end.noted,
         )
 
     def _each(
@@ -159,15 +191,46 @@ class _Verification:
                     self._differences.add(index.key, stray.entry, stray.value, None)
             advance(looked_at)
 
-    def _check_sums(self, end: Head, passed: int, proof: Proof) -> None:
+    def _gone(self, end: Head) -> Gone | None:
+        """Entries that are gone, when all that the records have beyond the stream can be theirs; else None."""
+        surplus, fold = self._surplus, self._fold
+        dead = len(fold.letters) + end.discarded - (fold.entries - fold.counted) - end.noted_dead
+        counted = surplus.counted
+        is_explained = counted.of_users == counted.of_locations == end.unexplained - dead
+        if end.removed != self.start.removed and (counted.users or end.unexplained):
+            raise MovedError("entries were removed from the stream meanwhile")
+        if not (counted.users or end.unexplained or dead) or not is_explained:
+            surplus.give_up()
+            self._not_explained(end)
+            return None
+        return Gone(
+            entries=end.unexplained,
+            dead=dead,
+            users=counted.users,
+            locations=counted.locations,
+            highest="" if end.max_deleted == b"0-0" else end.max_deleted.decode(),
+        )
+
+    def _not_explained(self, end: Head) -> None:
+        keys, unexplained = self._look.keys, end.unexplained
+        if unexplained < 0:
+            self._differences.add(keys.meta, "lost", end.lost, end.lost + unexplained, "entries gone unprocessed")
+        elif unexplained and not self._surplus.has_differences and end.processed == self._fold.entries + end.removed:
+            found = f"without {unexplained:,} processed entries"
+            why = "what was loaded and the stream make all that is counted"
+            self._differences.add(keys.stream, None, found, "whole", why, is_count=True)
+
+    def _check_sums(self, end: Head, passed: int, proof: Proof, gone: Gone | None) -> None:
         """What can be said of all together; `passed`: entries that the checkpoint has passed, as counted here."""
         differences, keys, fold = self._differences, self._look.keys, self._fold
+        if proof == "records":
+            passed += end.removed
         if end.processed != passed:
             differences.add(keys.processed, None, end.processed, passed, "entries up to the checkpoint", is_count=True)
         settled = len(fold.letters) + end.discarded
-        if proof == "records" and fold.entries - fold.counted != settled:
+        wanted = fold.entries - fold.counted + end.noted_dead + (gone.dead if gone else 0)
+        if proof == "records" and wanted != settled:
             found = f"{len(fold.letters)} dead letters and {end.discarded} discarded"
-            wanted = fold.entries - fold.counted
             differences.add(
                 keys.dead_letters, None, found, f"{wanted} together", "entries that do not count", is_count=True
             )
@@ -195,13 +258,17 @@ def render(report: Report, console: Console) -> None:
 
     for difference in report.shown:
         show(str(difference), "red")
+    if report.gone:
+        show(f"{report.gone}. {_HOW_TO_NOTE}", "red")
     if report.differences > len(report.shown):
         show(f"... and {report.differences - len(report.shown):,} more", "red")
     show(f"Verified {report.users:,} users and {report.locations:,} locations up to {report.checkpoint}.")
     show({
-        "records": f"Each is compared with what was loaded and all {report.entries:,} entries of the stream.",
+        "records": f"Each is compared with what was loaded and all {report.entries:,} entries of the stream"
+        + (f", and what is noted of {report.noted:,} that are gone from it." if report.noted else "."),
         "sums": "Sums and indexes are compared, single counters are not:",
         "indexes": "Only indexes are compared, counters are not:",
     }[report.proof] + (f" {report.reason}." if report.reason else ""))  # fmt: skip
     plural = "" if report.differences == 1 else "s"
-    show(f"{report.differences:,} difference{plural}." if report.differences else "No differences.")
+    if report.differences or not report.gone:
+        show(f"{report.differences:,} difference{plural}." if report.differences else "No differences.")

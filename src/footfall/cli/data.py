@@ -147,23 +147,26 @@ def dead_letters(
             raise typer.Exit(ExitCode.FAILURE)
 
 
-@command(app, "verify", "verify_json", *SERVER, *LOGS, panel=_PANEL)
+@command(app, "verify", "verify_json", "verify_note_gone", "verify_yes", *SERVER, *LOGS, panel=_PANEL)
 def verify(context: typer.Context) -> None:
     """Prove that counters, indexes, loaded numbers and the stream agree; name each difference.
 
     Only reads, also beside running services. The exit code is 1 when there is a difference. It says whether each
     counter was compared with the stream, or, when that was trimmed, only the sums.
+
+    Entries that somebody removed from the stream after they were processed are named with what they have counted, when
+    all the rest agrees. --note-gone writes that down, when confirmed, and the rest is proven again from then on.
     """
     from footfall.audit import verify as audit
 
     with server(context) as settings, client_of(settings) as client:
         with progress() as bars:
-            report = audit.verify(client, settings, bars)
+            report = audit.verify(client, settings, bars, confirmed(bars, "note"))
         if settings.verify_json:
             print(audit.as_json(report))
         else:
             audit.render(report, Console())
-        if report.differences:
+        if report.differences or report.gone:
             raise typer.Exit(ExitCode.FAILURE)
 
 

@@ -127,7 +127,13 @@ def switch(lease: Lease, count: int, *, append: bool, is_sample: bool = False) -
         SWITCH_LOAD,
         [
             *(keys.meta, keys.staging, keys.stream, keys.checkpoint, keys.processed, keys.dead_letters, keys.discarded),
-            *(keys.trending_state, *keys.trending_orders, *period_keys(keys, _now_ms(lease.client))),
+            *(
+                keys.users_gone,
+                keys.locations_gone,
+                keys.trending_state,
+                *keys.trending_orders,
+                *period_keys(keys, _now_ms(lease.client)),
+            ),
         ],
         [count, "append" if append else "replace", "sample" if is_sample else "file"],
     )

@@ -2,10 +2,13 @@
 -- Finds out how many entries others have removed from the stream before they were processed, and sets `processed`
 -- right by them. Nothing is concluded from what may be so for another reason: the number is exact, or it is 0.
 --
+-- More than are missing for no other reason cannot have been lost: what is told beyond that is taken back. So what
+-- somebody sets wrong (XSETID with ENTRIESADDED), and right again, leaves nothing behind.
+--
 -- KEYS  1 stream      read
 --       2 checkpoint  compared
 --       3 processed   entries added, less those after the checkpoint
---       4 meta        read: state, generation; lost + number of entries
+--       4 meta        read: state, generation, trimmed, gone; lost + number of entries
 -- ARGV  1 checkpoint  2 generation that the caller stands at
 --
 -- Result  how many entries are gone; negative: by so many more than there were had been counted as processed. 0, with
@@ -17,7 +20,7 @@ local pcall = redis.pcall
 --@include stream_info
 --@include whole
 
-local book = pcall('HMGET', meta, 'state', 'generation', 'lost')
+local book = pcall('HMGET', meta, 'state', 'generation', 'lost', 'trimmed', 'gone')
 if book.err or book[1] ~= 'ready' or book[2] ~= ARGV[2] then return 0 end
 local checkpoint, processed = pcall('GET', checkpoint_key), pcall('GET', processed_key)
 if checkpoint ~= ARGV[1] then return 0 end
@@ -39,11 +42,11 @@ else
     return 0
 end
 
-local lost = added - left - tonumber(processed)
-if lost == 0 then return 0 end
-redis.call('SET', processed_key, whole(added - left))
-if lost > 0 then
-    local known = string.match(book[3] or '', '^%d+$') and tonumber(book[3]) or 0
-    redis.call('HSET', meta, 'lost', whole(known + lost))
-end
+local function number(text) return string.match(text or '', '^%d+$') and tonumber(text) or 0 end
+
+local lost, known = added - left - tonumber(processed), number(book[3])
+local missing = added - length - number(book[4]) - number(book[5])
+local total = math.max(0, math.min(known + math.max(0, lost), missing))
+if lost ~= 0 then redis.call('SET', processed_key, whole(added - left)) end
+if total ~= known then redis.call('HSET', meta, 'lost', whole(total)) end
 return lost

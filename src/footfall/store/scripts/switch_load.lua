@@ -3,14 +3,15 @@
 -- are to be added to it. What is left to do then can be done by anybody, and can be repeated.
 --
 -- KEYS  1 lease         compared
---       2 meta          switched = replace | append; with replace: generation + 1, loaded = number of entries; lost,
---                       discarded, forgotten, takenOver and torn are removed; sample, too, for check-ins of a file
+--       2 meta          switched = replace | append; with replace: generation + 1, loaded = number of entries; all
+--                       that is told of the old stream is removed; sample, too, for check-ins of a file
 --       3 staging       renamed to the stream with replace
 --       4 stream        replaced
 --       5 checkpoint    0 with replace, and so on
 --       6 processed     0
 --       7 dead letters  deleted
 --       8 discarded     deleted
+--       9 users gone, 10 locations gone  deleted
 --       then state, orders and buckets of the trending locations: deleted
 -- ARGV  1 token of the lease  2 number of staged entries  3 replace | append  4 sample | file
 --
@@ -34,7 +35,7 @@ if ARGV[3] == 'replace' then
     call('RENAME', staging, stream)
     call('MSET', checkpoint, '0', processed, '0')
     call('HINCRBY', meta, 'generation', '1')
-    call('HDEL', meta, 'lost', 'discarded', 'forgotten', 'takenOver', 'torn')
+    call('HDEL', meta, 'lost', 'trimmed', 'trimmedSince', 'gone', 'goneDead', 'discarded', 'forgotten', 'takenOver', 'torn')
     call('HSET', meta, 'loaded', ARGV[2])
 end
 if ARGV[4] == 'file' then call('HDEL', meta, 'sample') end

@@ -6,7 +6,7 @@
 -- KEYS  1 stream      XTRIM
 --       2 checkpoint  read
 --       3 processed   read
---       4 meta        read: state
+--       4 meta        read: state; trimmed + number of removed entries; trimmedSince: ms of the first time
 -- ARGV  1 how many processed entries to retain
 --       2 how many to remove at most in this call; 0 only looks
 --       3 how many more to keep for consumer groups; 0: none is waited for
@@ -100,5 +100,10 @@ take = math.max(free, math.min(take, excess - for_groups))
 if take > 0 then
     local of_rest = call('XTRIM', stream, 'MINID', entries[take + 1][1])
     removed, excess = removed + of_rest, excess - of_rest
+end
+if removed > 0 then
+    local now = call('TIME')
+    call('HINCRBY', KEYS[4], 'trimmed', removed)
+    call('HSETNX', KEYS[4], 'trimmedSince', now[1] .. string.format('%03d', math.floor(now[2] / 1000)))
 end
 return {removed, excess, math.max(0, take - free), group, oldest or ''}
