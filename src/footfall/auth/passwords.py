@@ -1,7 +1,6 @@
 """Checking passwords: bcrypt takes a fifth of a second on purpose, so it runs in threads, and not in too many."""
 
 import asyncio
-import os
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -9,7 +8,7 @@ import bcrypt
 
 from footfall.auth.metrics import Metrics
 from footfall.errors import OverloadedError
-from footfall.loader.passwords import MAX_BYTES, is_hash
+from footfall.loader.passwords import MAX_BYTES, is_hash, processors
 
 #: checks that wait for each thread, at most: with the usual cost the last one waits for about four seconds
 _WAITING_EACH = 16
@@ -20,7 +19,7 @@ class Passwords:
 
     def __init__(self, metrics: Metrics, cost: int) -> None:
         """`cost`: what a check costs for nobody, until one has cost something else."""
-        threads = os.cpu_count() or 1
+        threads = processors()
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="bcrypt")
         self._most = threads * (1 + _WAITING_EACH)
         self._metrics = metrics

@@ -1,13 +1,7 @@
-"""Passwords to load: bcrypt hashes are kept, clear ones are hashed, and never logged."""
+"""What a password is: clear text, a bcrypt hash, or what nobody can sign in with. None is ever logged."""
 
 import os
 import re
-from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from types import TracebackType
-from typing import Self
-
-import bcrypt
 
 #: bytes that bcrypt takes
 MAX_BYTES = 72
@@ -44,24 +38,7 @@ def digest_in(password: str) -> str | None:
     return "a password hash of another kind" if _other_hash(password) else None
 
 
-class Hasher:
-    """Hashes with all processors: bcrypt runs outside of Python's lock."""
-
-    def __init__(self, cost: int) -> None:
-        self._cost = cost
-        self._pool = ThreadPoolExecutor(os.cpu_count())
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
-        self._pool.shutdown(cancel_futures=True)
-
-    def hash_all(self, passwords: Iterable[str]) -> Iterator[bytes]:
-        """The hash of each, in order; every clear password gets a salt of its own."""
-        return self._pool.map(self._hash, passwords)
-
-    def _hash(self, password: str) -> bytes:
-        if is_hash(password):
-            return password.encode()
-        return bcrypt.hashpw(password.encode(), bcrypt.gensalt(self._cost))
+def processors() -> int:
+    """How many this process may use: a container or `taskset` may leave it fewer than there are."""
+    affinity = getattr(os, "sched_getaffinity", None)  # not on macOS
+    return len(affinity(0)) if affinity else os.cpu_count() or 1

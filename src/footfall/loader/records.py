@@ -7,8 +7,8 @@ from typing import TypeVar
 import msgspec
 
 from footfall.keys import Keys
+from footfall.loader.hashing import Hasher
 from footfall.loader.lease import Lease
-from footfall.loader.passwords import Hasher
 from footfall.loader.removed import Removed
 from footfall.model import LoadedLocation, LoadedUser, indexed_place
 from footfall.store.pipeline import Argument, Reply
@@ -80,15 +80,16 @@ def write_users(
     What was written before an error stays; writing all of them again is right then.
     """
     written = 0
+    chunk: list[LoadedUser] = []
     with Hasher(bcrypt_cost) as hasher:
-        for start in range(0, len(users), _USERS):
-            chunk = []
-            of_chunk = users[start : start + _USERS]
-            for user, password in zip(of_chunk, hasher.hash_all(user.password for user in of_chunk), strict=True):
-                chunk.append(msgspec.structs.replace(user, password=password.decode()))
-                advance(1)
-            written += _write_present(partial(_write_user_chunk, lease), chunk, removed)
-    return written
+        hasher.say_how_long(user.password for user in users)
+        for user, password in zip(users, hasher.hash_all(user.password for user in users), strict=True):
+            chunk.append(msgspec.structs.replace(user, password=password.decode()))
+            advance(1)
+            if len(chunk) == _USERS:
+                written += _write_present(partial(_write_user_chunk, lease), chunk, removed)
+                chunk = []
+    return written + _write_present(partial(_write_user_chunk, lease), chunk, removed)
 
 
 def _write_user_chunk(lease: Lease, users: list[LoadedUser]) -> Reply:

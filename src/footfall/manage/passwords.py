@@ -1,13 +1,12 @@
 """Passwords that somebody sets: checked, and hashed outside of the event loop. None is ever logged."""
 
 import asyncio
-import os
 from concurrent.futures import ThreadPoolExecutor
 
 import bcrypt
 
 from footfall.errors import InvalidError, OverloadedError
-from footfall.loader.passwords import MAX_BYTES, is_hash
+from footfall.loader.passwords import MAX_BYTES, is_hash, processors
 
 #: passwords that may wait to be hashed; each takes about 0.25 s of a processor with the default `bcrypt_cost`
 _MOST = 32
@@ -18,7 +17,7 @@ class PasswordHasher:
 
     def __init__(self, cost: int) -> None:
         self._cost = cost
-        self._pool = ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="bcrypt")
+        self._pool = ThreadPoolExecutor(processors(), thread_name_prefix="bcrypt")
         self._waiting = 0
 
     async def hash(self, password: str) -> bytes:
