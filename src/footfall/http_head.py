@@ -32,17 +32,15 @@ class Refusal(NamedTuple):
 class HeadCheck:
     """What is known of a head while it is read."""
 
-    __slots__ = ("_codings", "_expects_more", "_hosts", "_is_host", "expects_continue", "size")
+    __slots__ = ("_coding", "_expects_more", "_hosts", "_is_host", "expects_continue")
 
     def __init__(self) -> None:
-        #: bytes of its target, and of its fields, each with a colon, a space and a line end
-        self.size = 0
         #: whether the client waits for an interim answer before it sends the body
         self.expects_continue = False
         self._expects_more = False
         self._hosts = 0
         self._is_host = True
-        self._codings: list[bytes] = []
+        self._coding = b""
 
     def host(self, value: bytes) -> None:
         """There is such a `Host`."""
@@ -57,28 +55,35 @@ class HeadCheck:
 
     def transfer_encoding(self, value: bytes) -> None:
         """There is such a `Transfer-Encoding`."""
-        self._codings.append(value.strip(b" \t").lower())
+        self._coding += value.lower() or b"none"
 
-    def refusal(self, version: str) -> Refusal | None:
+    def refusal(self, version: str, target: bytes) -> Refusal | None:
         """To be asked for at its end; None when it is taken."""
-        if version not in VERSIONS:
-            return other_version(version)
-        if self._hosts > 1 or not self._is_host:
-            return Refusal(400, "there must be one Host, and it must be a host")
         if version == "1.0":  # it needs no host, and has no interim answers (RFC 9110, section 10.1.1)
             self.expects_continue = False
+        elif version != "1.1":
+            return other_version(version)
         elif self._hosts == 0:
             return Refusal(400, "there is no Host")
-        if self._codings and version == "1.0":  # who has passed it on may have read it otherwise (RFC 9112, 6.1)
-            return Refusal(400, "HTTP/1.0 has no Transfer-Encoding")
-        return self._not_done_here()
+        if self._hosts > 1 or not self._is_host:
+            return Refusal(400, "there must be one Host, and it must be a host")
+        if len(target) > MAX_TARGET:
+            return long_target()
+        if b"#" in target:  # it is not for servers (RFC 9112, section 3.2)
+            return Refusal(400, "the target of the request has a fragment")
+        return self._not_done_here(version) if self._coding or self._expects_more else None
 
-    def _not_done_here(self) -> Refusal | None:
-        if self._codings not in ([], [b"chunked"]):
+    def _not_done_here(self, version: str) -> Refusal | None:
+        if self._coding and version == "1.0":  # who has passed it on may have read it otherwise (RFC 9112, section 6.1)
+            return Refusal(400, "HTTP/1.0 has no Transfer-Encoding")
+        if self._coding not in (b"", b"chunked"):
             return Refusal(501, "the only Transfer-Encoding that is understood is chunked")
-        if self._expects_more:
-            return Refusal(417, "nothing can be expected but 100-continue")
-        return None
+        return Refusal(417, "nothing can be expected but 100-continue") if self._expects_more else None
+
+
+def long_target() -> Refusal:
+    """The refusal of a request whose target is too long."""
+    return Refusal(414, f"the target of the request takes more than {MAX_TARGET} bytes")
 
 
 def too_large() -> Refusal:

@@ -9,7 +9,16 @@ from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from footfall.http_head import MAX_HEAD, MAX_TARGET, VERSIONS, HeadCheck, Refusal, other_version, too_large
+from footfall.http_head import (
+    MAX_HEAD,
+    MAX_TARGET,
+    VERSIONS,
+    HeadCheck,
+    Refusal,
+    long_target,
+    other_version,
+    too_large,
+)
 
 #: bytes that are parsed at once: no more requests than are in them wait for their turn on a connection
 _PART = 8 * 1024
@@ -18,6 +27,8 @@ _FRAME = 5
 #: What more is read of a client that has its last answer, in bytes, and for how long, in seconds. It is dropped: to end
 #: a connection while something is on its way takes the answer away from the client (RFC 9112, section 9.6).
 _DROPPED, _DROPPING_S = 8 * 1024 * 1024, 2.0
+#: what is looked at in a head
+_CHECKED = {b"host": HeadCheck.host, b"expect": HeadCheck.expect, b"transfer-encoding": HeadCheck.transfer_encoding}
 NOTHING = memoryview(b"")
 
 
@@ -131,35 +142,21 @@ class Reading(HttpToolsProtocol):
         self._outside = 0
         self._in_message = True
 
-    def on_url(self, url: bytes) -> None:
-        super().on_url(url)
-        assert self._head is not None
-        self._head.size += len(url)
-        if len(self.url) > MAX_TARGET:
-            self._not_taken = Refusal(414, f"the target of the request takes more than {MAX_TARGET} bytes")
-            raise _StopError
-
     def on_header(self, name: bytes, value: bytes) -> None:
         if self._head is None:  # a trailer says nothing that must be known before the body (RFC 9110, section 6.5.1)
             return
-        self._head.size += len(name) + len(value) + 4
-        if self._head.size > MAX_HEAD:
-            self._not_taken = too_large()
-            raise _StopError
         name = name.lower()
-        if name == b"host":
+        if name in _CHECKED:
             value = value.strip(b" \t")  # the parser leaves what follows a value
-            self._head.host(value)
-        elif name == b"expect":
-            self._head.expect(value)
-        elif name == b"transfer-encoding":
-            self._head.transfer_encoding(value)
+            _CHECKED[name](self._head, value)
         self.headers.append((name, value))
 
     def on_headers_complete(self) -> None:
         head, self._head = self._head, None
         assert head is not None
-        self._not_taken = head.refusal(self.parser.get_http_version())
+        self._not_taken = head.refusal(self.parser.get_http_version(), self.url)
+        if self._outside > MAX_HEAD - _PART:  # with the part that it begins in, it may be too large
+            self._not_taken = self._not_taken or self._too_large()
         if self._not_taken is not None:
             raise _StopError
         self.expect_100_continue = head.expects_continue
@@ -185,7 +182,13 @@ class Reading(HttpToolsProtocol):
             self._refuse(*self._why_stopped())
         else:
             if self._in_message and self._outside > MAX_HEAD:
-                self._refuse(*too_large())
+                is_target = self._head is not None and len(self.url) > MAX_TARGET
+                self._refuse(*(long_target() if is_target else too_large()))
+
+    def _too_large(self) -> Refusal | None:
+        """The refusal of a head that is."""
+        size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
+        return too_large() if size > MAX_HEAD else None
 
     def _read_on(self) -> bool:
         """Parse what is unread until a request has to wait for its turn; whether more is to be read."""

@@ -26,6 +26,7 @@ from footfall.cors import Cors
 from footfall.docs_page import DocsPage, docs
 from footfall.errors import BadCursorError, FootfallError, InvalidError, TooLargeError
 from footfall.logs import log
+from footfall.paths import Paths, is_special
 from footfall.postman import PostmanCollection
 from footfall.problems import MEDIA_TYPE, FieldProblem, Problem, answer, request_id, title
 
@@ -36,11 +37,12 @@ CURSOR = "after"
 class App(Litestar):
     """A Litestar app that shares `app.state.shared` with the protocol that reads its requests.
 
-    Caching and CORS lie before it.
+    Caching and CORS lie before it, and what is no plain path leads nowhere.
     """
 
     def __init__(self, *, cors_origins: str | None, **options: Any) -> None:
         super().__init__(**options)
+        self._paths = Paths(self.routes)
         self._outermost: AsgiApp = Caching(super().__call__)
         if cors_origins is not None:
             self._outermost = Cors(self._outermost, cors_origins)
@@ -48,6 +50,8 @@ class App(Litestar):
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "lifespan":  # the server gives this to each of its connections (ASGI's lifespan state)
             self.state.shared = scope["state"]
+        elif is_special(scope["raw_path"]) and (path := self._paths.find(scope["raw_path"])) is not None:
+            scope["path"] = path
         await self._outermost(scope, receive, send)
 
 

@@ -5,6 +5,7 @@ The framework's own conversion is lax: it takes `5.0`, `+1` or Arabic digits for
 
 import re
 from typing import Any, ClassVar, Self
+from urllib.parse import unquote
 
 from litestar.config.app import AppConfig
 from litestar.openapi.spec import Schema
@@ -212,7 +213,7 @@ class CategoryParameter(Pattern):
 
 
 class EmailParameter(Pattern):
-    """An e-mail address, as far as users may have it."""
+    """An e-mail address, as far as users may have it; as the rest of a path, not decoded yet (`paths`)."""
 
     __slots__ = ()
     pattern = EMAIL
@@ -220,7 +221,7 @@ class EmailParameter(Pattern):
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        return super().parse(text.removeprefix("/"))  # the framework's, before the rest of a path
+        return super().parse(unquote(text.removeprefix("/")))  # the framework's, before the rest of a path
 
 
 class CursorParameter(Pattern):
