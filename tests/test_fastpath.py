@@ -375,7 +375,8 @@ CORPUS: dict[str, tuple[bytes, list[int]]] = {
         [202],
     ),
     "a query": (_HEAD.replace(b"/api/checkin", b"/api/checkin?a=b") + _LENGTH + b"\r\n" + GOOD, [202]),
-    "another spelling of the path": (_HEAD.replace(b"/checkin", b"/%63heckin") + _LENGTH + b"\r\n" + GOOD, [202]),
+    "another spelling of the path": (_HEAD.replace(b"/checkin", b"/%63heckin") + _LENGTH + b"\r\n" + GOOD, [404]),
+    "a doubled slash": (_HEAD.replace(b"/api", b"//api") + _LENGTH + b"\r\n" + GOOD, [404]),
     "HTTP/1.0": (_HEAD.replace(b"1.1", b"1.0") + _LENGTH + b"\r\n" + GOOD, [202]),
     **{
         f"HTTP/{version}": (_HEAD.replace(b"1.1", version.encode()) + _LENGTH + b"\r\n" + GOOD, [505])
