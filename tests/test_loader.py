@@ -166,7 +166,7 @@ class Bench:
 
     def receive(self, user_id: int, location_id: int, stars: int = 5, unknown_ids: str = "reject") -> bytes:
         """A check-in that comes through a receiver. Returns its id, or why it was refused."""
-        keys = [KEYS.stream, KEYS.meta, KEYS.processed, KEYS.users_removed, KEYS.locations_removed]
+        keys = [KEYS.stream, KEYS.meta, KEYS.processed, KEYS.users_removed, KEYS.locations_removed, KEYS.checkpoint]
         keys += [KEYS.user(user_id), KEYS.location(location_id)]
         reply = RECEIVE.run_sync(self.client, keys, [1000, unknown_ids, 1, 0, 1, "", user_id, location_id, stars])
         answer: bytes = reply[0][-1] if isinstance(reply, list) else reply

@@ -45,7 +45,7 @@ def client(server: Server) -> Iterator[Any]:
 
 def receive(client: Any, *groups: Group, max_backlog: int = 1000, window_ms: int = 0) -> Any:
     """What the script answers to one call."""
-    keys = [KEYS.stream, KEYS.meta, KEYS.processed, KEYS.users_removed, KEYS.locations_removed]
+    keys = [KEYS.stream, KEYS.meta, KEYS.processed, KEYS.users_removed, KEYS.locations_removed, KEYS.checkpoint]
     arguments = list[Argument]((max_backlog, "reject", _TTL_MS, window_ms))
     for group in groups:
         keys += [] if group.record is None else [group.record]

@@ -27,6 +27,9 @@ class Fields(NamedTuple):
 #: one entry as the server sends it: its id, and its field names and values in turn
 RawEntry = tuple[bytes, list[bytes]]
 
+#: after an entry with this id there can be no other, and the server refuses to look for one
+LAST_ID = b"18446744073709551615-18446744073709551615"
+
 _NAMES = _LOCATION, _USER, _STAR_RATING = (b"locationId", b"userId", b"starRating")
 _ZERO = ord("0")
 _STARS = frozenset((b"0", b"1", b"2", b"3", b"4", b"5"))

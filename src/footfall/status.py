@@ -269,7 +269,7 @@ def _oldest_unprocessed(client: Redis, keys: Keys, now: _Snapshot, problems: lis
     """The first entry after the checkpoint. On the way the backlog is compared with what lies there."""
     oldest, counted, last = None, 0, now.checkpoint or b"0"
     newest = now.stream.get("last-generated-id", b"0-0")
-    while counted < _COUNTED:
+    while counted < _COUNTED and last != newest:
         page: Any = client.xrange(keys.stream, b"(" + last, newest, _PAGE)
         if not page:
             break

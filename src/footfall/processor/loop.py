@@ -8,7 +8,7 @@ from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Literal, TypeVar
 
 from footfall.config import Settings
-from footfall.entries import RawEntry
+from footfall.entries import LAST_ID, RawEntry
 from footfall.errors import ConnectionLostError, FootfallError
 from footfall.kept import Kept
 from footfall.keys import Keys
@@ -238,6 +238,10 @@ class Processor:
     def _read(
         self, connection: Connection, after: bytes, at_most: int | None = None
     ) -> "asyncio.Future[list[RawEntry]]":
+        if after == LAST_ID:
+            nothing: asyncio.Future[list[RawEntry]] = asyncio.get_running_loop().create_future()
+            nothing.set_result([])
+            return nothing
         return connection.call("XRANGE", self._keys.stream, b"(" + after, "+", "COUNT", at_most or self._batch_size)
 
     def _fold(self, page: list[RawEntry]) -> Batch:

@@ -80,7 +80,9 @@ class Caller:
 
     def __init__(self, keys: Keys, settings: Settings) -> None:
         self._keys = keys
-        self._first_keys = [keys.stream, keys.meta, keys.processed, keys.users_removed, keys.locations_removed]
+        self._first_keys = [
+            *(keys.stream, keys.meta, keys.processed, keys.users_removed, keys.locations_removed, keys.checkpoint)
+        ]
         self._has_window = settings.duplicate_window_s > 0
         self._first_arguments: list[Argument] = [
             settings.max_backlog,
@@ -113,8 +115,22 @@ class Caller:
                 arguments += (user_id, location_id, _STARS[check_in.star_rating])
         reply = await RECEIVE.run(connection, keys, arguments)
         if isinstance(reply, bytes):
-            raise _LOADING if reply == b"LOADING" else _broken(reply)
+            raise self._why_nothing(reply)
         return [_result(words, len(group.check_ins)) for words, group in zip(reply, groups, strict=True)]
+
+    def _why_nothing(self, word: bytes) -> FootfallError:
+        stream = self._keys.stream.decode()
+        if word == b"OLDER":
+            return BrokenKeyError(
+                f"{stream} ends before the last processed entry (was an older stream put in its place?); "
+                "`footfall status` has the repair"
+            )
+        if word == b"FINISHED":
+            return BrokenKeyError(
+                f"the ids of {stream} are used up: what would come next is no time; `footfall status` has the repair "
+                "when all of it is processed"
+            )
+        return _LOADING if word == b"LOADING" else _broken(word)
 
 
 def _result(words: list[Reply], count: int) -> Result:

@@ -11,6 +11,7 @@ from footfall.config import Settings
 from footfall.errors import BacklogFullError, BrokenKeyError, DeniedError, LoadingError, ReplyError, UnavailableError
 from footfall.keys import Keys
 from footfall.logs import log
+from footfall.model import MAX_TIME_MS
 from footfall.receiver.intake import Intake
 from footfall.store import permissions
 from footfall.store.permissions import check_commands
@@ -81,7 +82,10 @@ class Readiness:
             if error.code == "ERR":  # there is no stream yet
                 return 0
             raise
-        return int(dict(zip(reply[::2], reply[1::2], strict=True))[b"entries-added"])
+        info = dict(zip(reply[::2], reply[1::2], strict=True))
+        if info[b"last-generated-id"].index(b"-") > len(str(MAX_TIME_MS)):
+            raise BrokenKeyError("the ids of the stream are used up")
+        return int(info[b"entries-added"])
 
 
 @get(

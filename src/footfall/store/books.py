@@ -67,12 +67,8 @@ def position(reply: Reply) -> Position:
             f"the data on the server was written with {reply[1].decode()} {reply[2].decode()}, this Footfall has "
             f"{SCHEMA if reply[1] == b'schema' else SHARDS}; use the Footfall that wrote it, or another prefix"
         )
-    key, what, suggestion = (part.decode() for part in reply[1:4])
-    if suggestion:
-        command = "HSET" if " " in suggestion else "SET"
-        repair = f"if you know nothing better, this repairs it: {command} {key} {suggestion}"
-    else:
-        repair = RESTORE_OR_RELOAD
+    key, what, commands = (part.decode() for part in reply[1:4])
+    repair = f"if you know nothing better, this repairs it: {commands}" if commands else RESTORE_OR_RELOAD
     raise BrokenKeyError(f"{key}: {what}; {repair}")
 
 

@@ -31,7 +31,21 @@ WRITES = frozenset(
 #: commands that only read; INFO is none of them, since process.lua can do without
 READS = frozenset(
     (
-        *("EXISTS", "GEOPOS", "GET", "HEXISTS", "HGET", "HLEN", "HMGET", "HSCAN", "HVALS", "LRANGE", "PTTL", "SCARD"),
+        *(
+            "EXISTS",
+            "GEOPOS",
+            "GET",
+            "HEXISTS",
+            "HGET",
+            "HLEN",
+            "HMGET",
+            "HSCAN",
+            "HVALS",
+            "LRANGE",
+            "MGET",
+            "PTTL",
+            "SCARD",
+        ),
         *("SISMEMBER", "TIME", "TYPE", "XINFO|GROUPS", "XINFO|STREAM", "XLEN", "XPENDING", "XRANGE", "XREVRANGE"),
         *("ZCARD", "ZCOUNT", "ZMSCORE", "ZRANGE", "ZSCORE"),
     )

@@ -13,8 +13,9 @@
 --         {'GONE'}                                there are none, but the caller has had some open
 --         {'OTHER'}                               these are others than those that the caller has had open
 --         {'MISMATCH', field, found}              meta was written with another schema or number of shards
---         {'BROKEN', key, what is wrong, a value that would be right (of a hash: fields and values) or ''}
+--         {'BROKEN', key, what is wrong, commands that would repair it ('; ' between them) or ''}
 local meta, checkpoint_key, processed_key, stream = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local TIME_DIGITS = 13 -- an id with more is no time that is counted (after the year 2286)
 
 --@include stream_info
 --@include digits
@@ -54,7 +55,8 @@ if is_new and processed then
     local ms = string.match(checkpoint or '', '^([1-9]%d*)%-') or '1'
     if #ms > 16 then ms = '1' end
     return {'BROKEN', meta, 'it is missing although ' .. processed_key .. ' is there',
-            'schema ' .. ARGV[1] .. ' shards ' .. ARGV[2] .. ' generation ' .. ms .. ' state ready loaded 0'}
+            'HSET ' .. meta .. ' schema ' .. ARGV[1] .. ' shards ' .. ARGV[2] .. ' generation ' .. ms ..
+            ' state ready loaded 0'}
 end
 
 if is_new and known ~= '' then return {'GONE'} end
@@ -73,6 +75,8 @@ if not is_new then
     end
 end
 
+local function set(key, value) return value == '' and '' or 'SET ' .. key .. ' ' .. value end
+
 -- The entry with exactly the unprocessed ones behind it, when their number is known and at hand; else ''.
 local function by_count()
     if not has_count then return '' end
@@ -84,27 +88,45 @@ local function by_count()
 end
 
 if not checkpoint then
-    if not is_new then return {'BROKEN', checkpoint_key, 'it is missing', added == 0 and '0' or by_count()} end
+    if not is_new then
+        return {'BROKEN', checkpoint_key, 'it is missing', set(checkpoint_key, added == 0 and '0' or by_count())}
+    end
     checkpoint = '0'
 end
 -- the server knows best which ids there can be; it takes incomplete ones, too
 local is_entry_id = checkpoint == '0' or (string.match(checkpoint, '^%d+%-%d+$')
                     and not redis.pcall('XRANGE', stream, checkpoint, checkpoint).err)
 if not is_entry_id then
-    return {'BROKEN', checkpoint_key, 'it does not hold an entry id', by_count()}
+    return {'BROKEN', checkpoint_key, 'it does not hold an entry id', set(checkpoint_key, by_count())}
 end
 if digits(checkpoint) > digits(info['last-generated-id'] or '0-0') then
     if not info['length'] then
         return {'BROKEN', stream, 'it is missing although ' .. checkpoint .. ' was processed', ''}
     end
+    if has_count and tonumber(processed) > added then
+        return {'BROKEN', stream, 'it ends with ' .. info['last-generated-id'] .. ', although the entries up to ' ..
+                checkpoint .. ' were processed, ' .. processed .. ' of them, and only ' .. added ..
+                ' were ever added to it: was an older stream put in its place?',
+                'XSETID ' .. stream .. ' ' .. checkpoint .. ' ENTRIESADDED ' .. processed}
+    end
     local suggestion = by_count()
     if suggestion == '' then suggestion = info['last-generated-id'] end
-    return {'BROKEN', checkpoint_key, 'it lies beyond the last entry, ' .. info['last-generated-id'], suggestion}
+    return {'BROKEN', checkpoint_key, 'it lies beyond the last entry, ' .. info['last-generated-id'],
+            set(checkpoint_key, suggestion)}
+end
+-- Until all of it is processed, processing goes on; then nothing that counts can come after it.
+if checkpoint == info['last-generated-id'] and string.find(checkpoint, '-', 1, true) > TIME_DIGITS + 1 then
+    local id = '1-0' -- before all that is to come
+    return {'BROKEN', stream, 'its ids are used up: the last one is ' .. checkpoint .. ', and what comes after that is no ' ..
+            'time. All of it is processed; a new stream goes on, and this one stays, under another name',
+            'RENAME ' .. stream .. ' ' .. stream .. ':usedup; XADD ' .. stream .. ' MAXLEN 0 ' .. id .. ' new stream; ' ..
+            'XSETID ' .. stream .. ' ' .. id .. ' ENTRIESADDED ' .. whole(added) .. '; SET ' .. checkpoint_key .. ' ' .. id}
 end
 if is_new or not has_count then
     local counted = whole(added - (info['length'] and count_after(checkpoint) or 0))
     if not is_new then
-        return {'BROKEN', processed_key, processed and 'it is not a number' or 'it is missing', counted}
+        return {'BROKEN', processed_key, processed and 'it is not a number' or 'it is missing',
+                set(processed_key, counted)}
     end
     local time = redis.call('TIME')
     books = time[1] .. '.' .. time[2]

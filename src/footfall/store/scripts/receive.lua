@@ -12,6 +12,7 @@
 --       2 meta       read: state
 --       3 processed  read: how many entries the checkpoint has passed
 --       4 users removed, 5 locations removed  read, with `create`: who is in it is refused as unknown
+--       6 checkpoint  read: is the stream the one that was processed?
 --       then per group: its idempotency record when it has one (GET, SET or PEXPIRE)
 --         then per check-in: the user's key, the location's key (read: is there a record?), and with a duplicate
 --         window its duplicate record (GET, SET or PEXPIRE: id of the entry)
@@ -26,11 +27,13 @@
 --           SOME | REPLAYED, then for each check-in its entry id, or UNKNOWN_USER | UNKNOWN_LOCATION
 --             | DUPLICATE <id of the first> | BROKEN <key>
 --           FULL | MISMATCH (the record has another fingerprint) | BROKEN <key>: nothing of the group was added
---         or for the whole call, with nothing added, LOADING | BROKEN <key>
+--         or for the whole call, with nothing added, LOADING | BROKEN <key> | OLDER (the stream ends before the
+--           checkpoint) | FINISHED (what it gives next is no time)
 local stream, meta, processed_key = KEYS[1], KEYS[2], KEYS[3]
 local call, pcall, sub = redis.call, redis.pcall, string.sub
 local create, record_ms, window_ms = ARGV[2] == 'create', tonumber(ARGV[3]), tonumber(ARGV[4])
 local users_removed, locations_removed = KEYS[4], KEYS[5]
+local TIME_DIGITS = 13 -- an id with more is no time that is counted (after the year 2286)
 local KEYS_EACH = window_ms > 0 and 3 or 2
 
 -- ---------------------------------------------------------------- the books
@@ -39,22 +42,38 @@ local state = pcall('HGET', meta, 'state')
 if state == 'loading' then return 'LOADING' end
 if state ~= 'ready' then return 'BROKEN ' .. meta end
 
-local processed = pcall('GET', processed_key)
+local counted = pcall('MGET', processed_key, KEYS[6]) -- of another type: not there
+local processed, checkpoint = counted[1], counted[2]
 processed = type(processed) == 'string' and string.match(processed, '^%d+$') and tonumber(processed)
 if not processed then return 'BROKEN ' .. processed_key end
+if not checkpoint then return 'BROKEN ' .. KEYS[6] end
 
-local added = 0
+-- Whether an id comes after another, as numbers of 64 bits.
+local function is_after(one, other)
+    local ms, sequence = string.match(one, '^(%d+)%-(%d+)$')
+    local its_ms, its_sequence = string.match(other, '^(%d+)%-(%d+)$')
+    if not ms or not its_ms then return false end -- 0, before the first batch
+    if ms == its_ms then ms, its_ms = sequence, its_sequence end
+    if #ms ~= #its_ms then return #ms > #its_ms end
+    return ms > its_ms
+end
+
+local added, last_id = 0, '0-0'
 local info = pcall('XINFO', 'STREAM', stream)
 if info.err then
     -- a stream that is gone although entries of it were processed was deleted by somebody
     if processed > 0 or call('EXISTS', stream) == 1 then return 'BROKEN ' .. stream end
 else
     for i = 1, #info, 2 do
-        if info[i] == 'entries-added' then
+        if info[i] == 'last-generated-id' then
+            last_id = info[i + 1]
+        elseif info[i] == 'entries-added' then
             added = info[i + 1]
             break
         end
     end
+    if string.find(last_id, '-', 1, true) > TIME_DIGITS + 1 then return 'FINISHED' end
+    if checkpoint ~= last_id and is_after(checkpoint, last_id) then return 'OLDER' end
 end
 local full = added - processed >= tonumber(ARGV[1])
 
@@ -129,7 +148,7 @@ local function broken(key, arg, count)
 end
 
 local results = {}
-local key, arg = 6, 5
+local key, arg = 7, 5
 while arg <= #ARGV do
     local count, fingerprint, record = tonumber(ARGV[arg]), ARGV[arg + 1], nil
     arg = arg + 2
