@@ -1,7 +1,9 @@
 """From the body of a batch to its check-ins: JSON arrays, lines, gzip, and what is wrong with them."""
 
+import asyncio
 import gzip
 import json
+import time
 import zlib
 from typing import Any
 
@@ -10,12 +12,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from footfall.errors import InvalidError, MalformedError, TooLargeError, UnsupportedTypeError
-from footfall.receiver.batch import MAX_BODY, MAX_ITEMS, Batch, expand, read
+from footfall.receiver import batch as batches
+from footfall.receiver.batch import MAX_BODY, MAX_ITEMS, TOLD, Batch, expand
 from receiver_scene import CHECK_IN, GOOD
 
 JSON, LINES = "application/json", "application/x-ndjson"
 #: GOOD as a person would write it
 _PRETTY = json.dumps(json.loads(GOOD), indent=1).encode()
+
+
+def read(body: bytes, content_type: str | None) -> Batch:
+    return asyncio.run(batches.read(body, content_type))
 
 
 def statuses(batch: Batch) -> dict[int, int]:
@@ -137,6 +144,63 @@ def test_lines_none_of_which_is_json_are_malformed(body: bytes) -> None:
 
 # --- limits and types
 
+#: of items that take long to refuse: all of a size that a check-in may have, and as many as a batch may have
+_SLOW = {
+    "many": [b'{"userId":0,"locationId":0,"starRating":9}'] * MAX_ITEMS,
+    "large": [b'{"a":{%b"a":0}}' % (b'"b":0,' * 2700)] * 125,
+    "no JSON": [b"{"] * (MAX_ITEMS - 1) + [GOOD],
+}
+
+
+@pytest.mark.parametrize("name", _SLOW)
+def test_others_get_their_turn_while_items_are_looked_at(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batches, "_SLICE_S", 0.001)
+
+    async def longest() -> float:
+        """The most time of the processor between two turns."""
+        reading = asyncio.create_task(batches.read(b"\n".join(_SLOW[name]), LINES))
+        await asyncio.sleep(0)  # it begins with what is done for all at once
+        most, turn = 0.0, time.process_time()
+        while not reading.done():
+            await asyncio.sleep(0)
+            most, turn = max(most, time.process_time() - turn), time.process_time()
+        assert len((await reading).errors) >= len(_SLOW[name]) - 1
+        return most
+
+    assert 0 < asyncio.run(longest()) < 0.02
+
+
+def test_what_is_wrong_is_told_of_the_first_ones_alone() -> None:
+    for kind in (JSON, LINES):
+        items = [b"{}", GOOD] * (TOLD + 50)
+        body = b"[" + b",".join(items) + b"]" if kind == JSON else b"\n".join(items)
+        batch = read(body, kind)
+        assert statuses(batch) == dict.fromkeys(range(0, len(items), 2), 422)
+        assert [bool(str(error)) for error in batch.errors.values()] == [True] * TOLD + [False] * 50
+    batch = read(b"\n".join([b"{}", b"{", GOOD] * TOLD), LINES)
+    assert [batch.errors[3 * n + 1].status for n in range(TOLD)] == [400] * TOLD
+    assert [batch.errors[3 * n].status for n in range(TOLD)] == [422] * TOLD
+
+
+def test_an_item_that_no_check_in_is_as_large_as_is_not_looked_at() -> None:
+    large = b'{"userId":1,"x":"%b"}' % (b"x" * 16_384)
+    for body, kind in ((b"[%b,%b]" % (large, GOOD), JSON), (large + b"\n" + GOOD, LINES)):
+        batch = read(body, kind)
+        assert (statuses(batch), batch.places) == ({0: 413}, [1])
+
+
+def test_a_body_of_values_without_end_is_not_taken_apart() -> None:
+    values = MAX_BODY // 2 - 1
+    for body, kind in (
+        (b"[" + b"1," * (values - 1) + b"1]", JSON),
+        (b"[[" + b"1," * (values - 2) + b"1]]", JSON),
+        (b"1\n" * values, LINES),
+        (b"\n" * MAX_BODY, LINES),
+    ):
+        with pytest.raises(TooLargeError, match="many more values"):
+            read(body, kind)
+    assert statuses(read(b"[[" + b"1," * 50_000 + b"1]]", JSON)) == {0: 413}
+
 
 @pytest.mark.parametrize("item", [GOOD, b"{}"])
 def test_there_is_a_limit_of_items(item: bytes) -> None:
@@ -216,6 +280,10 @@ def test_a_great_many_members_are_refused() -> None:
     assert expand(member * 100, "gzip") == b""
     with pytest.raises(TooLargeError, match="members"):
         expand(member * 100_000, "gzip")
+    before = time.process_time()
+    with pytest.raises(MalformedError):
+        expand(member * 99 + b"\x1f" + bytes(MAX_BODY - 4000), "gzip")
+    assert time.process_time() - before < 0.05, "what follows a member is not copied for each"
 
 
 @given(st.binary(max_size=200), st.integers(0, 30), st.binary(max_size=3))

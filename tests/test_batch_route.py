@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import re
 from collections.abc import Iterator
 from functools import partial
 from typing import Any
@@ -11,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from footfall.model import MAX_ID, CheckIn
-from footfall.receiver.batch import MAX_BODY, MAX_ITEMS
+from footfall.receiver.batch import MAX_BODY, MAX_ITEMS, TOLD
 from footfall.store.scripts import RECEIVE
 from processes import Receiver
 from proxy import Proxy
@@ -71,12 +72,19 @@ def accepted(answer: Answer) -> tuple[list[str], dict[int, int]]:
     assert answer.status == 202, answer
     assert answer.headers["content-type"] == "application/json"
     document = answer.json()
-    assert list(document) == ["accepted", "ids", "rejected"]
+    assert list(document) == ["accepted", "ids", "rejected", *(["alsoRejected"] if "alsoRejected" in document else [])]
     assert document["accepted"] == len(document["ids"])
     places = [item["index"] for item in document["rejected"]]
     assert places == sorted(set(places))
     assert all(item["detail"] for item in document["rejected"])
-    return document["ids"], {item["index"]: item["status"] for item in document["rejected"]}
+    rejected = {item["index"]: item["status"] for item in document["rejected"]}
+    if "alsoRejected" in document:
+        assert len(places) == TOLD
+        alike = {place: kind["status"] for kind in document["alsoRejected"] for place in kind["indexes"]}
+        assert len(alike) == sum(len(kind["indexes"]) for kind in document["alsoRejected"]) > 0
+        assert min(alike) > max(places)
+        rejected |= alike
+    return document["ids"], rejected
 
 
 # --- what is stored
@@ -174,6 +182,27 @@ def test_an_item_is_refused_as_it_would_be_alone(receiver: Receiver, client: Any
     for bad, item in zip(_BAD, document["rejected"], strict=True):
         alone = assert_problem(post(receiver, bad), item["status"])
         assert item["detail"] == alone["detail"]
+
+
+def refusals(receiver: Receiver) -> dict[str, float]:
+    """How many check-ins were refused, by reason."""
+    found = re.findall(r'checkins_refused_total{reason="(.+)"} (.+)', receiver.client.get("/metrics").text)
+    return {reason: float(count) for reason, count in found}
+
+
+def test_of_many_that_are_refused_the_answer_stays_small(receiver: Receiver, client: Any) -> None:
+    kinds = [b"{}", GOOD, b'{"userId":1,"locationId":1,"starRating":1}', GOOD]
+    body = gzipped(b"[" + b",".join(kinds * (MAX_ITEMS // 4)) + b"]")
+    assert len(body) < 8192
+    before = refusals(receiver)
+    answer = post_batch(receiver, body, _GZIP)
+    ids, rejected = accepted(answer)
+    assert rejected == {place: 422 if place % 4 == 0 else 404 for place in range(0, MAX_ITEMS, 2)}
+    assert len(ids) == MAX_ITEMS // 2 == client.xlen(STREAM)
+    assert len(answer.body) - len(json.dumps(ids)) < 50_000
+    after = refusals(receiver)
+    counted = {reason: after[reason] - before.get(reason, 0) for reason in after}
+    assert counted == dict.fromkeys(after, 0) | {"invalid": 2500, "unknown-location": 2500}
 
 
 def judged(item: Any) -> int:

@@ -1,6 +1,7 @@
 """The receiver's ordinary ASGI app: every route."""
 
-from collections.abc import AsyncIterator
+from collections import Counter
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from copy import copy
 from functools import partial
@@ -20,7 +21,14 @@ from footfall.http_protocol import limits
 from footfall.keys import Keys
 from footfall.receiver import batch
 from footfall.receiver.check_in import MAX_BODY, REPLAYED, decode, idempotency_key, require_json, require_plain
-from footfall.receiver.describe import Accepted, AcceptedBatch, BatchOperation, CheckInOperation, Rejected
+from footfall.receiver.describe import (
+    Accepted,
+    AcceptedBatch,
+    BatchOperation,
+    CheckInOperation,
+    Rejected,
+    RejectedAlike,
+)
 from footfall.receiver.durability import check_durability
 from footfall.receiver.health import Readiness, metrics_text, readyz
 from footfall.receiver.intake import Intake
@@ -114,7 +122,8 @@ async def check_in(request: Request[Any, Any, Any], intake: NamedDependency[Inta
 )
 async def check_ins(request: Request[Any, Any, Any], intake: NamedDependency[Intake]) -> Response[AcceptedBatch]:
     """A JSON array of up to 10,000 check-ins, or one a line (NDJSON), maybe gzipped. Each is stored on its own: `ids`
-    has the entries of those that were, in order, and `rejected` has the places of all others (from 0) with the reason.
+    has the entries of those that were, in order, and `rejected` has the places of all others (from 0) with the reason;
+    beyond the first 100, `alsoRejected` has their places by status.
 
     With an `Idempotency-Key` the batch may be sent again, also when only part of it was stored: no check-in is stored
     twice. 503 says that nothing of it was stored, or that nothing is known of it.
@@ -125,7 +134,7 @@ async def check_ins(request: Request[Any, Any, Any], intake: NamedDependency[Int
     sender = await _sender(request)
     body = batch.expand(sent, request.headers.get("content-encoding"))
     key = idempotency_key(request.headers.getall("idempotency-key", []))
-    read = batch.read(body, request.headers.get("content-type"))
+    read = await batch.read(body, request.headers.get("content-type"))
     may_post = [sender.user_id in (None, check_in.user_id) for check_in in read.check_ins]
     if sender.quota is not None:
         await sender.quota.reserve(len(read.check_ins))
@@ -139,11 +148,20 @@ async def check_ins(request: Request[Any, Any, Any], intake: NamedDependency[Int
             rejected[place] = outcome
     if not ids and (failures := [error for error in rejected.values() if error.status >= 500]):
         raise copy(failures[0])
-    for error in rejected.values():
-        request.app.state.metrics.refused(error)
-    details = [Rejected(place, error.status, str(error)) for place, error in sorted(rejected.items())]
+    for reason, count in Counter(error.reason for error in rejected.values()).items():
+        request.app.state.metrics.refused_for(reason, count)
     headers = {**_rate_limit(request), **(REPLAYED if result.replayed else {})}
-    return Response(AcceptedBatch(len(ids), ids, details), headers=headers)
+    return Response(AcceptedBatch(len(ids), ids, *_told(rejected)), headers=headers)
+
+
+def _told(rejected: Mapping[int, FootfallError]) -> tuple[list[Rejected], list[RejectedAlike]]:
+    """What an answer says of the check-ins that were not stored: of many of them, only places and statuses."""
+    places = sorted(rejected)
+    alike: dict[int, list[int]] = {}
+    for place in places[batch.TOLD :]:
+        alike.setdefault(rejected[place].status, []).append(place)
+    first = [Rejected(place, rejected[place].status, str(rejected[place])) for place in places[: batch.TOLD]]
+    return first, [RejectedAlike(status, alike[status]) for status in sorted(alike)]
 
 
 def create(settings: Settings | None = None) -> Litestar:

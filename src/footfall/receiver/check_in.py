@@ -59,17 +59,25 @@ def decode(body: bytes) -> CheckIn:
     Raises MalformedError when the body is not JSON, and InvalidError, with the fields that are wrong, when it is
     not a check-in.
     """
+    check_in = attempt(body)
+    if check_in is None:
+        raise why_not(body)
+    return check_in
+
+
+def attempt(body: bytes) -> CheckIn | None:
+    """As `decode`, but None when it is none: to find out why takes 20 times as long."""
     body = unmarked(body)
     try:
         check_in = _decoder.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise _why_not(body) from None
-    if body.count(b":") != COLONS:
-        raise _why_not(body)
-    return check_in
+        return None
+    return check_in if body.count(b":") == COLONS else None
 
 
-def _why_not(body: bytes) -> MalformedError | InvalidError:
+def why_not(body: bytes) -> MalformedError | InvalidError:
+    """What is wrong with the body of a check-in that is none."""
+    body = unmarked(body)
     malformed = why_malformed(body)
     if malformed is not None:
         return malformed

@@ -1,10 +1,12 @@
 """What the receiver's OpenAPI document says: handlers read bodies themselves, to the byte, so nothing else knows."""
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import msgspec
 from litestar.openapi.spec import Example, OpenAPIMediaType, Operation, Parameter, RequestBody, Schema
 from litestar.openapi.spec.enums import OpenAPIType
+from msgspec import Meta
 
 from footfall.model import MAX_ID
 from footfall.receiver.batch import MAX_ITEMS
@@ -24,12 +26,20 @@ class Rejected(msgspec.Struct):
     detail: str
 
 
-class AcceptedBatch(msgspec.Struct):
+class RejectedAlike(msgspec.Struct):
+    """More check-ins of a batch that were not stored, all with one status: their places from 0."""
+
+    status: int
+    indexes: list[int]
+
+
+class AcceptedBatch(msgspec.Struct, rename="camel", omit_defaults=True):
     """What became of a batch: how many were stored, their entries in order, and the others."""
 
     accepted: int
     ids: list[str]
-    rejected: list[Rejected]
+    rejected: Annotated[list[Rejected], Meta(description="The first 100 that were not stored")]
+    also_rejected: Annotated[list[RejectedAlike], Meta(description="The others, by status; left out without any")] = []
 
 
 _ID = Schema(type=OpenAPIType.INTEGER, minimum=1, maximum=MAX_ID)

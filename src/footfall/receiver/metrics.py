@@ -53,7 +53,11 @@ class Metrics:
 
     def refused(self, error: FootfallError) -> None:
         """A check-in was refused, or a whole request."""
-        self._refused.labels(error.reason).inc()
+        self.refused_for(error.reason)
+
+    def refused_for(self, reason: str, count: int = 1) -> None:
+        """So many were."""
+        self._refused.labels(reason).inc(count)
 
     def text(self) -> bytes:
         """Everything, of all workers, in the text format."""
