@@ -18,7 +18,7 @@ from chaos.scene import add, load_rows
 from footfall import config, loader
 from footfall.auth import tokens
 from footfall.auth.credentials import digest
-from footfall.auth.limits import Attempts
+from footfall.auth.limits import Attempt, Attempts
 from footfall.auth.quota import Quota
 from footfall.auth.sessions import Sessions
 from footfall.errors import FootfallError
@@ -241,10 +241,11 @@ async def _manage(pipeline: Pipeline) -> None:
 async def _sign_in(pipeline: Pipeline) -> None:
     settings = config.load({"login_per_email": 1, "session_ttl_s": 100})
     attempts = Attempts(pipeline, KEYS, settings)
-    await attempts.take("ada@example.com", "127.0.0.1")
+    attempt = Attempt("ada@example.com", "127.0.0.1")
+    await attempts.take(attempt)
     with pytest.raises(FootfallError):
-        await attempts.take("ada@example.com", "127.0.0.1")
-    await attempts.give_back("ada@example.com", "127.0.0.1")
+        await attempts.take(attempt)
+    await attempts.give_back(attempt)
     sessions = Sessions(pipeline, KEYS, settings)
     password = await pipeline.call("HGET", KEYS.user(1), "password")
     session = await sessions.begin(1, password)

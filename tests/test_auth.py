@@ -232,7 +232,7 @@ def test_more_people_than_can_be_checked_are_told_to_come_back(server: Server, c
         refused = [answer for answer in early if answer.status == 503]
         assert refused
         for answer in refused:
-            assert answer.headers["retry-after"] == "1"
+            assert 1 <= int(answer.headers["retry-after"]) <= 10
             assert answer.json()["detail"] == "too many people sign in at the moment"
         assert auth.client.get("/healthz").status_code == 200
 

@@ -10,7 +10,7 @@ import pytest
 from auth_scene import with_user
 from footfall import config
 from footfall.auth.credentials import Credential, credential, digest
-from footfall.auth.limits import Attempts
+from footfall.auth.limits import Attempt, Attempts
 from footfall.auth.sessions import Sessions
 from footfall.errors import BrokenKeyError, RateLimitedError, UnauthorizedError
 from footfall.keys import Keys
@@ -120,15 +120,15 @@ def test_attempts_of_before_the_clock_was_set_back_count_no_longer_than_new_ones
         async with pipeline_to(server.url) as pipeline:
             await pipeline.connected()
             attempts = Attempts(pipeline, Keys(settings.prefix), settings)
-            await attempts.take("a@example.com", "192.0.2.1")
+            await attempts.take(Attempt("a@example.com", "192.0.2.1"))
             counters = client.keys("ncc:*attempt*")
-            assert len(counters) == 2
+            assert len(counters) == 3
             for counter in counters:
                 client.expire(counter, 3600)
             with pytest.raises(RateLimitedError) as refused:
-                await attempts.take("a@example.com", "192.0.2.1")
+                await attempts.take(Attempt("a@example.com", "192.0.2.1"))
             assert (refused.value.retry_after or 0) <= 60
-            await attempts.take("b@example.com", "192.0.2.1")
+            await attempts.take(Attempt("b@example.com", "192.0.2.1"))
             assert all(client.ttl(counter) <= 60 for counter in counters)
 
     run(work())

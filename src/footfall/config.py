@@ -87,7 +87,7 @@ class Settings(BaseSettings):
     )
     session_secure: bool = Field(False, description="Browsers send the session's cookie over HTTPS only.")
     login_per_email: int = Field(
-        10, ge=1, le=1_000_000, description="Failed attempts to sign in with one e-mail within `login_window_s`."
+        10, ge=1, le=1_000_000, description="Failed attempts with one e-mail from one address within `login_window_s`."
     )
     login_per_address: int = Field(
         100, ge=1, le=1_000_000, description="Failed attempts to sign in from one address within `login_window_s`."

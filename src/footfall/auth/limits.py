@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from hashlib import sha256
+from typing import NamedTuple
 
 from footfall.config import Settings
 from footfall.errors import BrokenKeyError, RateLimitedError
@@ -10,27 +11,57 @@ from footfall.keys import Keys
 from footfall.store.pipeline import Pipeline
 from footfall.store.scripts import GIVE_BACK_ATTEMPT, TAKE_ATTEMPT
 
+#: What one e-mail takes from all addresses together, in limits of one address: guesses that are spread over many have
+#: an end, and it takes many to keep somebody out.
+SPREAD = 100
+
+
+class Attempt(NamedTuple):
+    """With which e-mail (in lower case), and from where."""
+
+    email: str
+    address: str
+    #: digest of a session that was sent along, when it is of the user with this e-mail
+    own_session: str | None = None
+
 
 class Attempts:
-    """Failed attempts to sign in, and those under way: by e-mail, and by address. No key holds either in the clear."""
+    """Failed attempts to sign in, and those under way. No key holds an e-mail or an address in the clear.
+
+    They are counted by e-mail and address together: who fails elsewhere keeps nobody out. Who has a session of this
+    user is not kept out by anybody else's failures, not even by those from the same address.
+    """
 
     def __init__(self, pipeline: Pipeline, keys: Keys, settings: Settings) -> None:
         self._pipeline = pipeline
         self._keys = keys
-        self._arguments = [settings.login_window_s * 1000, settings.login_per_email, settings.login_per_address]
+        self._window_ms = settings.login_window_s * 1000
+        self._per_email, self._per_address = settings.login_per_email, settings.login_per_address
 
-    async def take(self, email: str, address: str) -> None:
+    async def take(self, attempt: Attempt) -> None:
         """Count an attempt. Raises RateLimitedError when there were too many; then it is not counted."""
-        reply = await TAKE_ATTEMPT.run(self._pipeline.connection, self._counters(email, address), self._arguments)
+        limits = self._limits(attempt)
+        arguments = [self._window_ms, *limits.values()]
+        reply = await TAKE_ATTEMPT.run(self._pipeline.connection, self._counters(limits), arguments)
         if reply[0] == b"LIMITED":
             raise RateLimitedError("there were too many attempts to sign in", math.ceil(reply[1] / 1000))
         if reply[0] != b"TAKEN":
             raise BrokenKeyError("a count of attempts does not hold what it must")
 
-    async def give_back(self, email: str, address: str) -> None:
+    async def give_back(self, attempt: Attempt) -> None:
         """Do not count an attempt that was none: the password was right, or was not looked at."""
-        await GIVE_BACK_ATTEMPT.run(self._pipeline.connection, self._counters(email, address), [])
+        await GIVE_BACK_ATTEMPT.run(self._pipeline.connection, self._counters(self._limits(attempt)), [])
 
-    def _counters(self, email: str, address: str) -> Sequence[bytes]:
-        parts = f"email {email}", f"address {address}"
-        return [self._keys.login_attempts(sha256(part.encode()).hexdigest()) for part in parts]
+    def _limits(self, attempt: Attempt) -> dict[str, int]:
+        """What is counted, and how many attempts it takes. What is free text comes last, behind a word of its own."""
+        email, address, own_session = attempt
+        if own_session is not None:
+            return {f"session {own_session} {email}": self._per_email}
+        return {
+            f"both {address} {email}": self._per_email,
+            f"email {email}": self._per_email * SPREAD,
+            f"address {address}": self._per_address,
+        }
+
+    def _counters(self, limits: dict[str, int]) -> Sequence[bytes]:
+        return [self._keys.login_attempts(sha256(what.encode()).hexdigest()) for what in limits]

@@ -1,6 +1,7 @@
 """Checking passwords: bcrypt takes a fifth of a second on purpose, so it runs in threads, and not in too many."""
 
 import asyncio
+import math
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -10,8 +11,14 @@ from footfall.auth.metrics import Metrics
 from footfall.errors import OverloadedError
 from footfall.loader.passwords import MAX_BYTES, is_hash, processors
 
-#: checks that wait for each thread, at most: with the usual cost the last one waits for about four seconds
+#: seconds that a check may have to wait for its turn, as far as the last ones tell
+_MAX_WAIT_S = 2.0
+#: checks that wait for each thread, at most, however short they are
 _WAITING_EACH = 16
+#: seconds that a check is taken to last until one was made: of one with cost 12, and twice as long with each more
+_SECONDS_AT_12 = 0.25
+#: how much the last check counts for what the next one is taken to last
+_WEIGHT = 0.25
 
 
 class Passwords:
@@ -19,9 +26,9 @@ class Passwords:
 
     def __init__(self, metrics: Metrics, cost: int) -> None:
         """`cost`: what a check costs for nobody, until one has cost something else."""
-        threads = processors()
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="bcrypt")
-        self._most = threads * (1 + _WAITING_EACH)
+        self._threads = processors()
+        self._pool = ThreadPoolExecutor(self._threads, thread_name_prefix="bcrypt")
+        self._seconds = _SECONDS_AT_12 * 2.0 ** (cost - 12)
         self._metrics = metrics
         self._pending = 0
         self._cost = cost
@@ -30,10 +37,13 @@ class Passwords:
         """Whether `stored` is the hash of the password.
 
         Without one (there is no such user, or the password is longer than any can be) it is False and takes as long.
-        Raises OverloadedError, without a look, when too many checks wait.
+        Raises OverloadedError, without a look, when it would have to wait for too long.
         """
-        if self._pending >= self._most:
-            raise OverloadedError("too many people sign in at the moment")
+        wait_s = max(0, self._pending - self._threads + 1) * self._seconds / self._threads
+        if wait_s > _MAX_WAIT_S or self._pending >= self._threads * (1 + _WAITING_EACH):
+            error = OverloadedError("too many people sign in at the moment")
+            error.retry_after = max(1, math.ceil(wait_s))  # type: ignore[misc]
+            raise error
         clear = password.encode()
         if stored is None or not is_hash(stored.decode(errors="replace")):
             stored = None
@@ -44,9 +54,10 @@ class Passwords:
         self._pending += 1
         self._metrics.waiting(self._pending)
         try:
-            matches = await asyncio.get_running_loop().run_in_executor(
+            matches, seconds = await asyncio.get_running_loop().run_in_executor(
                 self._pool, self._check, clear[:MAX_BYTES], against
             )
+            self._seconds += (seconds - self._seconds) * _WEIGHT
         finally:
             self._pending -= 1
             self._metrics.waiting(self._pending)
@@ -56,8 +67,10 @@ class Passwords:
         """Let the checks under way end; the others are not begun."""
         self._pool.shutdown(wait=False, cancel_futures=True)
 
-    def _check(self, clear: bytes, against: bytes) -> bool:
+    def _check(self, clear: bytes, against: bytes) -> tuple[bool, float]:
+        """Whether it matches, and how long that took."""
         began = time.perf_counter()
         matches = bcrypt.checkpw(clear, against)
-        self._metrics.checked(time.perf_counter() - began)
-        return matches
+        seconds = time.perf_counter() - began
+        self._metrics.checked(seconds)
+        return matches, seconds

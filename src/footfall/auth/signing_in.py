@@ -5,7 +5,7 @@ from functools import cache
 
 from footfall import sample
 from footfall.auth.credentials import Credential
-from footfall.auth.limits import Attempts
+from footfall.auth.limits import Attempt, Attempts
 from footfall.auth.metrics import Metrics, Outcome
 from footfall.auth.passwords import Passwords
 from footfall.auth.sessions import Sessions
@@ -68,19 +68,27 @@ class SigningIn:
         self._metrics.logout()
 
     async def _login(self, email: str, password: str, address: str, before: Credential | None) -> tuple[int, str]:
-        await self._attempts.take(email, address)
         user_id, stored = await self._user(email)
+        attempt = Attempt(email, address, await self._own(before, user_id))
+        await self._attempts.take(attempt)
         try:
             matches = await self._passwords.check(password, stored)
         except OverloadedError:
-            await self._attempts.give_back(email, address)
+            await self._attempts.give_back(attempt)
             raise
         if not matches or stored is None or await self._is_left_of_sample(email, password):
             raise UnauthorizedError("the e-mail or the password is wrong")
         session_id = await self._sessions.begin(user_id, stored)
-        await self._attempts.give_back(email, address)
+        await self._attempts.give_back(attempt)
         await self._end(before)
         return user_id, session_id
+
+    async def _own(self, session: Credential | None, user_id: int) -> str | None:
+        """The digest of a session when it is this user's, and has not ended."""
+        if session is None:
+            return None
+        found = await self._sessions.find(session.digest)
+        return session.digest if found is not None and found.user_id == user_id else None
 
     async def _is_left_of_sample(self, email: str, password: str) -> bool:
         """Whether this is a user of the sample, with the known password, in data that is not the sample."""
