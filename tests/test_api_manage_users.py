@@ -129,6 +129,17 @@ def test_what_is_no_record_is_refused(admin: httpx.Client, body: bytes, status: 
         problem(answer, status)
 
 
+@pytest.mark.parametrize("character", ["\0", "\n", "\r\n", "\x1b[31m", "\u2028"])
+def test_a_name_is_text_of_one_line(admin: httpx.Client, server: Server, character: str) -> None:
+    for field in ("firstName", "lastName", "email"):
+        value = f"a{character}b" + ("@example.com" if field == "email" else "")
+        for method, path in WITH_A_BODY:
+            document = problem(admin.request(method, path, json=NEW | {field: value}), 422)
+            assert field in [error["field"] for error in document["errors"]]
+            assert character not in document["detail"]
+    assert not server.client().exists("ncc:users:500")
+
+
 def test_other_types_and_encodings_are_refused(admin: httpx.Client) -> None:
     body = json.dumps(NEW).encode()
     for headers in (
@@ -149,9 +160,7 @@ def test_what_is_no_id_is_refused(admin: httpx.Client, user: str) -> None:
         assert problem(admin.request(method, f"/api/user/{user}", json={}), 422)["errors"][0]["field"] == "id"
 
 
-@pytest.mark.parametrize(
-    "name", ["a'; redis.call('FLUSHALL') --", "*", "a\r\nb", "nul \0 byte", "\u202e" * 200, "{}[]"]
-)
+@pytest.mark.parametrize("name", ["a'; redis.call('FLUSHALL') --", "*", "\u202e" * 200, "{}[]"])
 def test_names_are_kept_as_they_are(admin: httpx.Client, client: Any, name: str) -> None:
     assert admin.post("/api/users", json=NEW | {"firstName": name}).json()["firstName"] == name
     assert client.hget(KEYS.user(500), "firstName") == name.encode()

@@ -201,7 +201,7 @@ def test_an_e_mail_that_nobody_has_is_not_found_and_not_repeated(server: Server,
     store_users(server.client(), [user_answer(180)])
     for email in ("nobody@example.com", "user180@example.co", "*@*", "x\x00@y", "user180@example.com@"):
         response = api.get(f"/api/user/email/{quoted(email)}")
-        assert response.status_code == (422 if email.count("@") > 1 else 404)
+        assert response.status_code == (422 if email.count("@") > 1 or "\x00" in email else 404)
         assert email not in response.text
     server.client().delete("ncc:users:180")
     assert_not_found(api.get("/api/user/email/user180@example.com"), "there is no such user")

@@ -104,7 +104,7 @@ def test_a_pipe_can_be_read(bench: Bench) -> None:
 
 
 def test_cells_may_have_line_breaks_and_errors_name_the_line_where_the_row_begins(bench: Bench) -> None:
-    rows = [user(1, firstName='"An\nna"'), user(2, id="x"), user(3, email="x")]
+    rows = [user(1, password='"cor\nrect"'), user(2, id="x"), user(3, email="x")]
     assert [line.partition(": ")[0] for line in bad_lines(bench, "users", "rows.csv", as_csv(rows))] == [
         "line 4",
         "line 5",
@@ -170,7 +170,8 @@ BAD_USERS: list[tuple[Any, str]] = [
     (user(id="1"), "id: Expected `int`, got `str`"),
     (user(id=None), "id: Expected `int`, got `null`"),
     (user(nickname="x"), "nickname: is not a field of such a row"),
-    (user(firstName=""), "firstName: Expected `str` of length >= 1"),
+    (user(firstName=""), "firstName: must be: 1 to 200 characters in one line"),
+    (user(lastName="a\nb"), "lastName: must be: 1 to 200 characters in one line, without control characters"),
     (user(email="nobody"), "email: must be: an address with one @, up to 64 characters before it and up to 190 after"),
     (user(email="a@b\n"), "email: must be: an address with one @"),
     (user(email=5), "email: Expected `str`, got `int`"),
@@ -247,7 +248,8 @@ def test_a_digest_is_no_password_whoever_has_it_could_sign_in(bench: Bench, pass
 
 
 BAD_LOCATIONS: list[tuple[Any, str]] = [
-    (location(name=""), "name: Expected `str` of length >= 1"),
+    (location(name=""), "name: must be: 1 to 200 characters in one line"),
+    (location(name="a\0"), "name: must be: 1 to 200 characters in one line, without control characters"),
     (
         location(category="Café"),
         "category: must be: up to 64 lower case letters (a to z), digits, - and _, with a letter",

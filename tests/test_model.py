@@ -90,20 +90,24 @@ def test_required_fields_must_be_there(kind: type[msgspec.Struct]) -> None:
 
 _NO_IDS: list[object] = [0, -1, MAX_ID + 1, 2**64, 1.5, "1", True, None, [], {}]
 _LONG = "x" * 201
+#: characters that no name has
+_CONTROLS = ["\0", "\t", "\n", "\r", "\x1b", "\x7f", "\x85", "\x9f", "\u2028", "\u2029"]
+_NO_LINES: list[object] = [text for c in _CONTROLS for text in (c, f"a{c}b", f"a{c}")]
 
 REFUSED: list[tuple[type[msgspec.Struct], str, list[object]]] = [
     *((kind, field, _NO_IDS) for kind in (CheckIn, LoadedCheckIn) for field in ("userId", "locationId")),
     *((kind, "starRating", [-1, 6, 2.5, "5", True, None]) for kind in (CheckIn, LoadedCheckIn)),
     (LoadedUser, "id", _NO_IDS),
-    (LoadedUser, "firstName", ["", _LONG, 1, None]),
-    (LoadedUser, "lastName", ["", _LONG, 1, None]),
+    (LoadedUser, "firstName", ["", _LONG, 1, None, *_NO_LINES]),
+    (LoadedUser, "lastName", ["", _LONG, 1, None, *_NO_LINES]),
+    (LoadedUser, "email", [f"a{c}@b" for c in _CONTROLS]),
     (LoadedUser, "email", ["", "ada", "@", "a@", "@b", "a b@c", "a@b@c", "a@b\n", f"{'x' * 65}@b", f"a@{'x' * 191}"]),
     (LoadedUser, "password", ["", _LONG, 1, None]),
     (LoadedUser, "numCheckins", [-1, MAX_ID + 1, 1.5, "1", None]),
     (LoadedUser, "lastCheckin", [-1, 1.5, "1"]),
     (LoadedUser, "lastSeenAt", [0, -1, MAX_ID + 1, "1"]),
     (LoadedLocation, "id", _NO_IDS),
-    (LoadedLocation, "name", ["", _LONG]),
+    (LoadedLocation, "name", ["", _LONG, *_NO_LINES]),
     (LoadedLocation, "category", ["", "Cafe", "a b", "-a", "a:b", "x" * 65, "cafe\n"]),
     (LoadedLocation, "location", ["", "1", "1,", "1,2,3", "1;2", "1, 2", "a,b", "1e1,2", "1,2\n", "1234,1"]),
     (LoadedLocation, "numStars", [-1, MAX_ID + 1, 1.5, "1", None]),
@@ -123,6 +127,12 @@ def test_values_that_a_field_does_not_take_are_refused_by_its_outside_name(
             decoded(kind, **{field: value})
 
 
+def test_other_characters_are_taken_as_they_are() -> None:
+    text = "Zoë O'Brien-\u0141\u00f3d\u017a \U0001f600 \u200d\u4e2d \xa0<b>\"\\ \ufeff"
+    assert decoded(LoadedUser, firstName=text).first_name == text
+    assert decoded(LoadedLocation, name=text).name == text
+
+
 @pytest.mark.parametrize(("kind", "field", "values"), REFUSED)
 def test_no_reason_shows_a_regular_expression(kind: type[msgspec.Struct], field: str, values: list[object]) -> None:
     (name,) = (one.name for one in msgspec.structs.fields(kind) if one.encode_name == field)
@@ -136,6 +146,7 @@ def test_no_reason_shows_a_regular_expression(kind: type[msgspec.Struct], field:
 
 def test_managing_says_in_words_what_a_field_takes() -> None:
     for field, value, said in (
+        ("name", "a\nb", "must be: 1 to 200 characters in one line, without control characters"),
         ("category", "Café", "must be: up to 64 lower case letters"),
         ("location", "1;2", "must be: longitude, a comma and latitude"),
         ("name", 5, "Expected `str`, got `int`"),

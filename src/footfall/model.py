@@ -21,11 +21,19 @@ Id = Annotated[int, Meta(ge=1, le=MAX_ID)]
 MAX_STARS = 5
 Stars = Annotated[int, Meta(ge=0, le=MAX_STARS)]
 Count = Annotated[int, Meta(ge=0, le=MAX_ID)]
-#: of a user or a location
-Name = Annotated[str, Meta(min_length=1, max_length=200)]
-#: what an e-mail address is like; of the characters named beside `\s`, Python and JSON Schema disagree whether they are
-#: spaces
-EMAIL = r"[^@\s\x1c-\x1f\x85\ufeff]{1,64}@[^@\s\x1c-\x1f\x85\ufeff]{1,190}"
+#: of a user or a location; it is shown in lists, tables and logs, and what reads it next may end at a NUL
+Name = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=200,
+        pattern=r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]*\Z",
+        description="1 to 200 characters in one line, without control characters.",
+    ),
+]
+#: what an e-mail address is like; of some of the characters named beside `\s`, Python and JSON Schema disagree whether
+#: they are spaces
+EMAIL = r"[^@\s\x00-\x1f\x7f-\x9f\ufeff]{1,64}@[^@\s\x00-\x1f\x7f-\x9f\ufeff]{1,190}"
 Email = Annotated[
     str,
     Meta(
@@ -147,7 +155,7 @@ def why_not(kind: Any, error: msgspec.ValidationError, *, is_text: bool) -> str:
 
     In words also where msgspec shows a regular expression.
     """
-    if is_text:  # then it is the pattern that it does not match: such a field has no other limit
+    if is_text:  # then it is the pattern or the length: the description of a field with a pattern tells both
         for limit in _limits(kind):
             if limit.pattern is not None and limit.description is not None:
                 return f"must be: {limit.description[0].lower()}{limit.description[1:].rstrip('.')}"
