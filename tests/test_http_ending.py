@@ -142,3 +142,12 @@ def test_a_stopping_service_does_not_wait_for_such_clients(receiver: Receiver) -
         began = time.monotonic()
         assert receiver.terminate() == 0
         assert time.monotonic() - began < _DROPPING + 3
+
+
+def test_a_client_that_waits_for_100_and_is_refused_meanwhile_is_told_nothing_after_that(receiver: Receiver) -> None:
+    waits = request(path="/api/checkins", chunks=1, headers={"Expect": "100-continue"}).removesuffix(b"0\r\n\r\n")
+    for _ in range(20):
+        with RawConnection(receiver.port) as connection:
+            connection.send(waits + b"no size\r\n")
+            assert connection.read_all().startswith(b"HTTP/1.1 400 ")
+    assert "failed" not in receiver.log

@@ -213,7 +213,6 @@ DAMAGE: dict[str, tuple[str, Callable[[Any], object]]] = {
     "stream deleted": ("checkins", lambda client: client.delete("ncc:checkins")),
     "no more ids": ("FINISHED", lambda client: client.xadd("ncc:checkins", {"a": "b"}, f"{2**64 - 1}-{2**64 - 1}")),
     "no more times": ("FINISHED", lambda client: client.xadd("ncc:checkins", {"a": "b"}, "10000000000000-0")),
-    "no checkpoint": ("checkinprocessor:lastid", lambda client: client.delete("ncc:checkinprocessor:lastid")),
     **{
         f"checkpoint {checkpoint}": ("OLDER", partial(set_checkpoint, checkpoint=checkpoint))
         for checkpoint in ("9999999999998-0", "10000000000000-0", f"{2**64 - 1}-{2**64 - 1}", "one more")

@@ -221,6 +221,8 @@ class Reading(HttpToolsProtocol):
             self._dropping = self.loop.call_later(_DROPPING_S, self.transport.abort)
             self._unread = NOTHING
             self._unset_keepalive_if_required()
+            if self.cycle is not None:  # it would be written after the end
+                self.cycle.waiting_for_100_continue = False
             self.transport.write_eof()
             self.flow.resume_reading()
 

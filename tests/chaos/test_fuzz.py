@@ -26,7 +26,7 @@ _PATIENCE = 30.0
 #: KiB by which the receiver may grow after the first half of the requests
 _MAX_GROWTH = 12 * 1024
 #: what a damaged request may be answered with
-_STATUSES = {100, 200, 202, 400, 404, 405, 408, 413, 415, 417, 422, 431, 505}
+_STATUSES = {100, 200, 202, 400, 404, 405, 408, 413, 414, 415, 417, 422, 431, 501, 505}
 
 _NDJSON = {"Content-Type": "application/x-ndjson"}
 _BATCH = b"[%b]" % b",".join([GOOD] * 5)

@@ -4,7 +4,7 @@ import random
 import threading
 from typing import Any
 
-from audit_scene import assert_sound, settle_dead_letters
+from audit_scene import assert_sound, settle_dead_letters, trim
 from chaos.poster import Poster, random_check_ins
 from chaos.replay import check_ins, raw_client
 from chaos.scene import (
@@ -94,9 +94,7 @@ def test_a_busy_system_is_verified_by_its_sums_while_it_is_trimmed(
     ):
         wait_until_processed(client, 500)
         for _ in range(ROUNDS):
-            checkpoint = client.get("ncc:checkinprocessor:lastid")
-            kept = client.xrevrange("ncc:checkins", checkpoint, "-", count=300)
-            client.xtrim("ncc:checkins", minid=kept[-1][0], approximate=False)
+            trim(client, 300)
             assert_sound(client, "sums")
         poster.stop()
     wait_until_drained(client)

@@ -46,13 +46,13 @@ local counted = pcall('MGET', processed_key, KEYS[6]) -- of another type: not th
 local processed, checkpoint = counted[1], counted[2]
 processed = type(processed) == 'string' and string.match(processed, '^%d+$') and tonumber(processed)
 if not processed then return 'BROKEN ' .. processed_key end
-if not checkpoint then return 'BROKEN ' .. KEYS[6] end
 
--- Whether an id comes after another, as numbers of 64 bits.
+-- Whether an id comes after another, as numbers of 64 bits. Not when it is none: what is wrong with the checkpoint, the
+-- processor says, and check-ins are stored meanwhile.
 local function is_after(one, other)
     local ms, sequence = string.match(one, '^(%d+)%-(%d+)$')
     local its_ms, its_sequence = string.match(other, '^(%d+)%-(%d+)$')
-    if not ms or not its_ms then return false end -- 0, before the first batch
+    if not ms or not its_ms then return false end
     if ms == its_ms then ms, its_ms = sequence, its_sequence end
     if #ms ~= #its_ms then return #ms > #its_ms end
     return ms > its_ms
@@ -73,7 +73,7 @@ else
         end
     end
     if string.find(last_id, '-', 1, true) > TIME_DIGITS + 1 then return 'FINISHED' end
-    if checkpoint ~= last_id and is_after(checkpoint, last_id) then return 'OLDER' end
+    if checkpoint and checkpoint ~= last_id and is_after(checkpoint, last_id) then return 'OLDER' end
 end
 local full = added - processed >= tonumber(ARGV[1])
 
