@@ -18,7 +18,7 @@ from raw_http import RawConnection, request
 from servers import Server
 
 #: what differs between two answers to the same
-_VARIABLE = re.compile(rb'date: [^\r]*\r\n|(?<="requestId":)"[0-9a-f]{16}"')
+_VARIABLE = re.compile(rb'(date|x-request-id): [^\r]*\r\n|(?<="requestId":)"[0-9a-f]{16}"')
 _SINGLE = ("/api/user/5", f"/api/location/{MAX_ID}", "/api/checkins/latest", "/checkins/latest")
 _LISTS = ("/api/checkins/0/9", "/api/users/bycheckins", "/api/locations/bycheckins", "/api/locations/37.7/-122.4/50")
 _HOT = _SINGLE + _LISTS
@@ -92,9 +92,10 @@ def test_just_the_plain_requests_for_the_hottest_are_taken_from_the_framework() 
         async def send(message: Any) -> None:
             messages.append(message)
 
-        scope = {"type": "http", "method": method, "path": path, "query_string": query, "headers": []}
+        scope: dict[str, Any] = {"type": "http", "method": method, "path": path, "query_string": query, "headers": []}
         # nothing can be read here: what is answered all the same is answered with a problem
-        await app.asgi_handler({**scope, "state": {"reader": None}}, None, send)
+        scope |= {"state": {"reader": None}, "footfall.request_id": "1"}
+        await app.asgi_handler(scope, None, send)
         return messages[0]["status"] if messages else None
 
     async def ask() -> None:

@@ -20,6 +20,7 @@ import typer
 
 from footfall import config, sample
 from footfall.api import app as api
+from footfall.api.metrics import Metrics as ApiMetrics
 from footfall.auth import app as auth
 from footfall.auth import tokens
 from footfall.auth.metrics import Metrics as AuthMetrics
@@ -139,6 +140,7 @@ def _family(family: Any) -> Iterator[str]:
     [
         (ReceiverMetrics().text(), "receiver.md"),
         (AuthMetrics().text(), "auth.md"),
+        (ApiMetrics().text(), "api.md"),
         (ProcessorMetrics().text(works=True), "processor.md"),
     ],
 )
@@ -364,7 +366,11 @@ class Scene:
         wait_until_drained(self.server)
         head = "".join(f"{name}: {value}\n" for name, value in answer.headers.items()) if heads else ""
         status = f"{answer.status_code}\n" if shows_status else ""
-        text = re.sub(r'(?<="requestId":")[0-9a-f]{16}(?=")', REQUEST_ID, head + answer.text + status)
+        text = re.sub(
+            r'(?<="requestId":")[0-9a-f]{16}(?=")|(?<=x-request-id: )[0-9a-f]{16}',
+            REQUEST_ID,
+            head + answer.text + status,
+        )
         return re.sub(r"\b\d{13}\b", lambda ms: str(NOW) if int(ms[0]) > _SAMPLE_ENDS else ms[0], text)
 
 

@@ -25,7 +25,7 @@ from servers import Server
 #: what differs between two runs of the same, and whether the connection ended with the last answer: that depends on
 #: whether the client's end came before or after it
 _VARIABLE = re.compile(
-    rb"(date: [^\r]*|connection: close|ratelimit: [^\r]*)\r\n"
+    rb"(date: [^\r]*|connection: close|ratelimit: [^\r]*|x-request-id: [0-9a-f]{16})\r\n"
     rb'|(?<="id":)"\d+-\d+"|(?<="requestId":)"[0-9a-f]{16}"|(?<=entry )\d+-\d+'
 )
 PHONE = {

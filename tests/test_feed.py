@@ -37,7 +37,7 @@ async def pipeline(server: Server) -> AsyncIterator[Pipeline]:
 @pytest.fixture
 def feed(server: Server, pipeline: Pipeline) -> Feed:
     settings = config.load({"redis_url": server.url, "live_heartbeat_s": 0.05})
-    return Feed(pipeline, partial(open_pipeline, server.url, settings), _KEYS, settings)
+    return Feed(pipeline, partial(open_pipeline, server.url, settings), _KEYS, settings, lambda _count: None)
 
 
 async def until(condition: Any, what: str) -> None:

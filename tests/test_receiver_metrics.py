@@ -107,6 +107,10 @@ def test_the_reasons_are_a_closed_list() -> None:
     assert InvalidError.reason == "invalid"
 
 
+def test_every_reason_is_there_from_the_beginning(receiver: Receiver) -> None:
+    assert measured(receiver).keys() >= REASONS
+
+
 def test_a_check_in_counts_as_accepted_and_as_one_call(receiver: Receiver, client: Any) -> None:
     before = measured(receiver)
     accepted_id(post(receiver))

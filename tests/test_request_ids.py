@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from footfall.problems import request_id
-from processes import AsgiReceiver, Receiver
+from processes import Api, AsgiReceiver, Auth, Receiver, Service
 from raw_http import RawConnection, request
 from receiver_scene import GOOD, META, ask, assert_problem, open_books
 from servers import Server
@@ -88,14 +88,50 @@ def test_an_id_that_is_not_good_is_replaced(receiver: Receiver, sent: str) -> No
             assert GENERATED.fullmatch(assert_problem(ask(receiver, data), status)["requestId"])
 
 
+def test_every_answer_has_the_id_of_its_request(receiver: Receiver, client: Any) -> None:
+    plain, batch = request(GOOD), request(b"[%b]" % GOOD, path="/api/checkins")
+    others = [request(method="GET", path=path) for path in ("/healthz", "/readyz", "/metrics", "/docs")]
+    head = request(method="HEAD", path="/healthz")
+    for data in (plain, request(GOOD, headers={"Idempotency-Key": "a"}), batch, *others, head):
+        sent = data.replace(b"\r\n", b"\r\nX-Request-Id: 4bf92f35-77b3/~!\r\n", 1)
+        with RawConnection(receiver.port) as connection:
+            for _ in range(2):  # the second time its head is known
+                connection.send(sent)
+                answer = connection.read(to_head=data is head)
+                assert (answer.status < 300, answer.headers["x-request-id"]) == (True, "4bf92f35-77b3/~!"), data
+            connection.send(data)
+            assert GENERATED.fullmatch(connection.read(to_head=data is head).headers["x-request-id"]), data
+    for status, data in refused("sent"):
+        answer = ask(receiver, data)
+        assert answer.headers["x-request-id"] == assert_problem(answer, status)["requestId"] == "sent", data[:200]
+
+
+@pytest.mark.parametrize("kind", [Api, Auth])
+def test_so_it_is_with_the_other_services(server: Server, client: Any, kind: type[Service]) -> None:
+    with kind(server.url, cors_origins="https://app.example.com") as service:
+        paths = {"/healthz": 200, "/readyz": 200, "/docs": 200, "/nope": 404}
+        for path, status in (paths | ({"/api/user/x": 422} if kind is Api else {"/login": 405})).items():
+            for sent in ({"X-Request-Id": "sent"}, {}):
+                answer = service.client.get(path, headers=sent)
+                assert answer.status_code == status
+                assert re.fullmatch("sent" if sent else GENERATED.pattern, answer.headers["x-request-id"])
+        preflight = {
+            "Origin": "https://app.example.com",
+            "Access-Control-Request-Method": "GET",
+            "X-Request-Id": "sent",
+        }
+        assert service.client.options("/login", headers=preflight).headers["x-request-id"] == "sent"
+
+
 def test_ids_that_are_made_are_never_the_same(receiver: Receiver) -> None:
     unknown = request(GOOD.replace(b":1", b":9"))
     with RawConnection(receiver.port) as connection:
         ids = set()
         for _ in range(200):
-            connection.send(unknown)
-            ids.add(connection.read().json()["requestId"])
-    assert len(ids) == 200
+            for data in (unknown, request(GOOD)):
+                connection.send(data)
+                ids.add(connection.read().headers["x-request-id"])
+    assert len(ids) == 400
     assert all(map(GENERATED.fullmatch, ids))
     assert len({request_id(None) for _ in range(10_000)}) == 10_000
 

@@ -35,11 +35,14 @@ class Caching:
         self._app = app
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        method = scope.get("method")  # there is none when the app starts and stops
+        method = scope["method"]
         if method == "HEAD":  # the server leaves out the body
-            scope = {**scope, "method": "GET"}
-            scope["state"]["is_head"] = True
-        elif method != "GET":
+            got = {**scope, "method": "GET"}
+            got["state"]["is_head"] = True
+            await self._app(got, receive, _Sender(scope["headers"], send))
+            scope["path_template"] = got.get("path_template")
+            return
+        if method != "GET":
             await self._app(scope, receive, send)
             return
         await self._app(scope, receive, _Sender(scope["headers"], send))

@@ -12,7 +12,7 @@ REQUEST_HEADERS = (
     "Authorization, Content-Encoding, Content-Type, Idempotency-Key, If-None-Match, Last-Event-ID, Traceparent, "
     "Tracestate, X-Request-Id"
 )
-EXPOSED = "ETag, Idempotent-Replayed, Link, Location, RateLimit, RateLimit-Policy, Retry-After"
+EXPOSED = "ETag, Idempotent-Replayed, Link, Location, RateLimit, RateLimit-Policy, Retry-After, X-Request-Id"
 #: seconds that a browser may remember the answer to a preflight
 MAX_AGE_S = 600
 
@@ -30,9 +30,6 @@ class Cors:
         self._takes_all = origins == "*"
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
         origin = asked = None
         for name, value in scope["headers"]:
             if name == b"origin":

@@ -11,7 +11,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCy
 from footfall.config import Settings
 from footfall.http_head import Refusal
 from footfall.http_reading import NOTHING, Reading
-from footfall.problems import MEDIA_TYPE, Answer, Problem, request_id, title
+from footfall.problems import MEDIA_TYPE, REQUEST_ID, Answer, Problem, request_id, title
 
 
 def limits(settings: Settings) -> dict[str, Any]:
@@ -23,10 +23,11 @@ def limits(settings: Settings) -> dict[str, Any]:
     }
 
 
-def written(headers: Sequence[tuple[bytes, bytes]], answer: Answer, *, is_last: bool) -> bytes:
-    """The bytes of an answer as uvicorn writes it, after these headers of the server."""
-    own = {**answer.headers, "content-length": str(len(answer.body)), **({"connection": "close"} if is_last else {})}
+def written(headers: Sequence[tuple[bytes, bytes]], answer: Answer, known_as: str, *, is_last: bool) -> bytes:
+    """The bytes of an answer as uvicorn writes it, after these headers of the server; `known_as`: the request's id."""
+    own = {**answer.headers, "content-length": str(len(answer.body))}
     lines = [*headers, *((name.encode(), value.encode()) for name, value in own.items())]
+    lines += [(REQUEST_ID, known_as.encode()), *([(b"connection", b"close")] if is_last else [])]
     return STATUS_LINE[answer.status] + b"".join(b"%b: %b\r\n" % line for line in lines) + b"\r\n" + answer.body
 
 
@@ -166,13 +167,14 @@ class HttpProtocol(Reading):
             self._linger()
             return
         # of the request that cannot be read on, as far as its headers were read
-        sent = dict(self.headers).get(b"x-request-id", b"").decode("latin-1") if self._in_message else None
-        problem = Problem(title=title(status), status=status, detail=detail, request_id=request_id(sent))
+        sent = dict(self.headers).get(REQUEST_ID, b"").decode("latin-1") if self._in_message else None
+        known_as = request_id(sent)
+        problem = Problem(title=title(status), status=status, detail=detail, request_id=known_as)
         headers = {"content-type": MEDIA_TYPE}
         if status == HTTPStatus.SERVICE_UNAVAILABLE:
             headers["retry-after"] = "1"
         answer = Answer(status, headers, msgspec.json.encode(problem))
-        self.transport.write(written(self.server_state.default_headers, answer, is_last=True))
+        self.transport.write(written(self.server_state.default_headers, answer, known_as, is_last=True))
         self._linger()
 
     def _is_answered(self) -> bool:

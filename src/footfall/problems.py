@@ -1,5 +1,6 @@
 """Problem documents: how every error is answered (RFC 9457)."""
 
+import itertools
 import re
 import secrets
 from http import HTTPStatus
@@ -19,6 +20,12 @@ _NAMES = {
 }
 
 
+#: header of a request and its answer
+REQUEST_ID = b"x-request-id"
+
+#: what new ids of requests begin with, and their numbers
+PROCESS = secrets.token_hex(4)
+numbers = itertools.count(secrets.randbits(16))
 _is_request_id = re.compile(r"[!-~]{1,128}").fullmatch
 
 
@@ -43,7 +50,7 @@ class Problem(msgspec.Struct, kw_only=True, omit_defaults=True, rename="camel"):
 
 
 class Answer(NamedTuple):
-    """An answer as it leaves, whichever way."""
+    """An answer as it leaves, whichever way, but for the id of its request."""
 
     status: int
     headers: dict[str, str]
@@ -56,8 +63,11 @@ def title(status: int) -> str:
 
 
 def request_id(sent: str | None) -> str:
-    """The id that a request was sent with when it is 1 to 128 visible ASCII characters, else a new one."""
-    return sent if sent is not None and _is_request_id(sent) else secrets.token_hex(8)
+    """The id that a request was sent with when it is 1 to 128 visible ASCII characters, else a new one.
+
+    A new one has what tells this process from others, and a number: a random one would take longer.
+    """
+    return sent if sent is not None and _is_request_id(sent) else f"{PROCESS}{next(numbers):08x}"
 
 
 def answer(error: FootfallError, request_id: str) -> Answer:

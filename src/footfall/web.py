@@ -20,6 +20,7 @@ from litestar.plugins import PluginProtocol
 from litestar.types import ControllerRouterHandler
 
 from footfall import __version__
+from footfall.answers import Answers, Count, id_of
 from footfall.caching import App as AsgiApp
 from footfall.caching import Caching
 from footfall.cors import Cors
@@ -28,7 +29,7 @@ from footfall.errors import BadCursorError, FootfallError, InvalidError, TooLarg
 from footfall.logs import log
 from footfall.paths import Paths, is_special
 from footfall.postman import PostmanCollection
-from footfall.problems import MEDIA_TYPE, FieldProblem, Problem, answer, request_id, title
+from footfall.problems import MEDIA_TYPE, FieldProblem, Problem, answer, title
 
 #: the query parameter in which a list takes its cursor
 CURSOR = "after"
@@ -37,22 +38,25 @@ CURSOR = "after"
 class App(Litestar):
     """A Litestar app that shares `app.state.shared` with the protocol that reads its requests.
 
-    Caching and CORS lie before it, and what is no plain path leads nowhere.
+    What each answer gets, caching and CORS lie before it, and what is no plain path leads nowhere.
     """
 
-    def __init__(self, *, cors_origins: str | None, **options: Any) -> None:
+    def __init__(self, *, cors_origins: str | None, count: Count | None, **options: Any) -> None:
         super().__init__(**options)
         self._paths = Paths(self.routes)
-        self._outermost: AsgiApp = Caching(super().__call__)
+        app: AsgiApp = Caching(super().__call__)
         if cors_origins is not None:
-            self._outermost = Cors(self._outermost, cors_origins)
+            app = Cors(app, cors_origins)
+        self._answers = Answers(app, count)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "lifespan":  # the server gives this to each of its connections (ASGI's lifespan state)
             self.state.shared = scope["state"]
-        elif is_special(scope["raw_path"]) and (path := self._paths.find(scope["raw_path"])) is not None:
+            await super().__call__(scope, receive, send)
+            return
+        if is_special(scope["raw_path"]) and (path := self._paths.find(scope["raw_path"])) is not None:
             scope["path"] = path
-        await self._outermost(scope, receive, send)
+        await self._answers(scope, receive, send)
 
 
 def answers(
@@ -93,15 +97,17 @@ def create_app(
     provide: Sequence[str],
     plugins: Sequence[PluginProtocol] = (),
     cors_origins: str | None = None,
+    count: Count | None = None,
     security_schemes: Mapping[str, SecurityScheme] | None = None,
 ) -> App:
     """An app that answers errors as problem documents and describes itself at `/docs` and `/schema`.
 
     `provide` names what the lifespan puts into the app's state and handlers take as parameters; `cors_origins` is the
-    setting; `security_schemes` are those that routes name as their `security`.
+    setting; `count` is told of each answer; `security_schemes` are those that routes name as their `security`.
     """
     return App(
         cors_origins=cors_origins,
+        count=count,
         route_handlers=[*_options(handlers), *handlers, docs],
         plugins=plugins,
         lifespan=[lifespan],
@@ -221,11 +227,7 @@ def footfall_error(request: Request[Any, Any, Any], error: FootfallError) -> Res
     """The answer to a request that failed with this error."""
     if error.status == HTTPStatus.INTERNAL_SERVER_ERROR:
         return _unexpected(request, error)
-    return _response(error, _request_id(request))
-
-
-def _request_id(request: Request[Any, Any, Any]) -> str:
-    return request_id(request.headers.get("x-request-id"))
+    return _response(error, id_of(request.scope))
 
 
 def _response(error: FootfallError, request_id: str) -> Response[bytes]:
@@ -241,7 +243,7 @@ def _http_exception(request: Request[Any, Any, Any], error: HTTPException) -> Re
         kind = BadCursorError if any(name == CURSOR for name, _ in errors) else InvalidError
         return footfall_error(request, kind(errors))
     status = error.status_code
-    document = Problem(title=title(status), status=status, detail=error.detail, request_id=_request_id(request))
+    document = Problem(title=title(status), status=status, detail=error.detail, request_id=id_of(request.scope))
     body = msgspec.json.encode(document)
     headers = dict(error.headers or {})
     if "allow" in headers:  # the framework names the methods in the order of a set
@@ -251,7 +253,7 @@ def _http_exception(request: Request[Any, Any, Any], error: HTTPException) -> Re
 
 def _unexpected(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
     """A defect of ours: logged with its trace, answered without."""
-    known_as = _request_id(request)
+    known_as = id_of(request.scope)
     route = request.scope.get("path_template", "")  # not the path: an e-mail address may be in it
     log.error("%s %s failed (request %s)", request.method, route, known_as, exc_info=error)
     return _response(FootfallError(), known_as)

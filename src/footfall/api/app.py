@@ -10,6 +10,7 @@ from litestar import Litestar, Router
 from footfall.api import (
     checkins,
     details,
+    health,
     history,
     live,
     location_lists,
@@ -24,6 +25,7 @@ from footfall.api import (
 )
 from footfall.api.feed import Feed
 from footfall.api.hot import HotReads
+from footfall.api.metrics import Metrics
 from footfall.api.parameters import Parameters
 from footfall.api.reading import Reader
 from footfall.auth.describe import ANYBODY, SECURITY_SCHEMES, SENDER
@@ -44,18 +46,21 @@ from footfall.web import create_app
 def create(settings: Settings | None = None) -> Litestar:
     """The API server; in a worker process, from the settings in its environment."""
     settings = settings or worker_settings()
+    metrics = Metrics()
 
     @asynccontextmanager
     async def lifespan(app: Litestar) -> AsyncIterator[None]:
         pipeline = open_pipeline(settings.server_url, settings, commands=permissions.API)
         app.state.reader = Reader(pipeline, Keys(settings.prefix))
         app.state.shared.update(limits(settings), reader=app.state.reader)
+        app.state.metrics = metrics
         app.state.kept = Kept.by(settings)
         app.state.feed = Feed(
             pipeline,
             partial(open_pipeline, settings.server_url, settings, is_quiet=True),
             Keys(settings.prefix),
             settings,
+            metrics.streams,
         )
         app.state.shared["stop_streams"] = app.state.feed.stop
         app.state.settings = settings
@@ -90,6 +95,7 @@ def create(settings: Settings | None = None) -> Litestar:
             *now.routes,
             *manage_users.routes,
             *manage_locations.routes,
+            *health.routes,
         ],
         lifespan=lifespan,
         provide=(
@@ -99,9 +105,11 @@ def create(settings: Settings | None = None) -> Litestar:
             "sessions",
             "managed_users",
             "managed_locations",
+            "metrics",
         ),
         plugins=[Parameters()],
         cors_origins=settings.cors_origins,
+        count=metrics.answered,
         security_schemes=SECURITY_SCHEMES,
     )
     app.asgi_handler = HotReads(app)

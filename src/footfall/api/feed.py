@@ -82,10 +82,21 @@ class Listener:
 class Feed:
     """All listeners of a process, and what reads the stream for them."""
 
-    def __init__(self, pipeline: Pipeline, connect: Callable[[], Pipeline], keys: Keys, settings: Settings) -> None:
-        """`pipeline` is for what only one listener wants; `connect` makes the one for what all want."""
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        connect: Callable[[], Pipeline],
+        keys: Keys,
+        settings: Settings,
+        count: Callable[[int], None],
+    ) -> None:
+        """`pipeline` is for what only one listener wants; `connect` makes the one for what all want.
+
+        `count` is told how many listeners there are.
+        """
         self._pipeline = pipeline
         self._connect = connect
+        self._count = count
         self._stream = keys.stream
         self._heartbeat_s = settings.live_heartbeat_s
         self._block_ms = max(1, round(1000 * min(_BLOCK_S, settings.server_timeout / 2)))
@@ -105,6 +116,7 @@ class Feed:
     def enter(self, listener: Listener) -> None:
         """Keep a listener's feed alive from now on, until it leaves."""
         self._listeners.add(listener)
+        self._count(len(self._listeners))
         if self._beating is None:
             self._beating = asyncio.create_task(self._beat())
         if self._is_stopped:
@@ -127,6 +139,7 @@ class Feed:
 
     def leave(self, listener: Listener) -> None:
         self._listeners.discard(listener)
+        self._count(len(self._listeners))
         self._joined.discard(listener)
         if not self._joined and self._reading is not None:
             self._reading.cancel()

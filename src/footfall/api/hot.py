@@ -13,9 +13,10 @@ from typing import Any, get_type_hints
 import msgspec
 from litestar import Litestar, Response
 
+from footfall.answers import id_of
 from footfall.errors import FootfallError
 from footfall.logs import log
-from footfall.problems import answer, request_id
+from footfall.problems import answer
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -37,7 +38,9 @@ _encode = msgspec.json.Encoder().encode
 class _Read:
     """One route, by its handler's own parameters. In a query, it takes a `limit` at most."""
 
-    def __init__(self, handle: Callable[..., Awaitable[Any]], names: list[str]) -> None:
+    def __init__(self, route: str, handle: Callable[..., Awaitable[Any]], names: list[str]) -> None:
+        #: as the framework says it
+        self.route = route.replace(":str", "")
         kinds = get_type_hints(handle)
         self._handle = handle
         self._parameters = [(name, kinds[name].parse) for name in names]
@@ -66,7 +69,7 @@ class HotReads:
             handler = handlers[route]["GET"]
             assert not handler.resolve_guards(), "the framework would ask them first"
             names = re.findall(r"{(\w+):str}", route)
-            self._reads[len(names)][start] = _Read(handler.fn, names)
+            self._reads[len(names)][start] = _Read(route, handler.fn, names)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         under_way = self._start(scope) if scope["method"] == "GET" else None
@@ -87,8 +90,10 @@ class HotReads:
         values: list[str] = []
         for reads in self._reads:
             if start in reads:
+                read = reads[start]
+                scope["path_template"] = read.route
                 try:
-                    return reads[start].start(values, scope["query_string"], scope["state"]["reader"])
+                    return read.start(values, scope["query_string"], scope["state"]["reader"])
                 except ValueError:  # the framework says what is wrong with it
                     return None
             start, _, value = start.rpartition("/")
@@ -107,8 +112,7 @@ def _success(answer: Any) -> tuple[int, Headers, bytes]:
 
 def _problem(scope: Any, error: Exception) -> tuple[int, Headers, bytes]:
     """The answer to a request that failed, as the framework gives it."""
-    sent = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"x-request-id"), None)
-    known_as = request_id(sent)
+    known_as = id_of(scope)
     if not isinstance(error, FootfallError) or error.status == HTTPStatus.INTERNAL_SERVER_ERROR:
         log.error("%s %s failed (request %s)", scope["method"], scope["path"], known_as, exc_info=error)
         error = FootfallError()

@@ -1,6 +1,6 @@
 """What the auth service counts, for Prometheus."""
 
-from typing import Literal
+from typing import Literal, get_args
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
@@ -18,6 +18,8 @@ class Metrics:
         self._registry = CollectorRegistry()
         registry = self._registry
         self._logins = Counter("footfall_logins", "Attempts to sign in", ["outcome"], registry=registry)
+        for outcome in get_args(Outcome):  # each is there from the beginning, at 0
+            self._logins.labels(outcome)
         self._logouts = Counter("footfall_logouts", "Requests to sign out", registry=registry)
         self._checks = Histogram(
             "footfall_password_check_seconds",

@@ -16,7 +16,7 @@ from footfall.errors import FootfallError, OverloadedError
 from footfall.http_protocol import HttpProtocol, written
 from footfall.logs import log
 from footfall.model import CheckIn
-from footfall.problems import Answer, answer, request_id
+from footfall.problems import PROCESS, Answer, answer, numbers, request_id
 from footfall.receiver.check_in import COLONS, REPLAYED
 from footfall.receiver.group import Outcome
 from footfall.receiver.plain import Head, PlainParser
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 _REQUEST_LINE = b"POST /api/checkin HTTP/1.1\r\n"
 #: Heads that a connection remembers, at most, and bytes of each: ids of one to four digits make five sizes of bodies.
 _HEADS, _MAX_REMEMBERED = 6, 1024
+_PROCESS = PROCESS.encode()
 _decode = msgspec.json.Decoder(CheckIn).decode
 
 
@@ -191,11 +192,11 @@ class FastPath(HttpProtocol):
         headers = self.server_state.default_headers
         is_last = self._is_last and not self._held
         if isinstance(outcome, bytes) and not (replayed or is_last or self._quota):
-            transport.write(_accepted.answer(headers, outcome))
+            transport.write(_accepted.answer(headers, self._request_id, outcome))
         else:
+            known_as = request_id(self._request_id)
             if isinstance(outcome, FootfallError):
                 self._metrics.refused(outcome)
-                known_as = request_id(self._request_id)
                 if outcome.status == HTTPStatus.INTERNAL_SERVER_ERROR:
                     log.error("POST /api/checkin failed (request %s): %s", known_as, outcome)
                 plain_answer = answer(outcome, known_as)
@@ -203,7 +204,7 @@ class FastPath(HttpProtocol):
                 plain_answer = _accepted_answer(outcome, replayed=replayed)
             if self._quota is not None:
                 plain_answer = plain_answer._replace(headers={**self._quota.headers(), **plain_answer.headers})
-            transport.write(written(headers, plain_answer, is_last=is_last))
+            transport.write(written(headers, plain_answer, known_as, is_last=is_last))
         self._answered_at = self.loop.time()
         if is_last:
             transport.close()
@@ -226,23 +227,25 @@ class FastPath(HttpProtocol):
 
 
 class _Accepted:
-    """The answers to check-ins that were stored: made but for the id, and made anew when the Date changes."""
+    """The answers to check-ins that were stored: made but for the ids, and made anew when the Date changes."""
 
     def __init__(self) -> None:
         self._headers: object = None
         #: by the length of the id
         self._starts: dict[int, bytes] = {}
 
-    def answer(self, headers: list[tuple[bytes, bytes]], entry_id: bytes) -> bytes:
-        """The answer with these headers of the server and this id."""
+    def answer(self, headers: list[tuple[bytes, bytes]], sent: str | None, entry_id: bytes) -> bytes:
+        """The answer with these headers of the server and this entry's id. `sent`: the id that the request has sent."""
         if headers is not self._headers:
             self._headers = headers
             self._starts.clear()
         start = self._starts.get(len(entry_id))
         if start is None:
-            whole = written(headers, _accepted_answer(entry_id, replayed=False), is_last=False)
-            start = self._starts[len(entry_id)] = whole[: -len(entry_id) - 2]
-        return start + entry_id + b'"}'
+            whole = written(headers, _accepted_answer(entry_id, replayed=False), "", is_last=False)
+            start = self._starts[len(entry_id)] = whole.partition(b"\r\n\r\n")[0]
+        if sent is None:  # `request_id`, put together with the rest
+            return b'%b%b%08x\r\n\r\n{"id":"%b"}' % (start, _PROCESS, next(numbers), entry_id)
+        return b'%b%b\r\n\r\n{"id":"%b"}' % (start, request_id(sent).encode(), entry_id)
 
 
 def _accepted_answer(entry_id: bytes, *, replayed: bool) -> Answer:

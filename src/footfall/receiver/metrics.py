@@ -2,8 +2,36 @@
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from footfall.errors import FootfallError
+from footfall.errors import (
+    BacklogFullError,
+    BrokenKeyError,
+    ConnectionLostError,
+    DuplicateError,
+    FootfallError,
+    ForbiddenError,
+    InvalidError,
+    KeyReusedError,
+    LoadingError,
+    MalformedError,
+    OverloadedError,
+    RateLimitedError,
+    TooLargeError,
+    UnauthorizedError,
+    UnavailableError,
+    UnconfirmedError,
+    UnknownLocationError,
+    UnknownUserError,
+    UnsupportedTypeError,
+)
 from footfall.exposition import text_of
+
+#: what a refusal may be counted as: the closed list
+REFUSALS: tuple[type[FootfallError], ...] = (
+    *(MalformedError, UnauthorizedError, ForbiddenError, UnknownUserError, UnknownLocationError, DuplicateError),
+    *(TooLargeError, UnsupportedTypeError, InvalidError, KeyReusedError, RateLimitedError, FootfallError),
+    *(UnavailableError, ConnectionLostError, UnconfirmedError, LoadingError, BacklogFullError, OverloadedError),
+    BrokenKeyError,
+)
 
 _CALL_SIZES = (1, 2, 5, 10, 20, 50, 100, 200, 500)
 _SECONDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2)
@@ -22,6 +50,8 @@ class Metrics:
             ["reason"],
             registry=registry,
         )
+        for kind in REFUSALS:  # each is there from the beginning, at 0: else its first time would be no increase
+            self._refused.labels(kind.reason)
         self._sizes = Histogram(
             "footfall_receive_call_checkins",
             "Check-ins per call of receive.lua",
