@@ -45,7 +45,8 @@ class LiveReader:
         self._answer = self._connection.getresponse()
         assert self._answer.status == 200, self._answer.read()
         self.headers = {name.lower(): value for name, value in self._answer.getheaders()}
-        assert self._block() == ["retry: 1000"]
+        self._events = 0
+        assert self._block() == [":"]
 
     def __enter__(self) -> Self:
         return self
@@ -68,6 +69,8 @@ class LiveReader:
                     return Event("")
                 continue
             fields = dict(line.split(": ", 1) for line in lines)
+            assert fields.pop("retry", None) == (None if self._events else "1000"), "in the first event, and no other"
+            self._events += 1
             return Event(fields["event"], fields.get("id"), json.loads(fields["data"]))
 
     def take(self, count: int) -> list[str]:

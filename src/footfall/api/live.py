@@ -17,8 +17,9 @@ from footfall.errors import BrokenKeyError, MalformedError, UnavailableError
 from footfall.model import parse_entry_id
 from footfall.web import problems
 
-#: what every feed begins with: how long a browser waits, in ms, before it connects again
-_BEGIN = b"retry: 1000\n\n"
+#: what the first event of every feed begins with: how long a browser waits, in ms, before it connects again. Alone it
+#: would be no event to browsers, but an empty one to some libraries.
+_RETRY = b"retry: 1000\n"
 _HEADERS = [
     (b"content-type", b"text/event-stream"),
     (b"cache-control", b"no-store"),
@@ -39,6 +40,7 @@ class LiveAnswer(ASGIResponse):
         self._feed = feed
         self._page = page
         self._reason: EndReason | None = None
+        self._has_said_retry = False
         self._listener = Listener(page.end, self._end)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
@@ -69,7 +71,7 @@ class LiveAnswer(ASGIResponse):
         self._writing.cancel()
 
     async def _write(self) -> None:
-        await self._say(_BEGIN)
+        await self._say(HEARTBEAT.data)  # whoever passes it on knows that it has begun
         await self._catch_up()
         while True:
             await self._say(await self._listener.take())
@@ -100,13 +102,20 @@ class LiveAnswer(ASGIResponse):
 
     async def _say(self, data: bytes) -> None:
         if data:
+            data = self._with_retry(data)
             self._listener.stuck_since = asyncio.get_running_loop().time()
             await self._send({"type": "http.response.body", "body": data, "more_body": True})
             self._listener.stuck_since = None
 
+    def _with_retry(self, data: bytes) -> bytes:
+        if self._has_said_retry or data.startswith(b":"):
+            return data
+        self._has_said_retry = True
+        return _RETRY + data
+
     async def _say_end(self, reason: EndReason, leaving: "asyncio.Task[None]", abort: Any) -> None:
         """Tell the client why its feed ends; end the connection of one who does not read it."""
-        farewell = b'event: end\ndata: {"reason":"%b"}\n\n' % reason.encode()
+        farewell = self._with_retry(b'event: end\ndata: {"reason":"%b"}\n\n' % reason.encode())
         try:
             async with asyncio.timeout(_FAREWELL_S):
                 await self._send({"type": "http.response.body", "body": farewell})
@@ -143,7 +152,6 @@ def _entry_id(given: list[str]) -> EntryId | None:
 
 _EXAMPLE = """\
 retry: 1000
-
 id: 1609602085397-0
 event: checkin
 data: {"id":"1609602085397-0","timestamp":1609602085397,"userId":789,"locationId":171,"starRating":5}
