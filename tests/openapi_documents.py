@@ -10,6 +10,7 @@ from footfall import config
 from footfall.api import app as api
 from footfall.auth import app as auth
 from footfall.config import Settings
+from footfall.openapi import completed
 from footfall.processor import health as processor
 from footfall.receiver import app as receiver
 
@@ -36,7 +37,7 @@ class Operation(NamedTuple):
 def document(service: str) -> dict[str, Any]:
     """What the service says of itself."""
     settings = config.load({"redis_url": "redis://127.0.0.1:1"})
-    found: dict[str, Any] = json.loads(json.dumps(_CREATE[service](settings).openapi_schema.to_schema()))
+    found: dict[str, Any] = json.loads(json.dumps(completed(_CREATE[service](settings).openapi_schema.to_schema())))
     return found
 
 

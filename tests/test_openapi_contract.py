@@ -18,6 +18,7 @@ from footfall.auth import tokens
 from footfall.auth.app import create as create_auth
 from footfall.keys import Keys
 from footfall.model import MAX_LATITUDE, MAX_LONGITUDE
+from footfall.openapi import completed
 from footfall.processor.health import create as create_processor
 from live_reader import LIVE
 from made_up_requests import examples, has_its_method, is_valid, schema_of, whole_numbers
@@ -35,7 +36,7 @@ _settings = examples(EXAMPLES)
 
 
 def _document(create: Any, **chosen: object) -> Any:
-    return create(config.load({"redis_url": "redis://nowhere", **chosen})).openapi_schema.to_schema()
+    return completed(create(config.load({"redis_url": "redis://nowhere", **chosen})).openapi_schema.to_schema())
 
 
 def _needs_credentials(context: Any) -> bool:

@@ -14,6 +14,7 @@ from schemathesis.checks import CHECKS
 
 from auth_scene import new_token, signed_in, with_user
 from footfall import config
+from footfall.openapi import completed
 from footfall.receiver.app import create
 from made_up_requests import examples, has_its_method, is_valid, schema_of, whole_numbers
 from processes import Auth, Receiver
@@ -32,7 +33,7 @@ _settings = examples(EXAMPLES)
 
 
 def _document(**chosen: object) -> dict[str, Any]:
-    return create(config.load({"redis_url": "redis://nowhere", **chosen})).openapi_schema.to_schema()
+    return completed(create(config.load({"redis_url": "redis://nowhere", **chosen})).openapi_schema.to_schema())
 
 
 document, guarded_document = _document(), _document(auth="true")

@@ -27,6 +27,7 @@ from footfall.cors import Cors
 from footfall.docs_page import DocsPage, docs
 from footfall.errors import BadCursorError, FootfallError, InvalidError, TooLargeError
 from footfall.logs import log
+from footfall.openapi import LICENSE, TAGS, Document
 from footfall.paths import Paths, is_special
 from footfall.postman import PostmanCollection
 from footfall.problems import MEDIA_TYPE, FieldProblem, Problem, answer, title
@@ -75,6 +76,7 @@ class Alive(msgspec.Struct):
 
 @get(
     "/healthz",
+    operation_id="getHealth",
     summary="Whether the process lives",
     responses=answers(Alive()),
     sync_to_thread=False,
@@ -122,7 +124,10 @@ def create_app(
             version=__version__,
             description=description,
             path="/schema",
-            render_plugins=[DocsPage(), PostmanCollection()],
+            license=LICENSE,
+            tags=TAGS,
+            security=[{}],  # of an operation that says nothing else: anybody may
+            render_plugins=[Document(), DocsPage(), PostmanCollection()],
             use_handler_docstrings=True,
             components=Components(security_schemes=dict(security_schemes or {})),
         ),

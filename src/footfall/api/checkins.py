@@ -45,6 +45,7 @@ def _check_in(entry: RawEntry) -> Entry | None:
 
 @get(
     "/api/checkins/{start:str}/{end:str}",
+    operation_id="listCheckins",
     summary="Check-ins between two times",
     tags=["check-ins"],
     response_description="Check-ins, oldest first",
@@ -99,8 +100,13 @@ async def between(
     return Response(body, headers=headers)
 
 
+def _id_of_latest(_handler: object, _method: object, components: list[Any]) -> str:
+    return "getLatestCheckin" if components[0] == "api" else "getLatestCheckinByShortPath"
+
+
 @get(
     ["/api/checkins/latest", "/checkins/latest"],
+    operation_id=_id_of_latest,
     summary="The newest check-in",
     tags=["check-ins"],
     response_description="The newest check-in",
@@ -123,6 +129,7 @@ async def latest(reader: NamedDependency[Reader]) -> Entry:
 
 @get(
     "/api/checkin/{id:str}",
+    operation_id="getCheckin",
     summary="A check-in",
     tags=["check-ins"],
     response_description="The check-in",

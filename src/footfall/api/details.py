@@ -40,6 +40,7 @@ async def _details(reader: Reader, location_id: int) -> LocationDetails:
 
 @get(
     "/api/location/{id:str}/details",
+    operation_id="getLocationDetails",
     summary="A location's details",
     tags=["locations"],
     response_description="The details",
@@ -65,6 +66,7 @@ async def details(
 
 @get(
     "/api/location/{id:str}/hours/{day:str}",
+    operation_id="getLocationHours",
     summary="When a location is open",
     tags=["locations"],
     response_description="The opening hours of the day",

@@ -17,6 +17,7 @@ class Ready(msgspec.Struct):
 
 @get(
     "/readyz",
+    operation_id="getReadiness",
     summary="Whether reads are answered",
     responses=answers(Ready()) | problems(503),
     tags=["running it"],
@@ -29,6 +30,7 @@ async def readyz(reader: NamedDependency[Reader]) -> Ready:
 
 @get(
     "/metrics",
+    operation_id="getMetrics",
     summary="What was counted, for Prometheus",
     sync_to_thread=False,
     tags=["running it"],

@@ -42,6 +42,7 @@ async def _newest(reader: Reader, kept: Kept, record: bytes, history: bytes, wha
 
 @get(
     "/api/user/{id:str}/checkins",
+    operation_id="listUserCheckins",
     summary="The newest check-ins of a user",
     tags=["check-ins"],
     response_description="Check-ins, newest first",
@@ -68,6 +69,7 @@ async def of_user(
 
 @get(
     "/api/location/{id:str}/checkins",
+    operation_id="listLocationCheckins",
     summary="The newest check-ins at a location",
     tags=["check-ins"],
     response_description="Check-ins, newest first",

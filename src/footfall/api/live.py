@@ -186,6 +186,7 @@ class LiveOperation(Operation):
 
 @get(
     "/api/checkins/live",
+    operation_id="streamCheckins",
     summary="Check-ins as they come",
     tags=["check-ins"],
     operation_class=LiveOperation,

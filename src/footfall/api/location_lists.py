@@ -20,6 +20,7 @@ Locations = Response[list[Location]]
 
 @get(
     "/api/locations/bycheckins",
+    operation_id="listLocationsByCheckins",
     summary="The busiest locations",
     tags=["locations"],
     response_description="Locations, the one with the most check-ins first",
@@ -39,6 +40,7 @@ async def by_checkins(reader: NamedDependency[Reader], limit: Limit = LIMIT, aft
 
 @get(
     "/api/locations/bycategory/{category:str}",
+    operation_id="listLocationsByCategory",
     summary="The locations of a category",
     tags=["locations"],
     response_description="Locations by id",

@@ -95,6 +95,7 @@ _decode_details = msgspec.json.Decoder(LocationDetails).decode
 
 @get(
     "/api/location/{id:str}",
+    operation_id="getLocation",
     summary="A location",
     tags=["locations"],
     response_description="The location",

@@ -49,6 +49,7 @@ _LocationId = Annotated[
 
 @post(
     "/api/locations",
+    operation_id="createLocation",
     guards=[guard.admin],
     request_max_body_size=bodies.MAX_READ,
     summary="Add a location",
@@ -75,6 +76,7 @@ async def add_location(
 
 @patch(
     "/api/location/{id:str}",
+    operation_id="updateLocation",
     guards=[guard.admin],
     request_max_body_size=bodies.MAX_READ,
     summary="Change a location",
@@ -103,6 +105,7 @@ async def change_location(
 
 @delete(
     "/api/location/{id:str}",
+    operation_id="deleteLocation",
     guards=[guard.admin],
     summary="Remove a location",
     tags=["locations"],

@@ -37,6 +37,7 @@ _UserId = Annotated[
 
 @post(
     "/api/users",
+    operation_id="createUser",
     guards=[guard.admin],
     request_max_body_size=bodies.MAX_READ,
     summary="Add a user",
@@ -63,6 +64,7 @@ async def add_user(
 
 @patch(
     "/api/user/{id:str}",
+    operation_id="updateUser",
     guards=[guard.admin],
     request_max_body_size=bodies.MAX_READ,
     summary="Change a user",
@@ -89,6 +91,7 @@ async def change_user(
 
 @delete(
     "/api/user/{id:str}",
+    operation_id="deleteUser",
     guards=[guard.admin],
     summary="Remove a user",
     tags=["users"],

@@ -28,6 +28,7 @@ _ME = Shape(Me, {**USER_FIELDS, "email": TEXT})
 
 @get(
     "/api/me",
+    operation_id="getMe",
     summary="The user who is signed in",
     tags=["users"],
     security=[{"session": []}],

@@ -76,6 +76,7 @@ _INCOMPLETE = ResponseHeader(
 
 @get(
     "/api/locations/{lat:str}/{lng:str}/{radius:str}",
+    operation_id="listNearbyLocations",
     summary="Locations near a place",
     tags=["locations"],
     response_description="Locations, the nearest first",

@@ -76,6 +76,7 @@ def _as_number(key: bytes, text: bytes) -> int:
 
 @get(
     "/api/locations/trending",
+    operation_id="listTrendingLocations",
     summary="The locations that are rising most",
     tags=["locations"],
     response_description="The locations, and the two hours that are compared",
@@ -118,6 +119,7 @@ def _trending(bucket: int, ids: list[int], last_hour: list[int], hour_before: li
 
 @get(
     "/api/location/{id:str}/now",
+    operation_id="listPresentUsers",
     summary="Who is at a location",
     tags=["locations"],
     response_description="Users with their last check-in there, newest first",
@@ -143,6 +145,7 @@ async def now(
 
 @get(
     "/api/location/{id:str}/hourly",
+    operation_id="listLocationHours",
     summary="Check-ins at a location per hour",
     tags=["locations"],
     response_description="The 168 hours of the last week, oldest first; the last one is the present one",

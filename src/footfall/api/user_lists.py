@@ -30,6 +30,7 @@ def start_of_yesterday(now_ms: int) -> int:
 
 @get(
     "/api/users/bycheckins",
+    operation_id="listUsersByCheckins",
     summary="The users with the most check-ins",
     tags=["users"],
     response_description="Users, the one with the most check-ins first",
@@ -49,6 +50,7 @@ async def by_checkins(reader: NamedDependency[Reader], limit: Limit = LIMIT, aft
 
 @get(
     "/api/users/recent",
+    operation_id="listRecentUsers",
     summary="The users who checked in since yesterday",
     tags=["users"],
     response_description="Users, the one who checked in last first",
@@ -72,6 +74,7 @@ async def _answer(reader: Reader, ids: list[bytes], headers: dict[str, str]) -> 
 
 @get(
     "/api/users/at/{locationId:str}",
+    operation_id="listUsersLastSeenAt",
     summary="The users last seen at a location",
     tags=["users"],
     response_description="Users, the one who checked in last first",

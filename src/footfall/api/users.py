@@ -69,6 +69,7 @@ UserId = Annotated[
 
 @get(
     "/api/user/{id:str}",
+    operation_id="getUser",
     summary="A user",
     tags=["users"],
     response_description="The user",
@@ -82,6 +83,7 @@ async def user(id: UserId, reader: NamedDependency[Reader]) -> User:  # noqa: A0
 
 @get(
     "/api/user/{id:str}/fullname",
+    operation_id="getUserFullName",
     summary="A user's name",
     tags=["users"],
     response_description="The name",
@@ -95,6 +97,7 @@ async def full_name(id: UserId, reader: NamedDependency[Reader]) -> FullName:  #
 
 @get(
     "/api/user/email/{email:path}",
+    operation_id="getUserByEmail",
     guards=[guard.signed_in],
     summary="The user with an e-mail address",
     tags=["users"],

@@ -59,6 +59,7 @@ class _LoginOperation(_Takes, SetsCookie):  # type: ignore[misc]
 
 @post(
     "/login",
+    operation_id="signIn",
     status_code=200,
     request_max_body_size=MAX_READ,
     operation_class=_LoginOperation,
@@ -89,6 +90,7 @@ async def login(
 
 @post(
     "/logout",
+    operation_id="signOut",
     status_code=204,
     operation_class=SetsCookie,
     summary="Sign out",
@@ -106,6 +108,7 @@ async def logout(
 
 @get(
     "/readyz",
+    operation_id="getReadiness",
     summary="Whether people can sign in",
     responses=answers(Ready()) | problems(503),
     tags=["running it"],
@@ -118,6 +121,7 @@ async def readyz(pipeline: NamedDependency[Pipeline]) -> Ready:
 
 @get(
     "/metrics",
+    operation_id="getMetrics",
     summary="What was counted, for Prometheus",
     sync_to_thread=False,
     tags=["running it"],

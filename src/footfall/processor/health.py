@@ -86,6 +86,7 @@ class Health:
 
 @get(
     "/readyz",
+    operation_id="getReadiness",
     summary="Whether entries are processed",
     responses=answers(Ready(state="working", backlog=17)) | problems(503),
     tags=["running it"],
@@ -95,7 +96,13 @@ async def readyz(health: NamedDependency[Health]) -> Ready:
     return await health.ready()
 
 
-@get("/metrics", summary="What was counted, for Prometheus", tags=["running it"], responses=metrics_answer())
+@get(
+    "/metrics",
+    operation_id="getMetrics",
+    summary="What was counted, for Prometheus",
+    tags=["running it"],
+    responses=metrics_answer(),
+)
 async def metrics_text(health: NamedDependency[Health]) -> Response[bytes]:
     """Applied entries, dead letters, backlog, sizes and times of batches, and whether this processor works."""
     return metrics_response(await health.text())

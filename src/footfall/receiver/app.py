@@ -70,6 +70,7 @@ def _rate_limit(request: Request[Any, Any, Any]) -> dict[str, str]:
 
 @post(
     "/api/checkin",
+    operation_id="postCheckin",
     status_code=202,
     request_max_body_size=_MAX_READ,
     exception_handlers={FootfallError: _refused},
@@ -105,6 +106,7 @@ async def check_in(request: Request[Any, Any, Any], intake: NamedDependency[Inta
 
 @post(
     "/api/checkins",
+    operation_id="postCheckins",
     status_code=202,
     request_max_body_size=batch.MAX_BODY + _MAX_READ,
     exception_handlers={FootfallError: _refused},

@@ -46,10 +46,13 @@ _ID = Schema(type=OpenAPIType.INTEGER, minimum=1, maximum=MAX_ID)
 _STARS = Schema(type=OpenAPIType.INTEGER, minimum=0, maximum=5)
 _CHECK_IN = Schema(
     type=OpenAPIType.OBJECT,
+    title="CheckIn",
+    description="Who was where, and how it was",
     properties={"userId": _ID, "locationId": _ID, "starRating": _STARS},
     required=["userId", "locationId", "starRating"],
     additional_properties=False,
 )
+_LINES = r'^(\{"userId":[1-9][0-9]{0,14},"locationId":[1-9][0-9]{0,14},"starRating":[0-5]\}\n)+$'
 _EXAMPLE = {"userId": 180, "locationId": 13, "starRating": 4}
 _KEY = Parameter(
     name="Idempotency-Key",
@@ -77,8 +80,12 @@ class BatchOperation(Operation):
 
     def __post_init__(self) -> None:
         items = Schema(type=OpenAPIType.ARRAY, items=_CHECK_IN, max_items=MAX_ITEMS)
-        # as of OpenAPI 3.2: a sequence is described as the array of its items
-        lines = Schema(type=OpenAPIType.ARRAY, items=_CHECK_IN, max_items=MAX_ITEMS, description="A check-in a line")
+        # before OpenAPI 3.2 nothing describes the lines of a sequence, but a pattern of what they may be like
+        lines = Schema(
+            type=OpenAPIType.STRING,
+            pattern=_LINES,
+            description="A check-in a line, as JSON; in any order of its fields, with any spaces between them",
+        )
         array_example = Example(summary="Two check-ins", value=[_EXAMPLE, _EXAMPLE | {"userId": 181}])
         lines_example = Example(summary="One check-in", value='{"userId":180,"locationId":13,"starRating":4}\n')
         content = {

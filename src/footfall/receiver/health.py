@@ -90,6 +90,7 @@ class Readiness:
 
 @get(
     "/readyz",
+    operation_id="getReadiness",
     summary="Whether check-ins are taken",
     responses=answers(Ready(backlog=17)) | problems(503),
     tags=["running it"],
@@ -103,6 +104,7 @@ async def readyz(readiness: NamedDependency[Readiness]) -> Ready:
 
 @get(
     "/metrics",
+    operation_id="getMetrics",
     summary="What was counted, for Prometheus",
     sync_to_thread=False,
     tags=["running it"],
