@@ -20,7 +20,7 @@ import redis
 
 from footfall.config import load
 from footfall.errors import UnavailableError
-from footfall.store import embedded, launch
+from footfall.store import embedded, embedded_info, launch
 from servers import Server, free_port, process_exists, wait_until
 
 #: starts (or finds) the embedded server, tells of it on standard output, and stays until its input ends
@@ -288,7 +288,7 @@ def test_a_locked_directory_whose_server_does_not_answer_is_refused(
 ) -> None:
     server = start()
     monkeypatch.setattr(embedded, "_PATIENCE", 0.3)
-    monkeypatch.setattr(embedded, "_REPLY_TIMEOUT", 0.1)
+    monkeypatch.setattr(embedded_info, "_REPLY_TIMEOUT", 0.1)
     os.kill(server.pid, signal.SIGSTOP)
     assert embedded.find(data_dir) is None
     with pytest.raises(UnavailableError, match="is locked by an embedded Valkey that does not answer"):

@@ -123,9 +123,9 @@ def run(settings: Settings) -> None:
             signal.signal(number, signal.default_int_handler)
         _require_free_ports(settings)
         if settings.redis_url is None:
-            server = embedded.start(settings.data_dir, appendfsync=settings.appendfsync)
+            server = embedded.start(settings.data_dir, appendfsync=settings.appendfsync, with_password=settings.auth)
             settings = settings.with_server(server.url)
-            log.info("The embedded Valkey listens on %s and keeps its data in %s.", server.url, settings.data_dir)
+            log.info("The embedded Valkey listens on %s and keeps its data in %s.", server.address, settings.data_dir)
             if server.owned:
                 load_sample_when_empty(settings)
             if settings.auth:

@@ -201,7 +201,7 @@ def auth(context: typer.Context) -> None:
     from footfall.store.books import check_at_start
     from footfall.store.permissions import AUTH, check_commands_at_start
 
-    with server(context, service=True) as settings:
+    with server(context, service=True, signs_in=True) as settings:
         check_commands_at_start(settings, AUTH)
         check_at_start(settings.server_url, settings)
         run(Service("auth service", "footfall.auth.app:create", "auth_port", settings.auth_workers), settings)

@@ -28,10 +28,13 @@ def configured(context: typer.Context, *, service: bool) -> Settings:
 
 
 @contextmanager
-def server(context: typer.Context, *, service: bool = False) -> Iterator[Settings]:
-    """The settings with the server's URL settled; the embedded server runs meanwhile when it is needed."""
+def server(context: typer.Context, *, service: bool = False, signs_in: bool = False) -> Iterator[Settings]:
+    """The settings with the server's URL settled; the embedded server runs meanwhile when it is needed.
+
+    `signs_in`: people do, whatever the settings say.
+    """
     settings = configured(context, service=service)
-    with server_url(settings) as url:
+    with server_url(settings, signs_in=signs_in or settings.auth) as url:
         yield settings.with_server(url)
 
 

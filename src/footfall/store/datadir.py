@@ -7,6 +7,7 @@ as long as a server (or a child of it that rewrites the append-only file) lives,
 import contextlib
 import fcntl
 import os
+import secrets
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -34,6 +35,7 @@ class DataDir:
         self.log = self.path / "valkey.log"
         self._lock = self.path / "lock"
         self._state = self.path / "server.json"
+        self._password = self.path / "server-password"
 
     def create(self) -> None:
         """Make the directory, for its owner only, unless it exists."""
@@ -75,6 +77,25 @@ class DataDir:
     def remove_state(self) -> None:
         """Tell other processes that the server is going away."""
         self._state.unlink(missing_ok=True)
+
+    def password(self) -> str | None:
+        """The password that the server has, or had last; None when it has never had one, or that may not be read."""
+        try:
+            return self._password.read_text().strip() or None
+        except (OSError, UnicodeDecodeError):
+            return None
+
+    def ensure_password(self) -> str:
+        """The same, made when there is none; for the owner of the directory only. To be called under the lock."""
+        password = self.password()
+        if password is None:
+            password = secrets.token_urlsafe(32)
+            unfinished = self._password.with_suffix(".new")
+            unfinished.unlink(missing_ok=True)
+            with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+                print(password, file=file)
+            unfinished.replace(self._password)
+        return password
 
     def open_log(self) -> BinaryIO:
         """A new log for a new server. The one before is kept as `valkey.log.1`, older ones are not."""

