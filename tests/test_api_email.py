@@ -42,10 +42,10 @@ def look(api: Api, email: str, **headers: str) -> httpx.Response:
 
 
 def said(answer: httpx.Response) -> Any:
-    """All that an answer says but its request id."""
+    """All that an answer says but its date and its request id."""
     document = answer.json()
     document.pop("requestId", None)
-    headers = {name: value for name, value in answer.headers.items() if name != "date"}
+    headers = {name: value for name, value in answer.headers.items() if name not in ("date", "x-request-id")}
     return answer.status_code, headers, document
 
 
