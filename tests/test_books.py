@@ -54,9 +54,10 @@ def process(client: Any, ids: list[bytes]) -> None:
 
 def repair(client: Any, error: BrokenKeyError) -> None:
     """Do what the message says."""
-    command = re.search(r"this repairs it: SET (\S+) (\S+)$", str(error))
-    assert command, error
-    client.set(command[1], command[2])
+    commands = re.search(r"this repairs it: (footfall redis .*)$", str(error))
+    assert commands, error
+    for command in commands[1].split(" && "):
+        client.execute_command(*command.removeprefix("footfall redis ").split())
 
 
 def test_books_are_created_once(client: Any) -> None:
@@ -117,7 +118,7 @@ def test_a_checkpoint_that_is_no_entry_id_is_not_taken_over(client: Any, checkpo
     before = digest(client)
     with pytest.raises(BrokenKeyError, match=f"^{CHECKPOINT}: it does not hold an entry id") as caught:
         open_books(client)
-    assert "SET" not in str(caught.value), "nobody knows a value that would be right"
+    assert "footfall redis" not in str(caught.value), "nobody knows a value that would be right"
     assert digest(client) == before
 
 
@@ -210,8 +211,8 @@ def test_a_missing_meta_is_refused_and_its_repair_is_a_generation_that_no_batch_
     with pytest.raises(BrokenKeyError, match=f"^ncc:meta: it is missing although {PROCESSED} is there") as caught:
         open_books(client)
     assert digest(client) == before
-    [command] = re.findall(r"this repairs it: (HSET ncc:meta .*)", str(caught.value))
-    client.execute_command(*command.split())
+    assert "this repairs it: footfall redis HSET ncc:meta " in str(caught.value)
+    repair(client, caught.value)
     position = open_books(client)
     assert position.checkpoint == (ids[done - 1] if done else b"0")
     assert int(position.generation) == (int(ids[done - 1].partition(b"-")[0]) if done else 1)
@@ -221,8 +222,12 @@ def test_a_missing_meta_is_refused_and_its_repair_is_a_generation_that_no_batch_
 def test_a_stream_that_was_deleted_is_refused(client: Any) -> None:
     process(client, fill(client, 3))
     client.delete("ncc:checkins")
-    with pytest.raises(BrokenKeyError, match=r"^ncc:checkins: it is missing although .* was processed; restore it"):
+    with pytest.raises(BrokenKeyError, match=r"^ncc:checkins: it is missing although .* was processed") as caught:
         open_books(client)
+    checkpoint = client.get(CHECKPOINT)
+    repair(client, caught.value)
+    assert open_books(client).checkpoint == checkpoint
+    assert client.xinfo_stream("ncc:checkins")["entries-added"] == 3, "the backlog is what it was"
 
 
 @pytest.mark.parametrize("key", ["ncc:meta", "ncc:checkins", CHECKPOINT, PROCESSED])
@@ -259,3 +264,69 @@ def test_while_check_ins_are_loaded_the_books_say_so(client: Any) -> None:
     client.hset("ncc:meta", "state", "loading")
     with pytest.raises(LoadingError):
         open_books(client)
+
+
+# --- another stream
+
+
+@pytest.mark.parametrize("more", [1, 3])
+def test_a_stream_that_has_fewer_entries_than_were_processed_is_refused_also_when_others_have_added_to_it(
+    client: Any, more: int
+) -> None:
+    ids = fill(client, 10)
+    older = client.dump("ncc:checkins")
+    later = fill(client, 5)
+    process(client, [*ids, *later])
+    client.restore("ncc:checkins", 0, older, replace=True)
+    for number in range(more):
+        client.xadd("ncc:checkins", {"a": "b"}, f"{int(later[-1].partition(b'-')[0]) + 1}-{number}")
+    before = digest(client)
+    with pytest.raises(
+        BrokenKeyError, match=f"15 entries were processed, but only {10 + more} were ever added"
+    ) as caught:
+        open_books(client)
+    assert digest(client) == before
+    repair(client, caught.value)
+    assert open_books(client).checkpoint == later[-1]
+    info = client.xinfo_stream("ncc:checkins")
+    assert (info["entries-added"], info["length"]) == (15 + more, 10 + more), "what others have added is unprocessed"
+
+
+def test_a_stream_that_was_deleted_before_anything_of_it_was_processed_is_missed(client: Any) -> None:
+    fill(client, 3)
+    open_books(client)
+    client.hset("ncc:meta", "loaded", 3)
+    open_books(client)
+    client.delete("ncc:checkins")
+    with pytest.raises(BrokenKeyError, match="3 check-ins were loaded, but only 0 were ever added to it"):
+        open_books(client)
+
+
+MAX_ID = f"{2**64 - 1}-{2**64 - 1}"
+
+
+@pytest.mark.parametrize("last_id", [MAX_ID, "10000000000000-0", "9999999999999-7"])
+@pytest.mark.parametrize("how", ["an entry", "no entry"])
+def test_each_step_of_the_repair_of_used_up_ids_leads_on(client: Any, last_id: str, how: str) -> None:
+    ids = fill(client, 10)
+    client.set("ncc:checkins:usedup", "of another time")
+    if how == "an entry":
+        ids.append(client.xadd("ncc:checkins", {"a": "b"}, last_id))
+    else:
+        client.execute_command("XSETID", "ncc:checkins", last_id)
+    process(client, ids)
+    for _ in range(10):  # each time the first command alone
+        try:
+            open_books(client)
+            break
+        except BrokenKeyError as error:
+            [first, *_] = str(error).rpartition("this repairs it: ")[2].split(" && ")
+            client.execute_command(*first.removeprefix("footfall redis ").split())
+    else:
+        raise AssertionError("it leads nowhere")
+    assert client.get("ncc:checkins:usedup") == b"of another time"
+    assert client.xlen("ncc:checkins:usedup2") == len(ids)
+    assert client.get(PROCESSED) == b"%d" % len(ids)
+    assert client.xinfo_stream("ncc:checkins")["entries-added"] == len(ids)
+    client.xadd("ncc:checkins", {"a": "b"})
+    open_books(client)

@@ -83,6 +83,7 @@ OTHERS: dict[str, Any] = {
     "verify_json": True,
     "verify_note_gone": True,
     "verify_yes": True,
+    "rebuild_without_gone": True,
     "rebuild_yes": True,
     "log_level": "debug",
     "log_format": "json",

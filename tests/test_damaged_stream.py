@@ -38,8 +38,8 @@ def repair(server: Server, problem: str) -> None:
     """Do what is said, in the words in which it is said."""
     commands = re.search(r"this repairs it: ([^\n]*)", problem)
     assert commands, problem
-    for command in commands[1].removesuffix(". Trying until it is mended.").split("; "):
-        with Footfall("redis", *command.split(), settings={"redis_url": server.url}) as done:
+    for command in commands[1].removesuffix(". Trying until it is mended.").split(" && "):
+        with Footfall(*command.split()[1:], settings={"redis_url": server.url}) as done:
             assert done.wait() == ExitCode.OK, (command, done.log)
 
 

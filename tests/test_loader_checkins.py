@@ -9,9 +9,12 @@ from typing import Any
 import pytest
 
 from footfall import config, loader
-from footfall.errors import ExitCode, RefusedError, UsageError
+from footfall.errors import BrokenKeyError, ExitCode, RefusedError, UsageError
 from footfall.loader import BadRowsError, LeaseLostError, Loaded, What
 from footfall.loader import rows as rows_module
+from footfall.loader import stream as stream_module
+from footfall.loader.lease import Lease
+from footfall.store.scripts import APPEND_STAGED, Script
 from servers import Server, wait_until
 from test_loader import KEYS, Bench, assert_indexes_are_exact, check_in, location, records, unchanged, user
 
@@ -223,16 +226,15 @@ def test_a_stream_taken_over_from_another_program_is_not_dropped_without_reset(b
     assert bench.location(1)["name"] == "The Place"
 
 
-def test_a_stream_deleted_by_hand_is_no_hindrance_until_check_ins_come_again(bench: Bench) -> None:
+def test_a_stream_deleted_by_hand_is_missed_and_replaced_when_that_is_said(bench: Bench) -> None:
     bench.load("users", [user()])
     bench.load("locations", [location()])
     bench.load("checkins", NEW)
     bench.client.delete(KEYS.stream)
     bench.receive(1, 1)
-    with pytest.raises(RefusedError, match="1 check-in on the server"):
+    with pytest.raises(BrokenKeyError, match="2 check-ins were loaded, but only 1 were ever added to it"):
         bench.load("checkins", NEW)
-    bench.client.delete(KEYS.stream)
-    bench.load("checkins", NEW)
+    bench.load("checkins", NEW, load_replace=True, load_yes=True)
     assert bench.client.xlen(KEYS.stream) == 2
 
 
@@ -299,3 +301,34 @@ def test_the_command_that_is_remembered_can_be_typed_again_anywhere(bench: Bench
     settings = config.load({"load_from": path, "load_replace": True, "load_yes": True, "prefix": "team"})
     words = shlex.split(loader._command("checkins", settings))
     assert words == ["footfall", "load", "checkins", "--from", str(path), "--replace", "--prefix", "team"]
+
+
+def test_what_another_program_adds_while_check_ins_are_appended_does_not_lock_everything(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    bench.load("users", [user(1)])
+    bench.load("locations", [location(1)])
+    bench.load("checkins", [check_in("1000-0", 1, 1, 5)])
+    monkeypatch.setattr(stream_module, "_CHUNK", 10)
+    run, calls = Lease.run, 0
+
+    def run_and_add(self: Lease, script: Script, *arguments: Any) -> Any:
+        nonlocal calls
+        if script is APPEND_STAGED:
+            calls += 1
+            if calls == 3:
+                bench.client.xadd(KEYS.stream, {"locationId": 1, "userId": 1, "starRating": 1}, "2024-5")
+        return run(self, script, *arguments)
+
+    monkeypatch.setattr(Lease, "run", run_and_add)
+    later = [check_in(f"{2000 + number}-0", 1, 1, 4) for number in range(50)]
+    loaded = bench.load("checkins", later, load_append=True)
+    assert loaded == Loaded(0, 0, 45, ("5 check-ins that come before what another program has added",))
+    assert "5 check-ins come before what another program has added to ncc:checkins meanwhile" in caplog.text
+    assert bench.meta("state") == "ready"
+    assert bench.meta("loaded") == "46"
+    ids = [entry_id for entry_id, _ in bench.client.xrange(KEYS.stream)]
+    assert len(ids) == 47
+    assert not bench.client.exists(KEYS.staging)
+    bench.process()
+    assert bench.user(1)["numCheckins"] == "47"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from footfall.errors import RefusedError
+from footfall.errors import BrokenKeyError, RefusedError
 from footfall.loader import LeaseLostError, What
 from footfall.loader import lease as lease_module
 from footfall.loader.checkins import CheckIns
@@ -159,3 +159,9 @@ def test_calls_whose_reply_was_lost_can_be_made_again(bench: Bench) -> None:
             finish(lease, append=False, bar=no_bar)
     assert bench.client.xlen(KEYS.stream) == 2
     assert bench.meta("generation") == "2"
+
+
+def test_a_lease_that_does_not_expire_is_nobodys(bench: Bench) -> None:
+    bench.client.set(KEYS.loader_lease, "?")
+    with pytest.raises(BrokenKeyError, match="ncc:loader:lease does not expire, so it is nobody's lease; delete it"):
+        bench.load("users", [user()])

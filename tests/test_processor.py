@@ -201,7 +201,7 @@ def test_a_checkpoint_that_cannot_be_trusted_is_refused_with_a_repair_that_works
         [line] = refused.log.splitlines()
         assert line.startswith(f"error: {CHECKPOINT}: {damage}")
         assert client.execute_command("DEBUG", "DIGEST") == before
-        repair = line.partition("this repairs it: ")[2].split()
+        repair = line.partition("this repairs it: footfall redis ")[2].split()
         assert repair == ["SET", CHECKPOINT, stream[9][0].decode()]
         client.execute_command(*repair)
         refused.start()

@@ -10,6 +10,7 @@ from audit_scene import (
     E2,
     E3,
     E5,
+    E6,
     FIRST_MS,
     KEYS,
     assert_sound,
@@ -24,11 +25,14 @@ from audit_scene import (
     verified,
 )
 from chaos.replay import raw_client
-from chaos.scene import LOCATIONS, USERS, add, load_rows, seeded
+from chaos.scene import LOCATIONS, USERS, add, load_rows, seeded, user_row
 from footfall import config
+from footfall.audit import gone as gone_module
+from footfall.audit import verify as verify_module
 from footfall.audit.gone import Gone
+from footfall.audit.rebuild import rebuild
 from footfall.audit.verify import Report, verify
-from footfall.errors import BrokenKeyError, ExitCode, RefusedError
+from footfall.errors import BrokenKeyError, ExitCode, RefusedError, UnavailableError
 from footfall.loader.records import LocationBaseline, UserBaseline
 from footfall.manage.passwords import PasswordHasher
 from footfall.manage.users import Users
@@ -78,7 +82,7 @@ def test_an_entry_that_is_removed_is_named_with_what_it_has_counted(scene: Any) 
     assert it.locations == {2: LocationBaseline(1, 5)}
     assert str(it) == (
         f"1 entry is gone from the stream that had been processed (the highest id that was removed: {E1}); "
-        "by all that is left it counts for user 1 once; location 2 once, 5 stars"
+        "by all that is left, it has counted for user 1 once; location 2 once, 5 stars"
     )
     assert digest(scene) == before, "verifying only reads"
 
@@ -211,9 +215,9 @@ def test_it_is_not_noted_without_a_confirmation(scene: Any) -> None:
         asked.append(prompt)
         return False
 
-    with pytest.raises(RefusedError, match="not confirmed"):
+    with pytest.raises(RefusedError, match="Not confirmed"):
         verify(scene, config.load({"verify_note_gone": True}), None, no)
-    assert "counts for user 1 once" in asked[0]
+    assert "user 1 once" in asked[0]
     assert digest(scene) == before
     scene.xadd(STREAM, {"no": "entry"})
     noted(scene)
@@ -231,7 +235,7 @@ def test_the_command_names_it_ends_with_1_and_notes_it(server: Server, scene: An
     scene.xdel(STREAM, E1)
     with Footfall("verify", settings={"redis_url": server.url}) as command:
         assert command.wait() == ExitCode.FAILURE
-        assert "it counts for user 1 once; location 2 once, 5 stars. `footfall verify --note-gone`" in command.log
+        assert "it has counted for user 1 once; location 2 once, 5 stars. `footfall verify --note-gone`" in command.log
         assert "No differences" not in command.log
     with Footfall("verify", "--note-gone", settings={"redis_url": server.url}) as command:
         assert command.wait() == ExitCode.REFUSED, command.log
@@ -304,3 +308,90 @@ def test_of_a_trimmed_stream_it_is_said_since_when(scene: Any) -> None:
     assert "3 entries are no longer in it, of which 3 were trimmed by a processor (retain) since 20" in reason
     with pytest.raises(RefusedError, match=r"trimmed by a processor \(retain\) since 20"):
         rebuilt(scene)
+
+
+# ---------------------------------------------------------------- notes that meet other things
+
+
+def test_of_two_that_note_the_same_at_once_one_does(scene: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    scene.xdel(STREAM, E3)
+    noted(scene)
+    load_rows(scene, "users", [user_row(99)])
+    settle_dead_letters(scene, "retry")
+    note = gone_module.note
+    met: list[bool] = []
+
+    def meanwhile(*arguments: Any) -> None:
+        if not met:
+            met.append(True)
+            noted(scene)
+        note(*arguments)
+
+    monkeypatch.setattr(verify_module, "note", meanwhile)
+    with pytest.raises(UnavailableError, match="nothing was noted"):
+        noted(scene)
+    assert_noted(scene, 1)
+    before = digest(scene)
+    rebuilt(scene)
+    assert digest(scene) == before
+
+
+@pytest.mark.parametrize("entries", [(E1,), (E1, E3)])
+def test_a_note_is_set_right_when_the_entries_are_in_the_stream_again(scene: Any, entries: tuple[str, ...]) -> None:
+    whole = scene.dump(STREAM)
+    scene.xdel(STREAM, *entries)
+    noted(scene)
+    scene.xdel(STREAM, E2)
+    one_more = scene.dump(STREAM)
+    noted(scene)
+    assert_noted(scene, len(entries) + 1)
+    for stream, left in ((one_more, len(entries) + 1), (whole, 0)):
+        scene.restore(STREAM, 0, stream, replace=True)
+        if not left:
+            with pytest.raises(RefusedError, match="are in the stream again, and would count twice"):
+                rebuilt(scene)
+            it = gone(verified(scene))
+            assert (it.replaces, it.entries) == (True, left)
+            noted(scene)
+        assert_noted(scene, left)
+        before = digest(scene)
+        rebuilt(scene)
+        assert digest(scene) == before
+
+
+def test_while_a_batch_is_applied_in_part_nothing_is_noted_and_there_is_a_way_out(server: Server, scene: Any) -> None:
+    scene.xdel(STREAM, E2)
+    checkpoint, count = scene.get(KEYS.checkpoint).decode(), int(scene.get(KEYS.processed))
+    scene.hset("ncc:meta", "torn", f"{checkpoint} {count}")
+    scene.hincrby("ncc:users:3", "numCheckins", 1)  # of the entry that is not processed
+    scene.zincrby("ncc:users:bycheckins", 1, "3")
+    with pytest.raises(RefusedError):
+        noted(scene)
+    with pytest.raises(RefusedError, match="--without-gone lets them count no more"):
+        rebuilt(scene)
+    settings = config.load({"rebuild_yes": True, "rebuild_without_gone": True})
+    rebuild(scene, settings, confirm=lambda _prompt: False, progress=None)
+    process(server)
+    assert_noted(scene, 0)
+    assert scene.hget("ncc:users:2", "numCheckins") == b"6", "its entry is gone"
+    assert scene.hget("ncc:users:3", "numCheckins") == b"10", "once"
+    assert scene.hget("ncc:meta", "lost") == b"1"
+
+
+def test_without_what_is_gone_dead_letters_of_such_entries_are_reckoned_with(scene: Any) -> None:
+    scene.xdel(STREAM, E2, E3)
+    settings = config.load({"rebuild_yes": True, "rebuild_without_gone": True})
+    rebuild(scene, settings, confirm=lambda _prompt: False, progress=None)
+    assert_noted(scene, 1)
+    assert scene.hmget("ncc:meta", "lost", "gone", "goneDead") == [b"1", b"1", b"1"]
+
+
+def test_an_entry_that_is_gone_unprocessed_is_not_taken_for_one_that_has_counted(scene: Any) -> None:
+    scene.xdel(STREAM, E6)
+    scene.hincrby("ncc:users:1", "numCheckins", 1)
+    scene.hincrby("ncc:locations:1", "numCheckins", 1)
+    for kind in ("users", "locations"):
+        scene.zincrby(f"ncc:{kind}:bycheckins", 1, "1")
+    assert verified(scene).gone is None
+    with pytest.raises(RefusedError, match="nothing to note"):
+        noted(scene)

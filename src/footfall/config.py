@@ -189,6 +189,9 @@ class Settings(BaseSettings):
         False, description="Note what entries have counted that somebody removed from the stream."
     )
     verify_yes: bool = Field(False, description="Do not ask for the typed confirmation.")
+    rebuild_without_gone: bool = Field(
+        False, description="What entries have counted that are gone and cannot be noted counts no more."
+    )
     rebuild_yes: bool = Field(False, description="Do not ask for the typed confirmation.")
 
     # --- logs

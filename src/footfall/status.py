@@ -286,6 +286,13 @@ def _oldest_unprocessed(client: Redis, keys: Keys, now: _Snapshot, problems: lis
 
 def _disagreement(keys: Keys, now: _Snapshot, counted: int) -> str:
     more = " or more" if counted >= _COUNTED else ""
+    if counted > (now.backlog or 0) and not more:
+        right = now.stream["entries-added"] - counted
+        repair = f"unless an older stream was put in its place, SET {keys.processed.decode()} {right} sets it right"
+        return (
+            f"{keys.processed.decode()}: by it {now.backlog} entries are unprocessed, but {counted} lie after the "
+            f"checkpoint; {repair}"
+        )
     return (
         f"{keys.processed.decode()}: by it {now.backlog} entries are unprocessed, but {counted}{more} lie after the "
         "checkpoint (were some trimmed or deleted?); a processor says how many, and sets it right when it has caught up"

@@ -13,7 +13,7 @@ from footfall.audit.differences import Differences
 from footfall.audit.keyspace import id_of
 from footfall.audit.look import Head, Look, MovedError
 from footfall.audit.tally import LocationTally, UserTally
-from footfall.errors import BrokenKeyError, UnavailableError
+from footfall.errors import BrokenKeyError, RefusedError, UnavailableError
 from footfall.loader.records import LocationBaseline, UserBaseline
 from footfall.store.scripts import NOTE_GONE
 
@@ -132,18 +132,28 @@ class Gone(msgspec.Struct, rename="camel", kw_only=True):
     #: what the others have counted
     users: dict[int, UserBaseline]
     locations: dict[int, LocationBaseline]
+    #: whether what was noted before is not so any more: such entries are in the stream again
+    replaces: bool = False
     #: the highest id that was ever removed by XDEL; empty when there is none
     highest: str
 
     def __str__(self) -> str:
-        what = "1 entry is" if self.entries == 1 else f"{self.entries:,} entries are"
-        text = f"{what} gone from the stream that had been processed"
-        if self.highest:
+        if self.replaces and not self.entries:
+            return "all entries that are noted as gone are in the stream again"
+        if not self.entries:
+            what = "dead letters were" if self.dead < -1 else "a dead letter was"
+            text = f"{what} retried of which the entries are gone from the stream"
+        else:
+            what = "1 entry is" if self.entries == 1 else f"{self.entries:,} entries are"
+            text = f"{what} gone from the stream that had been processed"
+        if self.replaces:
+            text = f"entries that are noted as gone are in the stream again; {text}"
+        if self.highest and self.entries:
             text += f" (the highest id that was removed: {self.highest})"
         counts = [f"user {one} {_times(counted)}" for one, counted in self.users.items()]
         counts += [f"location {one} {_times(at)}, {at.num_stars} stars" for one, at in self.locations.items()]
         if counts:
-            text += f"; by all that is left it counts for {'; '.join(counts[:_NAMED])}"
+            text += f"; by all that is left, it has counted for {'; '.join(counts[:_NAMED])}"
             text += f"; and {len(counts) - _NAMED:,} more" if len(counts) > _NAMED else ""
         if self.dead > 0:
             text += f"; {self.dead:,} of them do not count (dead letters)"
@@ -153,24 +163,41 @@ class Gone(msgspec.Struct, rename="camel", kw_only=True):
 def note(look: Look, gone: Gone, head: Head) -> None:
     """Note what entries that are gone have counted. `head`: where things stood when that was found.
 
-    Raises UnavailableError when it is no longer so.
+    Raises UnavailableError when it is no longer so, RefusedError when a batch was applied in part.
     """
-    noted, keys = read_noted(look, head), look.keys
+    noted = Counted() if gone.replaces else read_noted(look, head)
     users = {user: _sum_of_users(noted.users.get(user), more) for user, more in gone.users.items()}
     locations = {at: _sum_of_locations(noted.locations.get(at), more) for at, more in gone.locations.items()}
-    arguments: list[Argument] = [head.generation, head.settled, head.removed, head.noted, gone.entries, gone.dead]
-    arguments.append(len(users))
+    arguments: list[Argument] = [gone.entries, gone.dead, 0, "forget" if gone.replaces else "keep", len(users)]
     for record, counted in [*users.items(), *locations.items()]:
         arguments += (record, msgspec.json.encode(counted))
-    reply = NOTE_GONE.run_sync(look.client, [keys.meta, keys.stream, keys.users_gone, keys.locations_gone], arguments)
-    if reply != b"OK":
-        raise UnavailableError("it has changed meanwhile; nothing was noted; run it again")
+    _note(look, head, arguments)
+
+
+def note_lost(look: Look, head: Head, dead: int) -> None:
+    """Note that no entry that is gone counts any more, of which that was not noted: after a rebuild without them.
+
+    `dead`: those of them that did not count. Raises as `note`.
+    """
+    _note(look, head, [dead, dead, head.unexplained - dead, "keep", 0])
 
 
 # --- private
 
 #: records that a message names
 _NAMED = 10
+
+
+def _note(look: Look, head: Head, arguments: "list[Argument]") -> None:
+    keys = look.keys
+    fences: list[Argument] = [head.generation, head.settled, head.removed, head.noted, head.noted_dead]
+    reply = NOTE_GONE.run_sync(
+        look.client, [keys.meta, keys.stream, keys.users_gone, keys.locations_gone], fences + arguments
+    )
+    if reply == b"TORN":
+        raise RefusedError("a batch was applied in part: `footfall rebuild` undoes that first")
+    if reply != b"OK":
+        raise UnavailableError("it has changed meanwhile; nothing was noted; run it again")
 
 
 def _times(counted: UserBaseline | LocationBaseline) -> str:

@@ -47,8 +47,6 @@ class Head(NamedTuple):
     trimmed_since: int | None
     #: entries that another program had processed when its stream was taken over; None when it was not
     taken_over: int | None
-    #: entries that were loaded
-    loaded: int
     added: int
     #: entries in the stream
     length: int
@@ -160,7 +158,7 @@ def _head(reply: Reply) -> Head:
     if reply[0] == b"BROKEN":
         raise BrokenKeyError(f"{reply[1].decode()} is missing or does not hold what it must; see `footfall status`")
     (generation, checkpoint, processed, settled, discarded, forgotten, *reply) = reply[1:]
-    lost, noted, noted_dead, trimmed, trimmed_since, taken_over, loaded, *stream = reply
+    lost, noted, noted_dead, trimmed, trimmed_since, taken_over, *stream = reply
     return Head(
         generation,
         checkpoint,
@@ -174,7 +172,6 @@ def _head(reply: Reply) -> Head:
         int(trimmed),
         int(trimmed_since) if trimmed_since else None,
         int(taken_over) if taken_over else None,
-        int(loaded),
         *stream,
     )
 

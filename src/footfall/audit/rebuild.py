@@ -10,7 +10,7 @@ from rich.progress import Progress
 from footfall.audit.compare import place_of
 from footfall.audit.differences import Differences
 from footfall.audit.fold import Fold
-from footfall.audit.gone import Counted, read_noted
+from footfall.audit.gone import Counted, note_lost, read_noted
 from footfall.audit.indexes import Index, Stray, indexes, strays, strays_among
 from footfall.audit.keyspace import Keyspace
 from footfall.audit.look import Head, Look, MovedError
@@ -66,14 +66,15 @@ def rebuild(client: Redis, settings: Settings, *, confirm: Confirm, progress: Pr
     look = Look(client, Keys(settings.prefix))
     look.require_books()
     start = look.head()
-    _require_complete(start)
+    _require_complete(start, without_gone=settings.rebuild_without_gone)
     noted = read_noted(look, start)
     bars = Bars(progress)
     keyspace = Keyspace(look, Differences(), bars.bar("keys", None))
     _require_sound(look, keyspace, bars)
     if not settings.rebuild_yes and not confirm(
         f"The counters of {len(keyspace.users):,} users and {len(keyspace.locations):,} locations, and the indexes, "
-        f"will be what was loaded and what the {start.length:,} entries of the stream add."
+        f"will be what was loaded and what the {start.length:,} entries of the stream add"
+        + (f", without {start.unexplained:,} that are gone from it." if start.unexplained > 0 else ".")
     ):
         raise RefusedError("not confirmed; nothing was changed")
     try:
@@ -82,16 +83,21 @@ def rebuild(client: Redis, settings: Settings, *, confirm: Confirm, progress: Pr
         raise UnavailableError(f"not finished: {error}; run it again") from error
 
 
-def _require_complete(head: Head) -> None:
+def _require_complete(head: Head, *, without_gone: bool) -> None:
     """Raise RefusedError when the stream does not tell all that was counted."""
     proof, reason = provable(head)
     if proof != "records":
         raise RefusedError(f"counters cannot be made anew: {reason}; nothing was changed")
-    if head.unexplained > 0:
+    if head.unexplained > 0 and not without_gone:
         raise RefusedError(
             f"{_entries(head.unexplained)} gone from the stream, and what they have counted would be lost: `footfall "
             "verify --note-gone` notes it; when they were not processed yet, a processor that has caught up says so. "
-            "Nothing was changed"
+            "When neither helps, --without-gone lets them count no more. Nothing was changed"
+        )
+    if head.noted and head.unexplained < 0:
+        raise RefusedError(
+            "entries that are noted as gone are in the stream again, and would count twice: `footfall verify "
+            "--note-gone` sets the note right. Nothing was changed"
         )
 
 
@@ -172,13 +178,19 @@ class _Rebuild:
         head = look.head()
         script_keys = [keys.stream, keys.checkpoint, keys.processed, keys.meta]
         COUNT_LOST.run_sync(look.client, script_keys, [head.checkpoint, head.generation])
+        head, _ = self._fold.at_its_checkpoint(look.with_head, self._stream)
+        if head.unexplained > 0:
+            note_lost(look, head, self._dead_without_entry(head))
         return self._done
+
+    def _dead_without_entry(self, head: Head) -> int:
+        """How many entries that are gone and not noted do not count: they are dead letters, or such are discarded."""
+        fold = self._fold
+        return len(fold.letters) + head.discarded - (fold.entries - fold.counted) - head.noted_dead
 
     def _require_no_retried(self, head: Head) -> None:
         """Raise RefusedError when dead letters of entries that are gone were retried: what they count is not noted."""
-        fold = self._fold
-        dead = len(fold.letters) + head.discarded - (fold.entries - fold.counted)
-        if head.noted_dead > max(0, dead):
+        if head.noted_dead and self._dead_without_entry(head) < 0:
             raise RefusedError(
                 "dead letters of entries that are gone from the stream were retried: `footfall verify --note-gone` "
                 "notes what they have counted. Nothing was changed"

@@ -96,9 +96,9 @@ def _note(look: Look, report: Report, found: "_Verification", yes: bool, confirm
     if gone is None:
         raise RefusedError("there is nothing to note: no entry is gone of which the records tell what it has counted")
     if not yes and not (confirm and confirm(f"{gone}. That will be taken for right from now on.")):
-        raise RefusedError("not confirmed; nothing was changed")
+        raise RefusedError(f"{gone}. Not confirmed: nothing was noted (--yes confirms it)")
     note(look, gone, found.start)
-    report.gone, report.noted = None, report.noted + gone.entries
+    report.gone, report.noted = None, gone.entries + (0 if gone.replaces else report.noted)
 
 
 class _Verification:
@@ -118,6 +118,8 @@ class _Verification:
         self._users, self._locations = UserTally(keyspace.users), LocationTally(keyspace.locations)
         del keyspace.users, keyspace.locations
         begin = b"0" if proof == "records" else start.checkpoint
+        self._replaces = start.noted > 0 and start.unexplained < 0
+        start = self._without_replaced(start)
         noted = read_noted(look, start) if proof == "records" else Counted()
         noted.add_to(self._users, self._locations)
         limit = max(0, start.unexplained) + max(0, start.noted_dead) if proof == "records" else 0
@@ -131,6 +133,7 @@ class _Verification:
         self._stream = bars.bar("stream", start.length if proof == "records" else None)
         self._each(self._users, read_users, self._comparer.user, "users")
         end = self._each(self._locations, read_locations, self._comparer.location, "locations")
+        end = self._without_replaced(end)
         gone = self._gone(end) if proof == "records" else None
         self._check_sums(end, before + self._fold.entries, proof, gone)
         for index in indexes(look, keyspace):
@@ -191,15 +194,22 @@ class _Verification:
                     self._differences.add(index.key, stray.entry, stray.value, None)
             advance(looked_at)
 
+    def _without_replaced(self, head: Head) -> Head:
+        """With fewer entries gone than are noted, the note is of another stream: then nothing is taken for noted."""
+        return head._replace(noted=0, noted_dead=0) if self._replaces else head
+
     def _gone(self, end: Head) -> Gone | None:
         """Entries that are gone, when all that the records have beyond the stream can be theirs; else None."""
         surplus, fold = self._surplus, self._fold
         dead = len(fold.letters) + end.discarded - (fold.entries - fold.counted) - end.noted_dead
         counted = surplus.counted
-        is_explained = counted.of_users == counted.of_locations == end.unexplained - dead
+        # unless all that is gone was processed, it cannot be told from what was not
+        is_processed = end.processed == fold.entries + end.removed
+        is_explained = is_processed and counted.of_users == counted.of_locations == end.unexplained - dead
         if end.removed != self.start.removed and (counted.users or end.unexplained):
             raise MovedError("entries were removed from the stream meanwhile")
-        if not (counted.users or end.unexplained or dead) or not is_explained:
+        is_nothing = not (counted.users or end.unexplained or dead or self._replaces)
+        if is_nothing or not is_explained:
             surplus.give_up()
             self._not_explained(end)
             return None
@@ -208,6 +218,7 @@ class _Verification:
             dead=dead,
             users=counted.users,
             locations=counted.locations,
+            replaces=self._replaces,
             highest="" if end.max_deleted == b"0-0" else end.max_deleted.decode(),
         )
 

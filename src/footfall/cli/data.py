@@ -170,7 +170,7 @@ def verify(context: typer.Context) -> None:
             raise typer.Exit(ExitCode.FAILURE)
 
 
-@command(app, "rebuild", "rebuild_yes", *SERVER, *LOGS, panel=_PANEL)
+@command(app, "rebuild", "rebuild_without_gone", "rebuild_yes", *SERVER, *LOGS, panel=_PANEL)
 def rebuild(context: typer.Context) -> None:
     """Make counters and indexes anew from what was loaded and the stream, when confirmed.
 

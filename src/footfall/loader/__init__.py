@@ -241,7 +241,7 @@ def _such_as(ids: Iterable[int]) -> str:
 
 
 def _write(what: What, settings: Settings, lease: Lease, rows: Rows, bars: Bars, there: Present) -> Loaded:
-    users = locations = 0
+    users = locations = dropped = 0
     if settings.load_sample and not there.is_other and not there.is_sample:
         _mark_sample(lease, "set", 0, 0)
     elif settings.load_from is not None and (rows.users or rows.locations):
@@ -256,10 +256,13 @@ def _write(what: What, settings: Settings, lease: Lease, rows: Rows, bars: Bars,
     if what in ("checkins", "all"):
         stage(lease, rows.check_ins, advance=bars.bar("check-ins", len(rows.check_ins)))
         switch(lease, len(rows.check_ins), append=settings.load_append, is_sample=settings.load_sample)
-        finish(lease, append=settings.load_append, bar=bars.bar)
+        dropped = finish(lease, append=settings.load_append, bar=bars.bar)
     if what == "all":  # in the place of others that had the same ids, it may be all that there is
         _mark_sample(lease, "set", users, locations)
-    return Loaded(users, locations, len(rows.check_ins), tuple(map(str, rows.skipped)))
+    skipped = [str(one) for one in rows.skipped]
+    if dropped:
+        skipped.append(f"{dropped:,} check-ins that come before what another program has added")
+    return Loaded(users, locations, len(rows.check_ins) - dropped, tuple(skipped))
 
 
 def _mark_sample(lease: Lease, how: Literal["set", "clear"], *records: int) -> None:

@@ -73,7 +73,10 @@ class Lease:
     def _shorten(self) -> None:
         """Leave another's lease no more time than a lease has: with more, it is of before the clock was set back."""
         key, ms = self.keys.loader_lease, round(LEASE_S * 1000)
-        if self.client.pttl(key) > ms:
+        left = int(self.client.pttl(key))
+        if left == -1:
+            raise BrokenKeyError(f"{key.decode()} does not expire, so it is nobody's lease; delete it")
+        if left > ms:
             self.client.pexpire(key, ms)
 
     def _renew(self) -> None:

@@ -144,17 +144,31 @@ def switch(lease: Lease, count: int, *, append: bool, is_sample: bool = False) -
         )
 
 
-def finish(lease: Lease, *, append: bool, bar: Callable[[str, int | None], Advance]) -> None:
-    """Do what is left to do after the switch: take the counters back, or add what is staged; then all goes on."""
-    keys = lease.keys
+def finish(lease: Lease, *, append: bool, bar: Callable[[str, int | None], Advance]) -> int:
+    """Do what is left to do after the switch: take the counters back, or add what is staged; then all goes on.
+
+    How many staged check-ins could not be added, since another program had added entries; that is said.
+    """
+    keys, dropped = lease.keys, 0
     if append:
         advance = bar("adding", lease.client.xlen(keys.staging.decode()))
-        while moved := int(lease.run(APPEND_STAGED, [keys.meta, keys.staging, keys.stream], [_CHUNK])[1]):
-            advance(moved)
+        while True:
+            _, moved, dropped_now = lease.run(APPEND_STAGED, [keys.meta, keys.staging, keys.stream], [_CHUNK])
+            if not moved:
+                break
+            advance(int(moved))
+            dropped += int(dropped_now)
+        if dropped:
+            log.error(
+                "%s come before what another program has added to %s meanwhile, and were left out: they cannot be "
+                "added behind it.",
+                *(_check_ins(dropped), keys.stream.decode()),
+            )
     else:
         users, locations = find(lease.client, keys)
         reset(lease, users, locations, advance=bar("counters", len(users) + len(locations)))
     lease.run(FINISH_LOAD, [keys.meta, keys.staging], [])
+    return dropped
 
 
 def abort(lease: Lease) -> Literal["as before", "anew", "switched"]:

@@ -152,7 +152,8 @@ class Processor:
         """
         position = await self._books.open(connection)
         self.state = "working"
-        log.info("Reading stream from last ID %s.", position.checkpoint.decode())
+        level = logging.INFO if self.trouble is None else logging.DEBUG  # tried four times a second meanwhile
+        log.log(level, "Reading stream from last ID %s.", position.checkpoint.decode())
         await self._notice_gaps(connection, position)
         await self._trending.roll(connection)
         await self._summary.begin(connection)

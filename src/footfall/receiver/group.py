@@ -122,8 +122,8 @@ class Caller:
         stream = self._keys.stream.decode()
         if word == b"OLDER":
             return BrokenKeyError(
-                f"{stream} ends before the last processed entry (was an older stream put in its place?); "
-                "`footfall status` has the repair"
+                f"{stream} does not have what was processed (was an older stream put in its place?); `footfall status` "
+                "has the repair"
             )
         if word == b"FINISHED":
             return BrokenKeyError(

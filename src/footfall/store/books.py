@@ -68,7 +68,10 @@ def position(reply: Reply) -> Position:
             f"{SCHEMA if reply[1] == b'schema' else SHARDS}; use the Footfall that wrote it, or another prefix"
         )
     key, what, commands = (part.decode() for part in reply[1:4])
-    repair = f"if you know nothing better, this repairs it: {commands}" if commands else RESTORE_OR_RELOAD
+    repair = RESTORE_OR_RELOAD
+    if commands:
+        as_typed = " && ".join(f"footfall redis {command}" for command in commands.split("; "))
+        repair = f"if you know nothing better, this repairs it: {as_typed}"
     raise BrokenKeyError(f"{key}: {what}; {repair}")
 
 

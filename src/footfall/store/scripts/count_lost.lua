@@ -11,9 +11,10 @@
 --       4 meta        read: state, generation, trimmed, gone; lost + number of entries
 -- ARGV  1 checkpoint  2 generation that the caller stands at
 --
--- Result  how many entries are gone; negative: by so many more than there were had been counted as processed. 0, with
---         nothing changed, when none is, when it cannot be told (there are entries on both sides of the checkpoint), when
---         another checkpoint or generation is stored, or when a key does not hold what it must
+-- Result  how many entries are gone; negative: so many that were told to be lost never were, which is set right. 0, with
+--         `processed` as it was, when none is, when it cannot be told (there are entries on both sides of the checkpoint,
+--         or more was processed than was ever added), when another checkpoint or generation is stored, or when a key
+--         does not hold what it must
 local stream, checkpoint_key, processed_key, meta = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local pcall = redis.pcall
 
@@ -46,7 +47,10 @@ local function number(text) return string.match(text or '', '^%d+$') and tonumbe
 
 local lost, known = added - left - tonumber(processed), number(book[3])
 local missing = added - length - number(book[4]) - number(book[5])
-local total = math.max(0, math.min(known + math.max(0, lost), missing))
+-- More was processed than was ever added: when just so many were told to be lost that are not missing, they never were;
+-- otherwise open.lua says what is wrong, and nothing is concluded from it.
+if lost < 0 and (missing < 0 or known + lost ~= missing) then return 0 end
+local total = math.max(0, math.min(known + lost, missing))
 if lost ~= 0 then redis.call('SET', processed_key, whole(added - left)) end
 if total ~= known then redis.call('HSET', meta, 'lost', whole(total)) end
 return lost

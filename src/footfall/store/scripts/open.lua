@@ -15,7 +15,7 @@
 --         {'MISMATCH', field, found}              meta was written with another schema or number of shards
 --         {'BROKEN', key, what is wrong, commands that would repair it ('; ' between them) or ''}
 local meta, checkpoint_key, processed_key, stream = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
-local TIME_DIGITS = 13 -- an id with more is no time that is counted (after the year 2286)
+local LAST_TIME = '9999999999999' -- an id beyond it is no time that is counted (after the year 2286)
 
 --@include stream_info
 --@include digits
@@ -47,7 +47,7 @@ local checkpoint = redis.call('GET', checkpoint_key)
 local processed = redis.call('GET', processed_key)
 local has_count = processed and string.match(processed, '^%d+$') ~= nil
 local is_new = type_of(meta) == 'none'
-local generation = '1'
+local generation, loaded, lost, explained = '1', 0, 0, 0
 
 -- Only Footfall counts what is processed: somebody has deleted meta. Another stream's batch must not fit the new
 -- generation, and the generations that loads count are small.
@@ -61,7 +61,8 @@ end
 
 if is_new and known ~= '' then return {'GONE'} end
 if not is_new then
-    local found = redis.call('HMGET', meta, 'schema', 'shards', 'generation', 'state', 'books')
+    local found = redis.call('HMGET', meta, 'schema', 'shards', 'generation', 'state', 'books', 'loaded',
+                             'lost', 'trimmed', 'gone')
     if found[1] ~= ARGV[1] then return {'MISMATCH', 'schema', found[1] or 'missing'} end
     if found[2] ~= ARGV[2] then return {'MISMATCH', 'shards', found[2] or 'missing'} end
     books = found[5] or '-'
@@ -73,6 +74,28 @@ if not is_new then
     if found[4] == 'loading' then
         return {'LOADING', generation, checkpoint or '0', books}
     end
+    loaded = tonumber(found[6] or '0') or 0
+    lost, explained = tonumber(found[7] or '0') or 0, (tonumber(found[8] or '0') or 0) + (tonumber(found[9] or '0') or 0)
+end
+
+-- Whether what comes after this id is no time.
+local function is_last(id) return #id >= 13 and (string.find(id, '-', 1, true) > 14 or string.sub(id, 1, 13) == LAST_TIME) end
+
+-- A name for a stream that is kept aside.
+local function free_name()
+    local name, number = stream .. ':usedup', 1
+    while redis.pcall('EXISTS', name) == 1 do
+        number = number + 1
+        name = stream .. ':usedup' .. number
+    end
+    return name
+end
+
+-- Makes the stream go on after this id, as if so many entries had been added to it.
+local function go_on_after(id, count)
+    local set_id = 'XSETID ' .. stream .. ' ' .. id .. ' ENTRIESADDED ' .. whole(count)
+    if not info['length'] then set_id = 'XADD ' .. stream .. ' MAXLEN 0 ' .. id .. ' new stream; ' .. set_id end
+    return id == checkpoint and set_id or set_id .. '; SET ' .. checkpoint_key .. ' ' .. id
 end
 
 local function set(key, value) return value == '' and '' or 'SET ' .. key .. ' ' .. value end
@@ -100,14 +123,18 @@ if not is_entry_id then
     return {'BROKEN', checkpoint_key, 'it does not hold an entry id', set(checkpoint_key, by_count())}
 end
 if digits(checkpoint) > digits(info['last-generated-id'] or '0-0') then
+    -- an id that is no time is not gone on after: the stream would take no more
+    local after = is_last(checkpoint) and '1-0' or checkpoint
     if not info['length'] then
-        return {'BROKEN', stream, 'it is missing although ' .. checkpoint .. ' was processed', ''}
+        return {'BROKEN', stream, 'it is missing although ' .. checkpoint .. ' was processed. When no copy of it is left, a ' ..
+                'new one can go on: what counts is counted', has_count and go_on_after(after, processed) or ''}
     end
     if has_count and tonumber(processed) > added then
+        local is_known = after == checkpoint or info['length'] == 0
         return {'BROKEN', stream, 'it ends with ' .. info['last-generated-id'] .. ', although the entries up to ' ..
                 checkpoint .. ' were processed, ' .. processed .. ' of them, and only ' .. added ..
                 ' were ever added to it: was an older stream put in its place?',
-                'XSETID ' .. stream .. ' ' .. checkpoint .. ' ENTRIESADDED ' .. processed}
+                is_known and go_on_after(after, processed) or ''}
     end
     local suggestion = by_count()
     if suggestion == '' then suggestion = info['last-generated-id'] end
@@ -115,12 +142,27 @@ if digits(checkpoint) > digits(info['last-generated-id'] or '0-0') then
             set(checkpoint_key, suggestion)}
 end
 -- Until all of it is processed, processing goes on; then nothing that counts can come after it.
-if checkpoint == info['last-generated-id'] and string.find(checkpoint, '-', 1, true) > TIME_DIGITS + 1 then
-    local id = '1-0' -- before all that is to come
-    return {'BROKEN', stream, 'its ids are used up: the last one is ' .. checkpoint .. ', and what comes after that is no ' ..
-            'time. All of it is processed; a new stream goes on, and this one stays, under another name',
-            'RENAME ' .. stream .. ' ' .. stream .. ':usedup; XADD ' .. stream .. ' MAXLEN 0 ' .. id .. ' new stream; ' ..
-            'XSETID ' .. stream .. ' ' .. id .. ' ENTRIESADDED ' .. whole(added) .. '; SET ' .. checkpoint_key .. ' ' .. id}
+local last_id = info['last-generated-id'] or '0-0'
+if is_last(last_id) and (checkpoint == last_id or count_after(checkpoint) == 0) then
+    local what = 'its ids are used up: the last one is ' .. last_id .. ', and what comes after that is no time. All of it ' ..
+                 'is processed; a new stream goes on, and this one stays, under another name'
+    local name = free_name()
+    info = {}
+    return {'BROKEN', stream, what, 'RENAMENX ' .. stream .. ' ' .. name .. '; ' .. go_on_after('1-0', added)}
+end
+if loaded > added then
+    return {'BROKEN', stream, whole(loaded) .. ' check-ins were loaded, but only ' .. added ..
+            ' were ever added to it: was it deleted?', ''}
+end
+-- More was processed than was ever added, unless just so many were told to be lost that are not missing: that,
+-- count_lost.lua sets right.
+local missing = added - (info['length'] or 0) - explained
+if has_count and tonumber(processed) > added and (missing < 0 or lost - (processed - added) ~= missing) then
+    local behind = count_after(checkpoint)
+    return {'BROKEN', stream, processed .. ' entries were processed, but only ' .. added ..
+            ' were ever added to it: was it deleted, or an older one put in its place? Then its count can be set right ' ..
+            'by what was processed; when it is ' .. processed_key .. ' that is wrong, SET that to ' .. whole(added - behind),
+            'XSETID ' .. stream .. ' ' .. last_id .. ' ENTRIESADDED ' .. whole(tonumber(processed) + behind)}
 end
 if is_new or not has_count then
     local counted = whole(added - (info['length'] and count_after(checkpoint) or 0))

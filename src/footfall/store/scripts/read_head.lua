@@ -4,7 +4,7 @@
 -- KEYS  1 meta  2 checkpoint  3 processed  4 stream  5 dead letters
 --
 -- Result  {'OK', generation, checkpoint, processed, settled, discarded, forgotten, lost, gone, goneDead, trimmed, trimmedSince, takenOver
---          (both '' when not there), loaded, the stream's entries-added, its length, its first id, its last-generated-id,
+--          (both '' when not there), the stream's entries-added, its length, its first id, its last-generated-id,
 --          its max-deleted-entry-id, the dead letters' last-generated-id}
 --         {'LOADING'}      data is being loaded
 --         {'BROKEN', key}  a key does not hold what it must
@@ -14,7 +14,7 @@ local pcall = redis.pcall
 --@include stream_info
 
 local book = pcall('HMGET', meta, 'state', 'generation', 'settled', 'discarded', 'forgotten', 'lost', 'gone',
-                   'goneDead', 'trimmed', 'trimmedSince', 'takenOver', 'loaded')
+                   'goneDead', 'trimmed', 'trimmedSince', 'takenOver')
 if book.err then return {'BROKEN', meta} end
 if book[1] == 'loading' then return {'LOADING'} end
 if book[1] ~= 'ready' then return {'BROKEN', meta} end
@@ -27,6 +27,6 @@ if not dead then return {'BROKEN', dead_letters} end
 
 local first = info['first-entry'] and info['first-entry'][1] or '0-0'
 return {'OK', book[2] or '', checkpoint, processed, book[3] or '0', book[4] or '0', book[5] or '0', book[6] or '0',
-        book[7] or '0', book[8] or '0', book[9] or '0', book[10] or '', book[11] or '', book[12] or '0',
+        book[7] or '0', book[8] or '0', book[9] or '0', book[10] or '', book[11] or '',
         info['entries-added'] or 0, info['length'] or 0, first,
         info['last-generated-id'] or '0-0', info['max-deleted-entry-id'] or '0-0', dead['last-generated-id'] or '0-0'}

@@ -28,12 +28,12 @@
 --             | DUPLICATE <id of the first> | BROKEN <key>
 --           FULL | MISMATCH (the record has another fingerprint) | BROKEN <key>: nothing of the group was added
 --         or for the whole call, with nothing added, LOADING | BROKEN <key> | OLDER (the stream ends before the
---           checkpoint) | FINISHED (what it gives next is no time)
+--           checkpoint, or more was processed than was ever added to it) | FINISHED (what it gives next is no time)
 local stream, meta, processed_key = KEYS[1], KEYS[2], KEYS[3]
 local call, pcall, sub = redis.call, redis.pcall, string.sub
 local create, record_ms, window_ms = ARGV[2] == 'create', tonumber(ARGV[3]), tonumber(ARGV[4])
 local users_removed, locations_removed = KEYS[4], KEYS[5]
-local TIME_DIGITS = 13 -- an id with more is no time that is counted (after the year 2286)
+local LAST_TIME = '9999999999999' -- an id beyond it is no time that is counted (after the year 2286)
 local KEYS_EACH = window_ms > 0 and 3 or 2
 
 -- ---------------------------------------------------------------- the books
@@ -72,7 +72,8 @@ else
             break
         end
     end
-    if string.find(last_id, '-', 1, true) > TIME_DIGITS + 1 then return 'FINISHED' end
+    if string.find(last_id, '-', 1, true) > 14 or sub(last_id, 1, 13) == LAST_TIME then return 'FINISHED' end
+    if processed > added then return 'OLDER' end
     if checkpoint and checkpoint ~= last_id and is_after(checkpoint, last_id) then return 'OLDER' end
 end
 local full = added - processed >= tonumber(ARGV[1])
