@@ -28,6 +28,7 @@ OTHERS: dict[str, Any] = {
     "durability": "replicas:2",
     "idempotency_ttl_s": 60,
     "duplicate_window_s": 5,
+    "keepalive_timeout_s": 30.0,
     "request_timeout": 3.5,
     "max_connections": 77,
     "retain": 0,

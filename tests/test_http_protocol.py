@@ -13,8 +13,8 @@ from raw_http import RawConnection, request
 from receiver_scene import GOOD, STREAM, accepted_id, assert_problem, open_books, post
 from servers import Server, wait_until
 
-#: seconds after which uvicorn ends a connection that nobody uses
-_KEEP_ALIVE = 5.0
+#: seconds that an idle connection is kept
+_KEEP_ALIVE = 2.0
 #: what a client sends after the answer, that is no new request; and before it
 _REST: dict[str, tuple[list[bytes], bytes]] = {
     "nothing": ([request(GOOD)], b""),
@@ -65,8 +65,12 @@ def test_every_service_says_which_version_it_speaks_and_what_it_does_not_expect(
         assert connection.read().status == 200
 
 
-def test_a_connection_that_nobody_uses_is_ended_whatever_came_after_the_last_answer(receiver: Receiver) -> None:
-    with contextlib.ExitStack() as stack:
+@pytest.mark.parametrize("kind", [Receiver, AsgiReceiver], ids=["fast path", "other path"])
+def test_a_connection_that_nobody_uses_is_ended_whatever_came_after_the_last_answer(
+    server: Server, kind: type[Receiver]
+) -> None:
+    open_books(server)
+    with kind(server.url, keepalive_timeout_s=_KEEP_ALIVE) as receiver, contextlib.ExitStack() as stack:
         connections = {name: stack.enter_context(RawConnection(receiver.port)) for name in _REST}
         for name, (parts, rest) in _REST.items():
             connections[name].send(*parts)

@@ -1,11 +1,9 @@
 """The page of limits says what the code has."""
 
-import inspect
 import re
 from pathlib import Path
 
 import pytest
-from uvicorn import Config
 
 from footfall import config, http_head, http_reading
 from footfall.api import bodies, feed
@@ -20,7 +18,6 @@ _UNITS = {"": 1, " KiB": 1024, " MiB": 1024 * 1024}
 CONSTANTS: dict[str, float] = {
     "path and query": http_head.MAX_TARGET,
     "headers and trailers": http_head.MAX_HEAD,
-    "seconds of an idle connection": inspect.signature(Config).parameters["timeout_keep_alive"].default,
     "what is looked at of a pipeline": http_reading._PART,
     "seconds for which more is read": http_reading._DROPPING_S,
     "what is read and dropped": http_reading._DROPPED,

@@ -209,6 +209,18 @@ def test_a_checkpoint_that_cannot_be_trusted_is_refused_with_a_repair_that_works
     assert_books(client, books.after(stream[10:]))
 
 
+def test_what_stops_it_is_said_once_however_often_it_is_tried(server: Server, client: Any) -> None:
+    load_records(client)
+    add(client, 1, 2, 5)
+    client.hset("ncc:meta", "torn", "0 0")
+    with processor(server.url) as running:
+        running.wait_for("Nothing is processed: ")
+        said = running.log
+        tries = client.info("commandstats")["cmdstat_evalsha"]["calls"] + 20
+        wait_until(lambda: client.info("commandstats")["cmdstat_evalsha"]["calls"] > tries, "it has tried again")
+        assert running.log == said
+
+
 # --- outages
 
 

@@ -68,6 +68,12 @@ class Settings(BaseSettings):
         ge=1,
         description="Connections that one process of the receiver or API server keeps; those beyond get 503.",
     )
+    keepalive_timeout_s: float = Field(
+        75.0,
+        gt=0,
+        le=86_400,
+        description="Seconds an idle connection is kept: more than a proxy keeps one, which else loses requests.",
+    )
     request_timeout: float = Field(10.0, gt=0, le=3600, description="Seconds a client has to send a whole request.")
     retain: int = Field(500_000, ge=0, description="Processed entries kept in the stream for range queries.")
 

@@ -18,6 +18,7 @@ def limits(settings: Settings) -> dict[str, Any]:
     """What the protocol looks for in the state that an app shares with it."""
     return {
         "request_timeout": settings.request_timeout,
+        "keepalive_timeout": settings.keepalive_timeout_s,
         "max_connections": settings.max_connections,
         "cors": settings.cors_origins is not None,
     }
@@ -48,6 +49,7 @@ class HttpProtocol(Reading):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self._request_timeout: float = self.app_state["request_timeout"]
+        self.timeout_keep_alive = self.app_state["keepalive_timeout"]
         if len(self.connections) > self.app_state["max_connections"]:
             self._write_refusal(503, "too many connections")
             if len(self.connections) > 2 * self.app_state["max_connections"]:  # waiting for them would be too many, too
