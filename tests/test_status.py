@@ -16,6 +16,7 @@ from chaos.replay import raw_client
 from chaos.scene import load_records
 from footfall import config
 from footfall import status as status_module
+from footfall.errors import ExitCode
 from footfall.keys import Keys
 from footfall.status import LeaseStatus, Status, collect
 from footfall.store.books import open_arguments, open_keys
@@ -409,3 +410,18 @@ def test_a_user_who_may_not_use_info_hears_what_is_not_known_and_the_rest(server
     assert json.loads(outputs["verify --json"])["proof"] == "records"
     client.execute_command("ACL", "DELUSER", "limited")
     client.close()
+
+
+@pytest.mark.parametrize("command", ["scan", "xinfo|stream", "multi", "evalsha_ro", "hget", "hscan"])
+def test_a_command_that_is_refused_is_named_with_what_grants_it(
+    loaded: redis.Redis, server: Server, command: str
+) -> None:
+    run(loaded, "ACL", "SETUSER", "u", "on", ">p", "~*", "+@all", f"-{command}")
+    url = server.url.replace("redis://", "redis://u:p@")
+    said = ""
+    for words in ("status", "verify"):
+        with Footfall(words, settings={"redis_url": url}) as process:
+            if process.wait() == ExitCode.DENIED:
+                said += process.log
+    name = command.upper().replace("|", " ")
+    assert f"the server refuses {name} to the user u; this grants it: ACL SETUSER u +{command}" in said

@@ -237,6 +237,12 @@ class UnknownLocationError(NotFoundError):
     """The check-in names a location that is not loaded."""
 
 
+def _refused_command(text: str) -> str:
+    """The command that a NOPERM names: `User till has no permissions to run the 'xinfo|stream' command`."""
+    found = re.search(r"to run the '([a-z|_]+)' command", text)
+    return found[1] if found else ""
+
+
 class DeniedError(ReplyError):
     """The server refuses a command or a key, or does not have the command; nothing was done."""
 
@@ -245,9 +251,11 @@ class DeniedError(ReplyError):
     def __init__(self, message: str, user: str | None) -> None:
         """`message`: the server's own (NOPERM), or that of a script: `DENIED <command> <refused | missing>`."""
         code, _, text = message.partition(" ")
+        if refused := _refused_command(text):
+            text = f"{refused.upper()} refused"
         command, _, why = text.partition(" ")
         user, name = user or "default", command.replace("|", " ")
-        if code != "DENIED":
+        if code != "DENIED" and not refused:
             message += f"; `ACL GETUSER {user}` shows what this user may do"
         elif why == "missing":
             message = (

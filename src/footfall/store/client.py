@@ -51,9 +51,10 @@ def connect(url: str, settings: Settings) -> Redis:
 def raise_if_told(client: Redis, error: RedisError) -> None:
     """Raise DeniedError or ClusterNodeError when that is what redis-py's error says: neither is an outage."""
     code = getattr(error, "status_code", None)  # redis-py cuts the codes that it knows off the message
-    told = reply_error(
-        f"{code} {error}" if code else str(error), client.connection_pool.connection_kwargs.get("username")
-    )
+    text = str(error).rpartition(" of pipeline caused error: ")[2]  # and says which of several commands it was
+    if text == "EXEC without MULTI":  # redis-py does not look at what became of the MULTI
+        code, text = None, "DENIED MULTI refused"
+    told = reply_error(f"{code} {text}" if code else text, client.connection_pool.connection_kwargs.get("username"))
     if isinstance(told, DeniedError | ClusterNodeError):
         raise told from error
 
