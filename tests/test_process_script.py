@@ -407,6 +407,7 @@ async def test_an_older_entry_in_a_new_stream_does_not_move_what_was_seen_last(b
     bench.client.set("ncc:checkinprocessor:lastid", "0")
     for number in range(1, 50):
         add(bench.client, rng.randint(1, USERS), rng.randint(1, LOCATIONS), 3, f"{number}-0")
+    bench.client.execute_command("XSETID", "ncc:checkins", "49-0", "ENTRIESADDED", 149)
     await bench.apply_new()
     assert_books(bench.client, books.after(entries(bench.client)))
 
@@ -440,7 +441,8 @@ async def test_a_large_number_of_processed_entries_is_exact(bench: Bench, start:
     await bench.read()
     bench.client.set("ncc:checkinprocessor:processed", start)
     for number in range(1, 4):
-        add(bench.client, 1, 1, 5)
+        entry_id = add(bench.client, 1, 1, 5)
+        bench.client.execute_command("XSETID", "ncc:checkins", entry_id, "ENTRIESADDED", start + number)
         assert (await bench.apply_new()).processed == start + number
         assert processed(bench.client) == start + number
     assert bench.client.get("ncc:checkinprocessor:processed") == b"%d" % (start + 3)

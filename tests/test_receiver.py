@@ -185,6 +185,7 @@ def test_the_receiver_describes_its_route(receiver: Receiver) -> None:
     assert answer.status == 200
     operation = answer.json()["paths"]["/api/checkin"]["post"]
     assert set(operation["responses"]) == {"202", "400", "401", "403", "404", "409", "413", "415", "422", "429", "503"}
-    schema = operation["requestBody"]["content"]["application/json"]["schema"]
+    assert operation["requestBody"]["content"]["application/json"]["schema"] == {"$ref": "#/components/schemas/CheckIn"}
+    schema = answer.json()["components"]["schemas"]["CheckIn"]
     assert set(schema["required"]) == set(schema["properties"]) == {"userId", "locationId", "starRating"}
     assert ask(receiver, request(method="GET", path="/docs")).status == 200

@@ -153,7 +153,8 @@ def test_generating_ends_with_the_summary(server: Server) -> None:
             generator.wait_until(lambda: client.xlen("ncc:checkins") > 50, "it runs")
             generator.signal(signal.SIGHUP)
             generator.signal(signal.SIGHUP)
-            assert generator.wait(10) == ExitCode.OK, generator.log
+            # the second one does not wait for answers that are under way: these count as errors
+            assert generator.wait(10) in (ExitCode.OK, ExitCode.FAILURE), generator.log
             assert "offered" in generator.log, "the summary"
 
 

@@ -167,7 +167,7 @@ def test_damaged_requests_leave_the_receiver_and_the_stream_in_order(
     own_server: Callable[..., Server], client_of: Callable[[Server], Any], rng: random.Random
 ) -> None:
     server = own_server(appendonly=True, appendfsync="no")  # nothing to warn of
-    with Receiver(server.url, unknown_ids="create", request_timeout=1) as receiver:
+    with Receiver(server.url, unknown_ids="create", request_timeout=1, keepalive_timeout_s=5) as receiver:
         sizes: list[int] = []
 
         def all_attempts() -> Iterator[Attempt]:
