@@ -33,7 +33,7 @@ local stream, meta, processed_key = KEYS[1], KEYS[2], KEYS[3]
 local call, pcall, sub = redis.call, redis.pcall, string.sub
 local create, record_ms, window_ms = ARGV[2] == 'create', tonumber(ARGV[3]), tonumber(ARGV[4])
 local users_removed, locations_removed = KEYS[4], KEYS[5]
-local LAST_TIME = '9999999999999' -- an id beyond it is no time that is counted (after the year 2286)
+local LAST_TIME = '9999999999999-' -- an id beyond it is no time that is counted (after the year 2286)
 local KEYS_EACH = window_ms > 0 and 3 or 2
 
 -- ---------------------------------------------------------------- the books
@@ -50,6 +50,7 @@ if not processed then return 'BROKEN ' .. processed_key end
 -- Whether an id comes after another, as numbers of 64 bits. Not when it is none: what is wrong with the checkpoint, the
 -- processor says, and check-ins are stored meanwhile.
 local function is_after(one, other)
+    if one == other then return false end
     local ms, sequence = string.match(one, '^(%d+)%-(%d+)$')
     local its_ms, its_sequence = string.match(other, '^(%d+)%-(%d+)$')
     if not ms or not its_ms then return false end
@@ -72,9 +73,12 @@ else
             break
         end
     end
-    if string.find(last_id, '-', 1, true) > 14 or sub(last_id, 1, 13) == LAST_TIME then return 'FINISHED' end
+    local time = sub(last_id, 1, 14)
+    if string.find(last_id, '-', 1, true) > 14 or time == LAST_TIME then return 'FINISHED' end
     if processed > added then return 'OLDER' end
-    if checkpoint and checkpoint ~= last_id and is_after(checkpoint, last_id) then return 'OLDER' end
+    -- nearly always it is of an earlier ms, and times have as many digits: then to compare texts is enough
+    local is_earlier = checkpoint and sub(checkpoint, 14, 14) == '-' and sub(time, 14) == '-' and sub(checkpoint, 1, 14) < time
+    if checkpoint and not is_earlier and is_after(checkpoint, last_id) then return 'OLDER' end
 end
 local full = added - processed >= tonumber(ARGV[1])
 
