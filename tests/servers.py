@@ -15,6 +15,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Self
 
+import pytest
 import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
@@ -40,10 +41,18 @@ def binary() -> str:
     return os.environ.get(BINARY_VARIABLE) or str(get_binary_path())
 
 
-def redis_binary() -> str | None:
-    """Redis 7.0, the oldest server that is promised; None where it is not installed, which continuous integration
-    has it."""
-    return shutil.which("redis-server")
+def program_of(kind: str) -> str | None:
+    """The program of a kind of server: `embedded` (None: the one that comes along), or `redis`, the oldest promised.
+
+    Where that is not installed, the test is left out; continuous integration has it.
+    """
+    if kind == "embedded":
+        return None
+    program = shutil.which("redis-server")
+    if program is None:
+        assert "CI" not in os.environ, "redis-server is not installed"
+        pytest.skip("redis-server is not installed")
+    return program
 
 
 def free_port() -> int:

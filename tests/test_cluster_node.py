@@ -1,6 +1,5 @@
 """A node of a cluster under an URL of one server: refused with the reason, by everything."""
 
-import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -8,7 +7,7 @@ import pytest
 
 from footfall.errors import ExitCode
 from processes import Footfall
-from servers import Server, free_port, redis_binary
+from servers import Server, free_port, program_of
 
 SERVICES = ("receiver", "processor", "api", "auth")
 COMMANDS = (
@@ -19,10 +18,7 @@ COMMANDS = (
 
 @pytest.fixture(scope="module", params=["embedded", "redis"])
 def node(request: pytest.FixtureRequest) -> Iterator[Server]:
-    program = redis_binary() if request.param == "redis" else None
-    if request.param == "redis" and program is None:
-        assert "CI" not in os.environ, "redis-server is not installed"
-        pytest.skip("redis-server is not installed")
+    program = program_of(request.param)
     # the port of its bus would be 10,000 above the other, and may be taken
     with Server(program=program, config={"cluster-enabled": "yes", "cluster-port": str(free_port())}) as server:
         yield server

@@ -12,7 +12,7 @@ from chaos.replay import entries, raw_client
 from chaos.scene import LOCATIONS, USERS, add_some, load_records, seeded, wait_until_drained
 from footfall.errors import ExitCode
 from processes import Api, Footfall, Processor, Receiver
-from servers import Server, redis_binary, wait_until
+from servers import Server, program_of, wait_until
 
 STREAM = "ncc:checkins"
 OFTEN: dict[str, Any] = {"server_check_s": 0.2}
@@ -21,9 +21,7 @@ OFTEN: dict[str, Any] = {"server_check_s": 0.2}
 @pytest.fixture(params=["embedded", "redis"])
 def old_or_new(request: pytest.FixtureRequest) -> Iterator[Server]:
     """A server of each kind that is promised."""
-    program = redis_binary() if request.param == "redis" else None
-    assert request.param == "embedded" or program, "redis-server is not installed"
-    with Server(program=program) as server:
+    with Server(program=program_of(request.param)) as server:
         yield server
 
 

@@ -4,7 +4,6 @@ Every script is called with every command of its own taken away, one by one: rea
 made on.
 """
 
-import os
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ from footfall.errors import DeniedError, ExitCode
 from footfall.store.scripts import _scripts as SCRIPTS  # noqa: N812
 from footfall.store.scripts.commands import WRITES
 from script_calls import RecordedCall, held, put_back, record
-from servers import Server, redis_binary
+from servers import Server, program_of
 
 USER = "limited"
 #: of a script that was called often, so many calls are made again
@@ -57,19 +56,9 @@ class Bench:
         return (kind, words), sorted(held(self.client))
 
 
-def _program(kind: str) -> str | None:
-    if kind == "embedded":
-        return None
-    program = redis_binary()
-    if program is None:
-        assert "CI" not in os.environ, "redis-server is not installed"
-        pytest.skip("redis-server is not installed")
-    return program
-
-
 @pytest.fixture(scope="module", params=["embedded", "redis"])
 def bench(request: pytest.FixtureRequest) -> Iterator[Bench]:
-    with Server(program=_program(request.param)) as server:
+    with Server(program=program_of(request.param)) as server:
         client = raw_client(server.port)
         calls: dict[str, list[RecordedCall]] = {}
         for call in record(server, client):

@@ -1,6 +1,5 @@
 """Rights that are taken away and given back while check-ins come in and are counted: each counts once all the same."""
 
-import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -17,7 +16,7 @@ from footfall.errors import ExitCode, FootfallError
 from footfall.processor import batch
 from footfall.store.scripts import PROCESS, Script
 from processes import Api, Auth, Footfall, Processor, Receiver
-from servers import Server, free_port, redis_binary, wait_until
+from servers import Server, free_port, program_of, wait_until
 
 #: what a processor may lose, and what every check-in needs of it
 _COMMANDS = ("zadd", "hset", "zrem", "mset", "xadd", "expire", "ltrim", "zremrangebyscore", "rpush", "hdel")
@@ -25,13 +24,7 @@ _COMMANDS = ("zadd", "hset", "zrem", "mset", "xadd", "expire", "ltrim", "zremran
 
 @pytest.fixture(params=["embedded", "redis"])
 def server(request: pytest.FixtureRequest, own_server: Callable[..., Server]) -> Server:
-    program = None
-    if request.param == "redis":
-        program = redis_binary()
-        if program is None:
-            assert "CI" not in os.environ, "redis-server is not installed"
-            pytest.skip("redis-server is not installed")
-    return own_server(program=program, appendonly=True, appendfsync="no")
+    return own_server(program=program_of(request.param), appendonly=True, appendfsync="no")
 
 
 def limited(server: Server, client: Any) -> str:

@@ -54,6 +54,13 @@ class Fold:
                     self._add(entry_id, fields)
         raise UnavailableError("dead letters are being retried or discarded; wait for the end of that")
 
+    def dead_without_entry(self, head: Head) -> int:
+        """How many entries that are gone and not noted do not count: they are dead letters, or such are discarded.
+
+        `head`: up to which this is folded. Below 0 when dead letters of noted ones were retried.
+        """
+        return len(self.letters) + head.discarded - (self.entries - self.counted) - head.noted_dead
+
     def _advance(self, head: Head, advance: Advance) -> bool:
         """Fold up to a head; False when letters that were known are settled by now."""
         if head.generation != self._start.generation:

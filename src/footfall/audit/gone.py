@@ -83,6 +83,8 @@ class Surplus:
         """`limit`: check-ins that can be explained."""
         self._differences = differences
         self._limit = limit
+        #: check-ins of all users, and at all locations, so far
+        self._users = self._locations = 0
         self._held_back: list[tuple[Any, ...]] = []
         #: whether there was some that is not explained
         self.has_differences = False
@@ -95,15 +97,15 @@ class Surplus:
 
     def user(self, user: int, counted: UserBaseline, difference: tuple[Any, ...]) -> None:
         """A user has so much more; it is this difference when it is not explained."""
-        self._note(difference)
         self.counted.users[user] = counted
-        self._check()
+        self._users += counted.num_checkins
+        self._hold_back(difference)
 
     def location(self, location: int, counted: LocationBaseline, difference: tuple[Any, ...]) -> None:
         """A location has so much more, or the same number with other stars."""
-        self._note(difference)
         self.counted.locations[location] = counted
-        self._check()
+        self._locations += counted.num_checkins
+        self._hold_back(difference)
 
     def give_up(self) -> None:
         """It is not explained: these are differences, and so are those to come."""
@@ -113,11 +115,9 @@ class Surplus:
             self._differences.add(*difference, is_count=True)
         self._held_back.clear()
 
-    def _note(self, difference: tuple[Any, ...]) -> None:
+    def _hold_back(self, difference: tuple[Any, ...]) -> None:
         self._held_back.append(difference)
-
-    def _check(self) -> None:
-        if max(self.counted.of_users, self.counted.of_locations) > self._limit:
+        if max(self._users, self._locations) > self._limit:
             self.give_up()
 
 

@@ -18,7 +18,7 @@ def provable(head: Head) -> tuple[Proof, str]:
             "indexes",
             f"the stream was taken over from another program, which had processed {head.taken_over:,} entries",
         )
-    short = f"the stream does not reach back to what was loaded: {_number(head.removed)} no longer in it"
+    short = f"the stream does not reach back to what was loaded: {entries_are(head.removed)} no longer in it"
     if head.trimmed > 0:
         by_whom = f"{head.trimmed:,} were trimmed by a processor (retain){_since(head.trimmed_since)}"
         return "sums", f"{short}, of which {by_whom}"
@@ -27,7 +27,8 @@ def provable(head: Head) -> tuple[Proof, str]:
     return "records", ""
 
 
-def _number(entries: int) -> str:
+def entries_are(entries: int) -> str:
+    """`1 entry is`, `5 entries are`"""
     return "1 entry is" if entries == 1 else f"{entries:,} entries are"
 
 

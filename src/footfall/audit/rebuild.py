@@ -14,7 +14,7 @@ from footfall.audit.gone import Counted, note_lost, read_noted
 from footfall.audit.indexes import Index, Stray, indexes, strays, strays_among
 from footfall.audit.keyspace import Keyspace
 from footfall.audit.look import Head, Look, MovedError
-from footfall.audit.plan import provable
+from footfall.audit.plan import entries_are, provable
 from footfall.audit.records import category_key, lower
 from footfall.audit.tally import LocationTally, Tally, UserTally
 from footfall.config import Settings
@@ -90,9 +90,9 @@ def _require_complete(head: Head, *, without_gone: bool) -> None:
         raise RefusedError(f"counters cannot be made anew: {reason}; nothing was changed")
     if head.unexplained > 0 and not without_gone:
         raise RefusedError(
-            f"{_entries(head.unexplained)} gone from the stream, and what they have counted would be lost: `footfall "
-            "verify --note-gone` notes it; when they were not processed yet, a processor that has caught up says so. "
-            "When neither helps, --without-gone lets them count no more. Nothing was changed"
+            f"{entries_are(head.unexplained)} gone from the stream, and what they have counted would be lost: "
+            "`footfall verify --note-gone` notes it; when they were not processed yet, a processor that has caught "
+            "up says so. When neither helps, --without-gone lets them count no more. Nothing was changed"
         )
     if head.noted and head.unexplained < 0:
         raise RefusedError(
@@ -137,10 +137,6 @@ def _require_sound(look: Look, keyspace: Keyspace, bars: Bars) -> None:
         raise BrokenKeyError(f"{_some(without)}; load these records again, then rebuild")
 
 
-def _entries(number: int) -> str:
-    return "1 entry is" if number == 1 else f"{number:,} entries are"
-
-
 def _some(texts: list[str]) -> str:
     more = f", and {len(texts) - _NAMED} more" if len(texts) > _NAMED else ""
     return "; ".join(texts[:_NAMED]) + more
@@ -180,17 +176,12 @@ class _Rebuild:
         COUNT_LOST.run_sync(look.client, script_keys, [head.checkpoint, head.generation])
         head, _ = self._fold.at_its_checkpoint(look.with_head, self._stream)
         if head.unexplained > 0:
-            note_lost(look, head, self._dead_without_entry(head))
+            note_lost(look, head, self._fold.dead_without_entry(head))
         return self._done
-
-    def _dead_without_entry(self, head: Head) -> int:
-        """How many entries that are gone and not noted do not count: they are dead letters, or such are discarded."""
-        fold = self._fold
-        return len(fold.letters) + head.discarded - (fold.entries - fold.counted) - head.noted_dead
 
     def _require_no_retried(self, head: Head) -> None:
         """Raise RefusedError when dead letters of entries that are gone were retried: what they count is not noted."""
-        if head.noted_dead and self._dead_without_entry(head) < 0:
+        if head.noted_dead and self._fold.dead_without_entry(head) < 0:
             raise RefusedError(
                 "dead letters of entries that are gone from the stream were retried: `footfall verify --note-gone` "
                 "notes what they have counted. Nothing was changed"

@@ -201,7 +201,7 @@ class _Verification:
     def _gone(self, end: Head) -> Gone | None:
         """Entries that are gone, when all that the records have beyond the stream can be theirs; else None."""
         surplus, fold = self._surplus, self._fold
-        dead = len(fold.letters) + end.discarded - (fold.entries - fold.counted) - end.noted_dead
+        dead = fold.dead_without_entry(end)
         counted = surplus.counted
         # unless all that is gone was processed, it cannot be told from what was not
         is_processed = end.processed == fold.entries + end.removed

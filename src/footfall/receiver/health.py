@@ -62,8 +62,7 @@ class Readiness:
             if isinstance(error, UnavailableError):
                 raise
             raise BrokenKeyError(_BROKEN) from error
-        is_gone = not added and backlog < 0  # a stream of which entries were processed
-        if state != b"ready" or is_gone:
+        if state != b"ready" or backlog < 0:  # more was processed than was ever added: it is gone, or an older one
             raise BrokenKeyError(_BROKEN)
         if backlog >= self._max_backlog:
             raise BacklogFullError(f"the backlog is full: {backlog} entries are not processed")
