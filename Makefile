@@ -21,10 +21,11 @@ chaos: .venv/dev  ## run the fault tests at full length (some 5 minutes)
 	@TEST_FULL=1 $(BIN)/pytest --timeout 1800 tests/chaos
 
 .PHONY: lint
-lint: .venv/dev  ## format, lint, types
+lint: .venv/dev  ## format, lint (Python and Lua), types
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/python tools/lint_lua.py
 
 .PHONY: check
 check: lint test  ## all that must hold: format, lint, types, tests

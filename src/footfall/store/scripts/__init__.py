@@ -35,6 +35,7 @@ class Script:
     def __init__(self, name: str, text: str) -> None:
         """`text`: the script, its parts in it."""
         self.name = name
+        self.text = text
         self.commands = commands.named_in(text)
         self.source = commands.guarded(text).encode()
         #: The same for a call that only looks, of a script that does not write then: without the shebang line it may
@@ -101,6 +102,12 @@ def _load() -> dict[str, Script]:
 
 
 _scripts = _load()
+
+
+def all_scripts() -> list[Script]:
+    """Every script, by name."""
+    return [script for _, script in sorted(_scripts.items())]
+
 
 CHECK_COMMANDS = _scripts["check_commands"]
 OPEN = _scripts["open"]

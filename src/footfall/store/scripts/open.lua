@@ -23,7 +23,7 @@ local LAST_TIME = '9999999999999' -- an id beyond it is no time that is counted 
 --@include type_of
 
 local function count_after(id)
-    local count, page = 0, nil
+    local count, page = 0
     repeat
         page = redis.call('XRANGE', stream, '(' .. id, '+', 'COUNT', 1000)
         count = count + #page

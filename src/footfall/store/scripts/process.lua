@@ -104,11 +104,11 @@ if book[3] then return {'TORN'} end
 
 local values = tonumber(ARGV[8])
 local last_id = ARGV[9]
-local last = pcall('XRANGE', stream, last_id, last_id)
-if last.err then return {'BROKEN', stream} end
-if not last[1] or #last[1][2] ~= values then return {'FENCED'} end
+local last_entry = pcall('XRANGE', stream, last_id, last_id)
+if last_entry.err then return {'BROKEN', stream} end
+if not last_entry[1] or #last_entry[1][2] ~= values then return {'FENCED'} end
 for i = 1, values do
-    if last[1][2][i] ~= ARGV[9 + i] then return {'FENCED'} end
+    if last_entry[1][2][i] ~= ARGV[9 + i] then return {'FENCED'} end
 end
 
 if type(pcall('XLEN', dead_letters)) ~= 'number' then return {'BROKEN', dead_letters} end

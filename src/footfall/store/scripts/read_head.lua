@@ -3,9 +3,9 @@
 --
 -- KEYS  1 meta  2 checkpoint  3 processed  4 stream  5 dead letters
 --
--- Result  {'OK', generation, checkpoint, processed, settled, discarded, forgotten, lost, gone, goneDead, trimmed, trimmedSince, takenOver
---          (both '' when not there), the stream's entries-added, its length, its first id, its last-generated-id,
---          its max-deleted-entry-id, the dead letters' last-generated-id}
+-- Result  {'OK', generation, checkpoint, processed, settled, discarded, forgotten, lost, gone, goneDead, trimmed,
+--          trimmedSince, takenOver (both '' when not there), the stream's entries-added, its length, its first id,
+--          its last-generated-id, its max-deleted-entry-id, the dead letters' last-generated-id}
 --         {'LOADING'}      data is being loaded
 --         {'BROKEN', key}  a key does not hold what it must
 local meta, checkpoint_key, processed_key, stream, dead_letters = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]

@@ -21,7 +21,7 @@ local checkpoint = call('GET', checkpoint_key)
 local began_at, processed = string.match(torn, '^(%S+) (%d+)$')
 if began_at == checkpoint then call('SET', processed_key, processed) end -- else nothing but the mark is left to remove
 checkpoint = digits(checkpoint)
-local removed, page = 0, nil
+local removed, page = 0
 local before
 repeat
     before = removed

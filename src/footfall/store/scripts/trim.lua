@@ -17,8 +17,8 @@
 --         needed   how many of the removed ones the group still needed, or came after one that it needed
 --         group    the consumer group that needs the oldest processed entry; '' when none needs one
 --         oldest   the id of that entry; '' when there is none
---         The others are 0 or '' when there is nothing to remove; all are when a key does not hold what it must. The checkpoint's own
---         entry stays: it tells where the backlog begins.
+--         The others are 0 or '' when there is nothing to remove; all are when a key does not hold what it must. The
+--         checkpoint's own entry stays: it tells where the backlog begins.
 local stream, retain, most, for_groups = KEYS[1], tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local call, pcall = redis.call, redis.pcall
 -- entries that are looked at one by one: about 2 ms

@@ -12,7 +12,7 @@
 -- recorded stays.
 local function last_is_after(user, entry_id)
     if #call('XRANGE', stream, '-', entry_id, 'COUNT', 1) == 0 then return true end
-    local ms, from, page = match(entry_id, '^%d+'), entry_id, nil
+    local ms, from, page = match(entry_id, '^%d+'), entry_id
     repeat
         page = pcall('XRANGE', stream, '(' .. from, checkpoint, 'COUNT', 100)
         for _, entry in ipairs(page) do -- an error (nothing can come after) has no items
