@@ -94,6 +94,7 @@ class HttpProtocol(Reading):
     def on_response_complete(self) -> None:
         """As uvicorn's, but it reads on when the next request has begun: what it brings comes after that one."""
         self.server_state.total_requests += 1
+        self._answers_over.flush()  # an answer to HEAD is a head alone
         if self._to_drop is not None or self.transport.is_closing():
             return
         self._unset_keepalive_if_required()
@@ -160,6 +161,7 @@ class HttpProtocol(Reading):
     def _write_refusal(self, status: int, detail: str) -> None:
         if self._to_drop is not None or self.transport.is_closing():
             return
+        self._answers_over.flush()
         self._unset_deadline()
         cycle = self._in_progress()
         if cycle is not None:  # nobody reads what it would be answered

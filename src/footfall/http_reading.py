@@ -48,15 +48,41 @@ class _Flow(FlowControl):
             super().resume_reading()
 
 
-class _Answering:
-    """A transport as it is given to who answers a request."""
+class Answering:
+    """A transport as it is given to who answers a request: a head leaves together with what is written next.
 
-    __slots__ = ("close", "is_closing", "write")
+    uvicorn writes heads by themselves, and each write is a system call: a third of the CPU time of a small answer.
+    """
 
-    def __init__(self, transport: asyncio.Transport, close: Callable[[], None]) -> None:
-        self.write = transport.write
+    __slots__ = ("_end", "_held", "_loop", "_transport", "is_closing")
+
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop, end: Callable[[], None]) -> None:
+        self._transport = transport
+        self._loop = loop
+        self._end = end
+        self._held: bytes | None = None
         self.is_closing = transport.is_closing
-        self.close = close
+
+    def write(self, data: bytes) -> None:
+        """Write this, at the end of the loop's turn at the latest."""
+        held = self._held
+        if held is None:
+            self._held = data
+            self._loop.call_soon(self.flush)
+        else:
+            self._held = None
+            self._transport.writelines((held, data))
+
+    def flush(self) -> None:
+        """Write what is held back."""
+        held, self._held = self._held, None
+        if held and not self.is_closing():
+            self._transport.write(held)
+
+    def close(self) -> None:
+        """End the connection when all is written."""
+        self.flush()
+        self._end()
 
 
 class _StopError(Exception):
@@ -106,7 +132,7 @@ class Reading(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self.flow = _Flow(transport, self._read_on)
-        self._answers_over: Any = _Answering(transport, self._end_after_answer)
+        self._answers_over: Any = Answering(transport, self.loop, self._end_after_answer)
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
@@ -214,6 +240,7 @@ class Reading(HttpToolsProtocol):
 
     def _linger(self) -> None:
         """End the connection so that a client has its last answer which still sends."""
+        self._answers_over.flush()
         if self._has_ended or self.transport.is_closing():
             self.transport.close()
         elif self._to_drop is None:

@@ -21,8 +21,7 @@ from litestar.types import ControllerRouterHandler
 
 from footfall import __version__
 from footfall.answers import Answers, Count, id_of
-from footfall.caching import App as AsgiApp
-from footfall.caching import Caching
+from footfall.answers import App as AsgiApp
 from footfall.cors import Cors
 from footfall.docs_page import DocsPage, docs
 from footfall.errors import BadCursorError, FootfallError, InvalidError, TooLargeError
@@ -39,13 +38,13 @@ CURSOR = "after"
 class App(Litestar):
     """A Litestar app that shares `app.state.shared` with the protocol that reads its requests.
 
-    What each answer gets, caching and CORS lie before it, and what is no plain path leads nowhere.
+    What each answer gets, and CORS, lie before it, and what is no plain path leads nowhere.
     """
 
     def __init__(self, *, cors_origins: str | None, count: Count | None, **options: Any) -> None:
         super().__init__(**options)
         self._paths = Paths(self.routes)
-        app: AsgiApp = Caching(super().__call__)
+        app: AsgiApp = super().__call__
         if cors_origins is not None:
             app = Cors(app, cors_origins)
         self._answers = Answers(app, count)
