@@ -13,7 +13,7 @@ run: .venv/run  ## start everything on this machine (Ctrl-C stops it)
 	@exec $(BIN)/footfall up
 
 .PHONY: test
-test: .venv/dev  ## run the whole test suite
+test: .venv/dev tests/npm/node_modules/.installed  ## run the whole test suite
 	@$(BIN)/pytest -n auto --dist worksteal
 
 .PHONY: chaos
@@ -48,7 +48,7 @@ lock: .venv/dev  ## pin the newest versions that pyproject.toml allows
 
 .PHONY: clean
 clean:  ## remove the virtual environment and all caches (keeps .footfall, the data)
-	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv tests/npm/node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 # The package is installed editable with the pinned build backend, so nothing unpinned is ever fetched.
 .venv/run: requirements.lock pyproject.toml
@@ -60,5 +60,15 @@ clean:  ## remove the virtual environment and all caches (keeps .footfall, the d
 
 .venv/dev: .venv/run requirements-dev.lock
 	@echo "Adding what the tests need to .venv (once) ..."
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-dev.lock
 	@touch $@
+
+# What tests need from npm. Where it cannot be had these tests are left out, but not in continuous integration.
+tests/npm/node_modules/.installed: tests/npm/package.json tests/npm/package-lock.json tests/npm/.npmrc
+	@if ! command -v npm >/dev/null; then \
+		echo "There is no npm here: the tests that need its packages are left out."; test -z "$$CI"; \
+	else \
+		echo "Adding what the tests need from npm to tests/npm/node_modules (once) ..."; \
+		(cd tests/npm && npm ci --loglevel=error >/dev/null && touch node_modules/.installed) || \
+			{ echo "npm could not install it: the tests that need it are left out."; test -z "$$CI"; }; \
+	fi

@@ -172,3 +172,13 @@ def test_what_compose_says_is_known() -> None:
             assert service["cap_drop"] == ["ALL"]
     env = {pair.partition("=")[0] for i, what in steps() if i == "ENV" for pair in what.split()}
     assert env <= known | {"PYTHONUNBUFFERED"}
+
+
+@pytest.mark.parametrize(("written", "instead"), [("", ""), ("read_only: true", "read_only: 3"), ("tmpfs:", "tmpsf:")])
+def test_compose_yaml_is_as_the_compose_schema_has_it(written: str, instead: str, tmp_path: Path) -> None:
+    file = tmp_path / "compose.yaml"
+    file.write_text((ROOT / "compose.yaml").read_text().replace(written, instead))
+    check = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec", str(file)]
+    done = subprocess.run(check, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == bool(written), done.stdout + done.stderr
+    assert ("was unexpected" in done.stdout or "is not of type" in done.stdout) == bool(written)
