@@ -12,7 +12,7 @@ _PATIENCE = 10.0
 
 
 class Answer(NamedTuple):
-    """One answer; header names are in lower case."""
+    """One answer; header names are in lower case, the values of one that is there again have commas between."""
 
     status: int
     headers: dict[str, str]
@@ -23,10 +23,13 @@ class Answer(NamedTuple):
 
 
 class RawConnection:
-    """One connection to a port of this machine; `close()` (or leaving the `with`) ends it."""
+    """One connection to a port of this machine; `close()` (or leaving the `with`) ends it.
 
-    def __init__(self, port: int) -> None:
-        self._socket = socket.create_connection(("127.0.0.1", port), timeout=_PATIENCE)
+    `source`: the address that it comes from.
+    """
+
+    def __init__(self, port: int, source: str = "127.0.0.1") -> None:
+        self._socket = socket.create_connection(("127.0.0.1", port), timeout=_PATIENCE, source_address=(source, 0))
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._received = b""
 
@@ -67,7 +70,10 @@ class RawConnection:
             status = int(first.split()[1])
             if status >= 200:
                 break
-        headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+        headers = dict[str, str]()
+        for name, _, value in (line.partition(":") for line in lines):
+            before = f"{headers[name.lower()]}, " if name.lower() in headers else ""
+            headers[name.lower()] = before + value.strip()
         length = 0 if to_head else int(headers.get("content-length", 0))
         while len(self._received) < length:
             self._receive()

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from footfall import config, http_head, http_reading
+from footfall import config, forwarded, http_head, http_reading
 from footfall.api import bodies, feed
 from footfall.api.parameters import LimitParameter
 from footfall.auth import limits, passwords, sessions
@@ -18,6 +18,7 @@ _UNITS = {"": 1, " KiB": 1024, " MiB": 1024 * 1024}
 CONSTANTS: dict[str, float] = {
     "path and query": http_head.MAX_TARGET,
     "headers and trailers": http_head.MAX_HEAD,
+    "characters of `X-Forwarded-Prefix`": forwarded.MAX_PREFIX,
     "what is looked at of a pipeline": http_reading._PART,
     "seconds for which more is read": http_reading._DROPPING_S,
     "what is read and dropped": http_reading._DROPPED,

@@ -101,10 +101,6 @@ class Settings(BaseSettings):
     login_window_s: int = Field(
         900, ge=1, le=86_400, description="Seconds after its first failed attempt that a count of attempts ends."
     )
-    trusted_proxies: str | None = Field(
-        None,
-        description="Networks of proxies, with commas between, that say in X-Forwarded-For for whom they ask.",
-    )
     tokens_role: Role = Field("checkin", description="What the token may do: `checkin`: post check-ins; `admin`: all.")
     tokens_rate: int = Field(
         0, ge=0, le=1_000_000, description="Check-ins that the token may post in a second; 0: no limit."
@@ -126,6 +122,10 @@ class Settings(BaseSettings):
         None,
         pattern=r"^(\*|https?://[^\s/,*]+(,https?://[^\s/,*]+)*)$",
         description="Origins of web pages that may use the services, with commas between, or `*`; without it: none.",
+    )
+    trusted_proxies: str | None = Field(
+        None,
+        description="Networks of proxies, with commas between, whose X-Forwarded-For, -Prefix, -Proto and -Host count.",
     )
     live_heartbeat_s: float = Field(
         15.0, gt=0, le=3600, description="Seconds between signs of life in a live feed that has nothing to say."

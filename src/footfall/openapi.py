@@ -7,6 +7,8 @@ from litestar import Request
 from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import License, Tag
 
+from footfall.forwarded import server_url
+
 LICENSE = License(name="MIT", identifier="MIT")
 #: what the operations are about
 TAGS = [
@@ -24,7 +26,8 @@ class Document(JsonRenderPlugin):
     """The document at `/schema/openapi.json`."""
 
     def render(self, request: Request[Any, Any, Any], openapi_schema: Json) -> bytes:
-        return self.render_json(request, completed(openapi_schema))
+        there = {**openapi_schema, "servers": [{"url": server_url(request.scope)}]}
+        return self.render_json(request, completed(there))
 
 
 def completed(document: Mapping[str, Any]) -> Json:

@@ -9,10 +9,11 @@ import msgspec
 from litestar import MediaType, Request
 from litestar.openapi.plugins import OpenAPIRenderPlugin
 
+from footfall.forwarded import base_url
+
 SCHEMA = "https://schema.getpostman.com/json/collection/v2.1.0/collection.json"
 #: what the collection calls the address of the service
 _BASE = "{{baseUrl}}"
-_is_host = re.compile(r"[A-Za-z0-9.:\[\]-]{1,255}").fullmatch
 
 Json = Mapping[str, Any]
 
@@ -52,8 +53,7 @@ class PostmanCollection(OpenAPIRenderPlugin):
         super().__init__(path="/postman.json", media_type=MediaType.JSON)
 
     def render(self, request: Request[Any, Any, Any], openapi_schema: dict[str, Any]) -> bytes:
-        host = request.headers.get("host", "")
-        return msgspec.json.encode(collection(openapi_schema, f"http://{host if _is_host(host) else '127.0.0.1'}"))
+        return msgspec.json.encode(collection(openapi_schema, base_url(request.scope)))
 
 
 # --- private

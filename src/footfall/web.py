@@ -25,6 +25,7 @@ from footfall.answers import App as AsgiApp
 from footfall.cors import Cors
 from footfall.docs_page import DocsPage, docs
 from footfall.errors import BadCursorError, FootfallError, InvalidError, TooLargeError
+from footfall.forwarded import Forwarded, Networks
 from footfall.logs import log
 from footfall.openapi import LICENSE, TAGS, Document
 from footfall.paths import Paths, is_special
@@ -38,15 +39,18 @@ CURSOR = "after"
 class App(Litestar):
     """A Litestar app that shares `app.state.shared` with the protocol that reads its requests.
 
-    What each answer gets, and CORS, lie before it, and what is no plain path leads nowhere.
+    What each answer gets, where clients see the service, and CORS lie before it, and what is no plain path leads
+    nowhere.
     """
 
-    def __init__(self, *, cors_origins: str | None, count: Count | None, **options: Any) -> None:
+    def __init__(self, *, cors_origins: str | None, proxies: Networks, count: Count | None, **options: Any) -> None:
         super().__init__(**options)
         self._paths = Paths(self.routes)
         app: AsgiApp = super().__call__
         if cors_origins is not None:
             app = Cors(app, cors_origins)
+        if proxies:
+            app = Forwarded(app, proxies)
         self._answers = Answers(app, count)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
@@ -98,16 +102,19 @@ def create_app(
     provide: Sequence[str],
     plugins: Sequence[PluginProtocol] = (),
     cors_origins: str | None = None,
+    proxies: Networks = (),
     count: Count | None = None,
     security_schemes: Mapping[str, SecurityScheme] | None = None,
 ) -> App:
     """An app that answers errors as problem documents and describes itself at `/docs` and `/schema`.
 
     `provide` names what the lifespan puts into the app's state and handlers take as parameters; `cors_origins` is the
-    setting; `count` is told of each answer; `security_schemes` are those that routes name as their `security`.
+    setting, `proxies` those that are trusted; `count` is told of each answer; `security_schemes` are those that routes
+    name as their `security`.
     """
     return App(
         cors_origins=cors_origins,
+        proxies=proxies,
         count=count,
         route_handlers=[*_options(handlers), *handlers, docs],
         plugins=plugins,

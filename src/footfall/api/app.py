@@ -109,6 +109,7 @@ def create(settings: Settings | None = None) -> Litestar:
         ),
         plugins=[Parameters()],
         cors_origins=settings.cors_origins,
+        proxies=settings.proxies,
         count=metrics.answered,
         security_schemes=SECURITY_SCHEMES,
     )

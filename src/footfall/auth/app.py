@@ -11,13 +11,13 @@ from litestar.openapi.datastructures import ResponseSpec
 from msgspec import Meta
 
 from footfall.api.bodies import MAX_READ, document, takes
-from footfall.auth.addresses import client_address
 from footfall.auth.credentials import session
 from footfall.auth.describe import SECURITY_SCHEMES, SetsCookie
 from footfall.auth.metrics import Metrics
 from footfall.auth.sessions import Sessions
 from footfall.auth.signing_in import SigningIn
 from footfall.config import Settings
+from footfall.forwarded import client_address
 from footfall.http_protocol import limits
 from footfall.keys import Keys
 from footfall.model import Id, Record
@@ -157,5 +157,6 @@ def create(settings: Settings | None = None) -> Litestar:
         lifespan=lifespan,
         provide=("settings", "pipeline", "metrics", "sessions", "signing_in"),
         cors_origins=settings.cors_origins,
+        proxies=settings.proxies,
         security_schemes=SECURITY_SCHEMES,
     )

@@ -123,4 +123,5 @@ def create(settings: Settings, health: Health | None = None) -> App:
         handlers=[healthz, readyz, metrics_text],
         lifespan=lifespan,
         provide=("health",),
+        proxies=settings.proxies,
     )

@@ -199,6 +199,7 @@ def create(settings: Settings | None = None) -> Litestar:
         handlers=[posting, healthz, readyz, metrics_text],
         lifespan=lifespan,
         cors_origins=settings.cors_origins,
+        proxies=settings.proxies,
         security_schemes=SECURITY_SCHEMES,
         provide=("intake", "readiness"),
     )
