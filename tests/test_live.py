@@ -1,8 +1,10 @@
 """The live feed, from a real API server: what comes, from where on, and how it ends."""
 
+import http.client
 import random
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -317,6 +319,35 @@ def test_a_service_that_stops_ends_its_feeds(server: Server) -> None:
         assert "error" not in api.log
 
 
+@pytest.mark.parametrize("before", [0, 2, 9], ids=lambda before: f"{before} before the request")
+def test_a_feed_with_a_limit_ends_with_so_many_check_ins(before: int, server: Server, api: Api) -> None:
+    client = server.client()
+    client.xadd(_STREAM, {"anything": "else"}, id="1-0")
+    added = add(client, *["*"] * before)
+    with LiveReader(api.port, "0-0", path=f"{LIVE}?limit=5") as reader:
+        while len(added) < 5:
+            wait_until(lambda: _blocked(client), "the stream is read")
+            added += add(client, *["*"] * 3)
+        *checkins, end = reader.rest()
+    assert [event.id for event in checkins] == added[:5]
+    assert end == Event("end", None, {"reason": "limit"})
+    wait_until(lambda: not _blocked(client), "it is read no more")
+
+
+def test_after_a_feed_with_a_limit_its_connection_serves_on(server: Server, api: Api) -> None:
+    (added,) = add(server.client(), "*")
+    connection = http.client.HTTPConnection("127.0.0.1", api.port, timeout=10)
+    with closing(connection):
+        connection.connect()
+        connection.auto_open = False
+        for query, status in (("lastEventId=0-0&limit=1", 200), ("limit=0", 422), ("limit=1001", 422)):
+            connection.request("GET", f"{LIVE}?{query}")
+            answer = connection.getresponse()
+            assert answer.status == status
+            assert (f"id: {added}".encode() in answer.read()) == (status == 200)
+    assert "error" not in api.log
+
+
 def test_head_tells_the_headers_and_ends(api: Api) -> None:
     answer = api.client.head(LIVE)
     assert answer.status_code == 200
@@ -412,6 +443,6 @@ def test_a_reader_that_leaves_is_forgotten_at_once_and_not_with_the_next_heartbe
 
 def test_the_document_describes_the_feed(api: Api) -> None:
     (operation,) = api.client.get("/schema/openapi.json").json()["paths"][LIVE].values()
-    assert set(operation["responses"]) == {"200", "400", "503"}
+    assert set(operation["responses"]) == {"200", "400", "422", "503"}
     assert "event: checkin" in str(operation["responses"]["200"]["content"]["text/event-stream"])
-    assert [parameter["name"] for parameter in operation["parameters"]] == ["Last-Event-ID", "lastEventId"]
+    assert [parameter["name"] for parameter in operation["parameters"]] == ["limit", "Last-Event-ID", "lastEventId"]

@@ -17,7 +17,7 @@ def answers_like(example: Any) -> type[Operation]:
     class ReadOperation(Operation):
         def __post_init__(self) -> None:
             for parameter in self.parameters or []:
-                _without_null(parameter)
+                without_null(parameter)
             responses = self.responses or {}
             # the framework's own answer to invalid parameters; ours is a problem document: 422, and 400 of a cursor
             if not any(isinstance(one, Parameter) and one.name == CURSOR for one in self.parameters or []):
@@ -30,7 +30,7 @@ def answers_like(example: Any) -> type[Operation]:
     return ReadOperation
 
 
-def _without_null(parameter: Parameter | Reference) -> None:
+def without_null(parameter: Parameter | Reference) -> None:
     """A parameter that may be left out is not one that may be null, as the framework has it."""
     if isinstance(parameter, Parameter) and isinstance(parameter.schema, Schema) and parameter.schema.one_of:
         (parameter.schema,) = (

@@ -27,6 +27,7 @@ _STALLED_S = 10.0
 class EndReason(StrEnum):
     """Why a feed was ended: the closed list."""
 
+    LIMIT = "limit"
     SLOW_READER = "slow-reader"
     STOPPING = "stopping"
 

@@ -1,18 +1,21 @@
 """The live feed: check-ins as server-sent events, as they come or from where a client has left off."""
 
 import asyncio
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 from litestar import Request, get
 from litestar.di import NamedDependency
 from litestar.openapi.spec import Example, OpenAPIMediaType, OpenAPIResponse, Operation, Parameter, Schema
 from litestar.openapi.spec.enums import OpenAPIType
+from litestar.params import QueryParameter
 from litestar.response.base import ASGIResponse
 
+from footfall.api.describe import without_null
 from footfall.api.events import HEARTBEAT, EntryId, Page
 from footfall.api.feed import EndReason, Feed, Listener
-from footfall.api.parameters import EntryIdParameter
+from footfall.api.parameters import EntryIdParameter, LimitParameter
 from footfall.errors import BrokenKeyError, MalformedError, UnavailableError
 from footfall.model import parse_entry_id
 from footfall.web import problems
@@ -31,14 +34,19 @@ _FAREWELL_S = 1.0
 _LOOK_S = 1.0
 
 
-class LiveAnswer(ASGIResponse):
-    """Writes events for as long as the client reads them."""
+class _EnoughError(Exception):
+    """The client has all that it asked for."""
 
-    def __init__(self, feed: Feed, page: Page) -> None:
-        """`page`: what it begins with."""
+
+class LiveAnswer(ASGIResponse):
+    """Writes events for as long as the client reads them, or up to the last check-in that it wants."""
+
+    def __init__(self, feed: Feed, page: Page, limit: int | None = None) -> None:
+        """`page`: what it begins with; `limit`: how many check-ins are wanted."""
         super().__init__()
         self._feed = feed
         self._page = page
+        self._wanted = limit
         self._reason: EndReason | None = None
         self._has_said_retry = False
         self._listener = Listener(page.end, self._end)
@@ -62,7 +70,8 @@ class LiveAnswer(ASGIResponse):
             self._writing.cancel()
             leaving.cancel()
         if self._writing.done() and not self._writing.cancelled():
-            self._writing.result()  # it ends only by what is raised
+            with suppress(_EnoughError):
+                self._writing.result()  # it ends only by what is raised
 
     # --- private
 
@@ -102,10 +111,25 @@ class LiveAnswer(ASGIResponse):
 
     async def _say(self, data: bytes) -> None:
         if data:
-            data = self._with_retry(data)
+            data = self._with_retry(self._as_wanted(data))
+            is_last = self._wanted == 0
+            data += _end_event(EndReason.LIMIT) if is_last else b""
             self._listener.stuck_since = asyncio.get_running_loop().time()
-            await self._send({"type": "http.response.body", "body": data, "more_body": True})
+            await self._send({"type": "http.response.body", "body": data, "more_body": not is_last})
             self._listener.stuck_since = None
+            if is_last:
+                raise _EnoughError
+
+    def _as_wanted(self, data: bytes) -> bytes:
+        """The events up to the last check-in that is wanted; only check-ins have an id."""
+        if self._wanted is None:
+            return data
+        events = data.split(b"\n\n")[:-1]
+        for place, event in enumerate(events, 1):
+            self._wanted -= event.startswith(b"id: ")
+            if self._wanted == 0:
+                return b"\n\n".join([*events[:place], b""])
+        return data
 
     def _with_retry(self, data: bytes) -> bytes:
         if self._has_said_retry or data.startswith(b":"):
@@ -115,13 +139,17 @@ class LiveAnswer(ASGIResponse):
 
     async def _say_end(self, reason: EndReason, leaving: "asyncio.Task[None]", abort: Any) -> None:
         """Tell the client why its feed ends; end the connection of one who does not read it."""
-        farewell = self._with_retry(b'event: end\ndata: {"reason":"%b"}\n\n' % reason.encode())
+        farewell = self._with_retry(_end_event(reason))
         try:
             async with asyncio.timeout(_FAREWELL_S):
                 await self._send({"type": "http.response.body", "body": farewell})
         except TimeoutError:
             abort()
             await leaving
+
+
+def _end_event(reason: EndReason) -> bytes:
+    return b'event: end\ndata: {"reason":"%b"}\n\n' % reason.encode()
 
 
 async def _left(receive: Any) -> None:
@@ -164,7 +192,10 @@ class LiveOperation(Operation):
     """Parameters and answer of the live feed: the handler reads and writes them itself."""
 
     def __post_init__(self) -> None:
-        self.parameters = [
+        limit = self.parameters or []
+        for parameter in limit:
+            without_null(parameter)
+        self.parameters = limit + [
             Parameter(
                 name=name,
                 param_in=place,
@@ -180,7 +211,7 @@ class LiveOperation(Operation):
         stream = OpenAPIMediaType(schema=Schema(type=OpenAPIType.STRING), examples={"example": Example(value=_EXAMPLE)})
         assert self.responses is not None
         self.responses["200"] = OpenAPIResponse(
-            description="Server-sent events, without end", content={"text/event-stream": stream}
+            description="Server-sent events, without end but for `limit`", content={"text/event-stream": stream}
         )
 
 
@@ -190,14 +221,18 @@ class LiveOperation(Operation):
     summary="Check-ins as they come",
     tags=["check-ins"],
     operation_class=LiveOperation,
-    responses=problems(400, 503),
+    responses=problems(400, 422, 503),
 )
-async def live(request: Request[Any, Any, Any], feed: NamedDependency[Feed]) -> LiveAnswer:
+async def live(
+    request: Request[Any, Any, Any],
+    feed: NamedDependency[Feed],
+    limit: Annotated[LimitParameter | None, QueryParameter(description="End after so many check-ins")] = None,
+) -> LiveAnswer:
     """Server-sent events: a `checkin` event for each check-in from now on, or after the one that `Last-Event-ID` names.
 
     A `gap` event says that entries may be missing, and a feed that the service ends says why with an `end` event.
     """
-    return LiveAnswer(feed, await feed.page_after(_heard(request)))
+    return LiveAnswer(feed, await feed.page_after(_heard(request)), limit)
 
 
 routes = [live]
