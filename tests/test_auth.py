@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -410,12 +410,32 @@ def test_a_user_of_the_sample_signs_in_only_where_the_data_is_the_sample(server:
 
 
 @pytest.mark.parametrize("kind", ["user", "location"])
-def test_who_adds_a_record_of_ones_own_has_data_that_is_not_the_sample(server: Server, kind: str) -> None:
+def test_with_a_record_of_ones_own_the_data_is_not_the_sample_until_it_is_removed(server: Server, kind: str) -> None:
     with_user(server)
     client = server.client()
+
+    def sample_after(what: Literal["add", "remove"], record_id: int) -> Any:
+        if kind == "user":
+            record: Any = new_user(record_id) if what == "add" else record_id
+            manage_users(server, lambda users: getattr(users, what)(record))
+        else:
+            record = new_location(record_id) if what == "add" else record_id
+            manage_locations(server, lambda locations: getattr(locations, what)(record))
+        return client.hget("ncc:meta", "sample")
+
     client.hset("ncc:meta", "sample", "1")
-    if kind == "user":
-        manage_users(server, lambda users: users.add(new_user(7)))
-    else:
-        manage_locations(server, lambda locations: locations.add(new_location(7)))
-    assert not client.hexists("ncc:meta", "sample")
+    assert sample_after("add", 7) == f"{kind} 7"
+    assert sample_after("remove", 7) == "1"
+    assert sample_after("add", 8) == f"{kind} 8"
+    assert sample_after("add", 9) is None
+    assert sample_after("remove", 8) is None
+    assert sample_after("remove", 9) is None, "whether others were there is not known any more"
+
+
+def test_with_one_user_of_ones_own_users_of_the_sample_do_not_sign_in(server: Server) -> None:
+    email = "sophia.marshall@example.com"
+    with_user(server, 180, email, "secret")
+    with Auth(server.url) as auth:
+        for mark, status in (("1", 200), ("user 7", 401), ("1", 200)):
+            server.client().hset("ncc:meta", "sample", mark)
+            assert log_in(auth, email, "secret").status_code == status

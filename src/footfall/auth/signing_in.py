@@ -94,7 +94,7 @@ class SigningIn:
         """Whether this is a user of the sample, with the known password, in data that is not the sample."""
         if password != sample.PASSWORD or email not in _sample_emails():
             return False
-        if await self._pipeline.call("HEXISTS", self._keys.meta, "sample"):
+        if await self._pipeline.call("HGET", self._keys.meta, "sample") == b"1":
             return False
         log.warning(
             "A user of the sample was kept from signing in: the data is not the sample, and the password known."

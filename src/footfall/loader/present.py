@@ -68,7 +68,7 @@ def look(client: Redis, keys: Keys) -> Present:
         locations=locations or 0,
         checkins=max(added, int(processed) if processed and processed.isdigit() else 0),
         length=stream["length"] if stream else 0,
-        is_sample=sample is not None,
+        is_sample=sample == b"1",
         load=load_info(load) if state == b"loading" else None,
         switched=switched.decode() if switched and state == b"loading" else None,
     )

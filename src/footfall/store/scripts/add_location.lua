@@ -1,7 +1,7 @@
 #!lua
 -- Adds a location: a new one, or one of which so far only check-ins are known, whose counters stay as they are.
 --
--- KEYS  1 meta          read: state; sample is removed: this is other data
+-- KEYS  1 meta          read: state; sample: it is that no more, but may be again without this one
 --       2 by check-ins  ZADD
 --       3 geo           GEOADD
 --       4 baseline      HSETNX: counters start at 0
@@ -51,5 +51,9 @@ call('ZADD', by_checkins, counters[2], id)
 call('GEOADD', geo, ARGV[5], ARGV[6], id)
 call('ZADD', category, id, id)
 if ARGV[7] ~= '' then call('SET', details, ARGV[7]) end
-call('HDEL', meta, 'sample')
+if call('HGET', meta, 'sample') == '1' then
+    call('HSET', meta, 'sample', 'location ' .. id)
+else
+    call('HDEL', meta, 'sample')
+end
 return 'OK'

@@ -1,7 +1,7 @@
 #!lua
 -- Adds a user: a new one, or one of whom so far only check-ins are known, whose counters stay as they are.
 --
--- KEYS  1 meta          read: state; sample is removed: this is other data
+-- KEYS  1 meta          read: state; sample: it is that no more, but may be again without this one
 --       2 by check-ins  ZADD
 --       3 email         read, HSET
 --       4 baseline      HSETNX: counters start at 0
@@ -43,7 +43,11 @@ if owner and owner ~= id then return 'TAKEN' end
 call('HSET', user, 'id', id, 'firstName', ARGV[2], 'lastName', ARGV[3], 'email', ARGV[4], 'password', ARGV[6],
      'numCheckins', count)
 call('HSETNX', baselines, id, '{"numCheckins":0}')
-call('HDEL', meta, 'sample')
+if call('HGET', meta, 'sample') == '1' then
+    call('HSET', meta, 'sample', 'user ' .. id)
+else
+    call('HDEL', meta, 'sample')
+end
 call('ZADD', by_checkins, count, id)
 call('HSET', emails, email, id)
 return 'OK'

@@ -2,7 +2,7 @@
 -- Removes a location for good: record, details, index entries, baseline and histories. What was counted for users
 -- stays; how much of that was this location's is remembered under the id, which is not given out again.
 --
--- KEYS  1 meta          read: state
+-- KEYS  1 meta          read: state; sample: without the only one that was added it is that again
 --       2 by check-ins  ZREM
 --       3 geo           ZREM
 --       4 baseline      read, HDEL
@@ -65,4 +65,5 @@ call('UNLINK', unpack(KEYS, FIRST_OWN, LAST_OWN))
 call('HDEL', trending_state, 'building')
 for i = FIRST_ORDER, LAST_ORDER do call('ZREM', KEYS[i], member) end
 for i = LAST_ORDER + 1, #KEYS do call('HDEL', KEYS[i], member) end
+if call('HGET', meta, 'sample') == 'location ' .. id then call('HSET', meta, 'sample', '1') end
 return {'OK', count}

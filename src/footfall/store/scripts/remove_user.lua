@@ -2,7 +2,7 @@
 -- Removes a user for good: record, index entries, baseline, sessions and histories. What was counted at locations
 -- stays; how much of that was this user's is remembered under the id, which is not given out again.
 --
--- KEYS  1 meta          read: state
+-- KEYS  1 meta          read: state; sample: without the only one that was added it is that again
 --       2 by check-ins  ZREM
 --       3 recent        ZREM
 --       4 last seen     ZREM
@@ -63,4 +63,5 @@ call('ZREM', recent, id)
 if stored[4] and stored[5] then call('ZREM', last_seen, seen_member(place, at, id)) end
 if old_email ~= '' and call('HGET', emails, old_email) == id then call('HDEL', emails, old_email) end
 for i = FIRST_OWN, #KEYS, MAX_UNPACK do call('UNLINK', unpack(KEYS, i, math.min(i + MAX_UNPACK - 1, #KEYS))) end
+if call('HGET', meta, 'sample') == 'user ' .. id then call('HSET', meta, 'sample', '1') end
 return {'OK', count}
