@@ -54,8 +54,8 @@ def seen(service: Service, *headers: tuple[str, bytes], source: str = PROXY) -> 
     """What the OpenAPI document and the Postman collection say of where the service is."""
     document = ask(service, "/schema/openapi.json", *headers, source=source).json()
     collection = ask(service, "/schema/postman.json", *headers, source=source).json()
-    (server,), (variable,) = document["servers"], collection["variable"]
-    return server["url"], variable["value"]
+    [server], [base, *_] = document["servers"], collection["variable"]
+    return server["url"], base["value"]
 
 
 def prefix(value: bytes) -> tuple[str, bytes]:

@@ -10,6 +10,7 @@ from litestar.di import NamedDependency
 from litestar.openapi.datastructures import ResponseSpec
 from msgspec import Meta
 
+from footfall import sample
 from footfall.api.bodies import MAX_READ, document, takes
 from footfall.auth.credentials import session
 from footfall.auth.describe import SECURITY_SCHEMES, SetsCookie
@@ -47,7 +48,7 @@ class Ready(msgspec.Struct):
     status: str = "ready"
 
 
-_SOPHIA = Login(email="sophia.marshall@example.com", password="…")
+_SOPHIA = Login(email="sophia.marshall@example.com", password=sample.PASSWORD)
 _Takes: Any = takes(Login, _SOPHIA, (200, SignedIn(user_id=180)))
 
 
