@@ -151,7 +151,8 @@ def _invent_locations(client: Redis, amount: Amount) -> None:
 
 
 def _load(client: Redis, what: What, path: Path | None) -> None:
-    load(what, config.load({"load_from": path}), client, confirm=lambda _prompt: False, progress=None)
+    settings = config.load({"load_from": path, "load_sample": path is None})
+    load(what, settings, client, confirm=lambda _prompt: False, progress=None)
 
 
 def _digest_records(client: Redis, ids: Any, key_of: Callable[[bytes], bytes]) -> str:

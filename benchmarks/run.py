@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TextIO
 
 #: in the order in which they run
-BENCHMARKS = ("receiver", "memory", "processor", "now", "latency", "long", "api", "live")
+BENCHMARKS = ("receiver", "memory", "processor", "now", "latency", "long", "api", "live", "hostile")
 
 _HERE = Path(__file__).parent
 

@@ -1,6 +1,7 @@
 """How requests are read: part by part, as far as there is room for them."""
 
 import asyncio
+import time
 from abc import abstractmethod
 from collections.abc import Callable
 from typing import Any
@@ -22,6 +23,8 @@ from footfall.http_head import (
 
 #: bytes that are parsed at once: no more requests than are in them wait for their turn on a connection
 _PART = 8 * 1024
+#: seconds for which what is unread is parsed before others have their turn: a read may bring 40,000 chunks of one byte
+_SLICE_S = 0.005
 #: the least that a chunk takes: a digit and two line ends
 _FRAME = 5
 #: What more is read of a client that has its last answer, in bytes, and for how long, in seconds. It is dropped: to end
@@ -41,10 +44,10 @@ class _Flow(FlowControl):
 
     def __init__(self, transport: asyncio.Transport, read_on: Callable[[], bool]) -> None:
         super().__init__(transport)
-        self._read_on = read_on
+        self.read_on = read_on
 
     def resume_reading(self) -> None:
-        if self.read_paused and self._read_on():
+        if self.read_paused and self.read_on():
             super().resume_reading()
 
 
@@ -54,12 +57,12 @@ class Answering:
     uvicorn writes heads by themselves, and each write is a system call: a third of the CPU time of a small answer.
     """
 
-    __slots__ = ("_end", "_held", "_loop", "_transport", "is_closing")
+    __slots__ = ("_held", "_loop", "_transport", "end", "is_closing")
 
     def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop, end: Callable[[], None]) -> None:
         self._transport = transport
         self._loop = loop
-        self._end = end
+        self.end = end
         self._held: bytes | None = None
         self.is_closing = transport.is_closing
 
@@ -82,7 +85,16 @@ class Answering:
     def close(self) -> None:
         """End the connection when all is written."""
         self.flush()
-        self._end()
+        self.end()
+
+
+def _never() -> bool:
+    """Whether more is to be read of a connection that is lost."""
+    return False
+
+
+def _nothing() -> None:
+    """What ends a connection that is lost."""
 
 
 class _StopError(Exception):
@@ -131,11 +143,17 @@ class Reading(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self.flow = _Flow(transport, self._read_on)
+        self.flow: _Flow = _Flow(transport, self._read_on)
         self._answers_over: Any = Answering(transport, self.loop, self._end_after_answer)
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
+        # without these circles all that was read goes at once, not when the garbage collector comes to it
+        self.flow.read_on = _never
+        self._answers_over.end = _nothing
+        for cycle, _ in self.pipeline:
+            cycle.on_response = _nothing
+        self.pipeline.clear()
         if self._dropping is not None:
             self._dropping.cancel()
 
@@ -220,9 +238,13 @@ class Reading(HttpToolsProtocol):
         """Parse what is unread until a request has to wait for its turn; whether more is to be read."""
         if self._unread:
             self._unset_keepalive_if_required()
+            until = time.monotonic() + _SLICE_S
             while self._unread and not self.pipeline and not self.transport.is_closing():
                 part, self._unread = bytes(self._unread[:_PART]), self._unread[_PART:]
                 self._parse(part)
+                if time.monotonic() > until:
+                    self.loop.call_soon(self.flow.resume_reading)
+                    break
             if self._unread:
                 self.flow.pause_reading()
             else:
