@@ -11,7 +11,8 @@ from footfall.keys import Keys
 from footfall.processor.batch import Batch
 from footfall.processor.calls import Calls
 from footfall.store.books import open_books
-from footfall.store.scripts import COUNT_LOST, TRIM
+from footfall.store.calls import stream
+from footfall.store.calls.books import Position
 from pipelines import connected_to
 from servers import Server
 
@@ -54,17 +55,13 @@ def process(server: Server, *, most: int = 1000, create: bool = False) -> None:
 
 def trim(client: Any, retain: int) -> int:
     """Trim the stream as a processor does, to so many processed entries; how many were removed."""
-    reply: list[Any] = TRIM.run_sync(
-        client, [KEYS.stream, KEYS.checkpoint, KEYS.processed, KEYS.meta], [retain, 1000, 0]
-    )
-    return int(reply[0])
+    return stream.trim(KEYS, retain=retain, most=1000, for_groups=0).run_sync(client).removed
 
 
 def count_lost(client: Any) -> int:
     """Look for entries that others have removed unprocessed, as a processor does."""
-    books = client.get(KEYS.checkpoint), client.hget(KEYS.meta, "generation")
-    found: int = COUNT_LOST.run_sync(client, [KEYS.stream, KEYS.checkpoint, KEYS.processed, KEYS.meta], books)
-    return found
+    position = Position(client.get(KEYS.checkpoint), client.hget(KEYS.meta, "generation"))
+    return stream.count_lost(KEYS, position).run_sync(client)
 
 
 def verified(client: Any) -> Report:

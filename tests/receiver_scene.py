@@ -6,15 +6,16 @@ import time
 from collections.abc import AsyncIterator, Iterable, Mapping
 from typing import Any
 
+from books_scene import make_books
 from footfall import config
 from footfall.errors import FootfallError
 from footfall.keys import Keys
 from footfall.model import CheckIn
-from footfall.receiver.group import Outcome
 from footfall.receiver.intake import Intake
 from footfall.receiver.metrics import Metrics
-from footfall.store.books import open_arguments, open_keys, open_pipeline
-from footfall.store.scripts import OPEN, RECEIVE
+from footfall.store.books import open_pipeline
+from footfall.store.calls.receive import Outcome
+from footfall.store.scripts import RECEIVE
 from processes import Receiver
 from raw_http import Answer, RawConnection, request
 from servers import Server
@@ -33,7 +34,7 @@ def open_books(server: Server, prefix: str = "ncc") -> Any:
     They are always the same books: a receiver that serves several tests takes no others.
     """
     client, keys = server.client(), Keys(prefix)
-    OPEN.run_sync(client, open_keys(keys), open_arguments())
+    make_books(client, keys)
     client.hset(keys.meta.decode(), "books", "1.1")
     client.hset(keys.user(1).decode(), "id", 1)
     client.hset(keys.location(2).decode(), "id", 2)

@@ -33,11 +33,11 @@ from footfall.processor.calls import Calls
 from footfall.processor.gaps import Gaps
 from footfall.processor.lease import Lease
 from footfall.processor.trending import ServerClock, Trending
-from footfall.receiver.group import Caller, Group, Record, fingerprint
-from footfall.store import scripts as scripts_module
 from footfall.store.books import open_books
+from footfall.store.calls import activity, audit, records, stream
+from footfall.store.calls.receive import Group, Receive, Record, fingerprint
 from footfall.store.pipeline import Connection, Pipeline
-from footfall.store.scripts import Script, ScriptCall
+from footfall.store.scripts import Call, Script
 from manage_scene import details, new_location, new_user
 from pipelines import pipeline_to
 from servers import Server
@@ -89,7 +89,7 @@ def record(server: Server, client: Any) -> list[RecordedCall]:
 @contextmanager
 def _recorded(client: Any) -> Iterator[list[RecordedCall]]:
     calls: list[RecordedCall] = []
-    run_sync, start = Script.run_sync, ScriptCall.start
+    run_sync, start = Script.run_sync, Call.start
 
     def note(script: Script, keys: Any, arguments: Any) -> None:
         as_bytes = [key if isinstance(key, bytes) else key.encode() for key in keys]
@@ -99,13 +99,13 @@ def _recorded(client: Any) -> Iterator[list[RecordedCall]]:
         note(self, *arguments[1:])
         return run_sync(self, *arguments)
 
-    def start_noted(self: ScriptCall, connection: Connection) -> Any:
-        note(self._script, self._keys, self._arguments)
+    def start_noted(self: Call[Any], connection: Connection) -> Any:
+        note(self.script, self.keys, self.arguments)
         return start(self, connection)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Script, "run_sync", run_sync_noted)
-        patch.setattr(ScriptCall, "start", start_noted)
+        patch.setattr(Call, "start", start_noted)
         yield calls
 
 
@@ -134,11 +134,10 @@ def _use(server: Server, client: Any) -> None:
     add(client, 3, 2, 4)
     add(client, 3, 2, 4)
     with_pipeline(_count_lost)
-    books = [KEYS.stream, KEYS.checkpoint, KEYS.processed]
-    scripts_module.BACKLOG.run_sync(client, books, [])
+    stream.backlog(KEYS).run_sync(client)
     client.xgroup_create("ncc:checkins", "others", "0")
     for for_groups in (10, 0):
-        scripts_module.TRIM.run_sync(client, [*books, KEYS.meta], [3, 2, for_groups])
+        stream.trim(KEYS, retain=3, most=2, for_groups=for_groups).run_sync(client)
     client.xgroup_destroy("ncc:checkins", "others")
     _read(client, now_ms)
 
@@ -182,13 +181,13 @@ async def _receive(pipeline: Pipeline) -> None:
     check_in, other = CheckIn(1, 2, 5), CheckIn(2, 3, 4)
     settings: list[dict[str, object]] = [{}, {"duplicate_window_s": 60}, {"unknown_ids": "create"}]
     for number, chosen in enumerate(settings):
-        caller = Caller(KEYS, config.load(chosen))
+        receive = Receive(KEYS, config.load(chosen))
         for group in (
             Group([check_in, other]),
             Group([check_in], Record(KEYS.idempotency(f"key-{number}"), fingerprint(check_in))),
             Group([check_in], Record(KEYS.idempotency(f"key-{number}"), fingerprint(check_in))),
         ):
-            await caller.call(pipeline.connection, [group])
+            await receive.call([group]).start(pipeline.connection)
 
 
 async def _process(pipeline: Pipeline, most: int) -> None:
@@ -257,26 +256,19 @@ async def _sign_in(pipeline: Pipeline) -> None:
 
 def _read(client: Any, now_ms: int) -> None:
     """The scripts of the API."""
-    read, bucket = scripts_module, now_ms // BUCKET_MS
-    read.READ_RECORDS.run_sync(client, [KEYS.user(1), KEYS.user(2)], ["id", "email"])
-    read.READ_RANKED.run_sync(client, [KEYS.users_by_checkins], [5, "1", 0, 3])
-    read.READ_HISTORY.run_sync(client, [KEYS.user(1), KEYS.user_history(1)], [3])
-    read.READ_NOW.run_sync(client, [KEYS.location(2), KEYS.location_now(2)], [3])
-    hours = range(now_ms // HOUR_MS - 1, now_ms // HOUR_MS + 1)
-    read.READ_HOURLY.run_sync(client, [KEYS.location(2), *map(KEYS.hour, hours)], [hours[-1], b"%016d" % 2])
-    buckets = [KEYS.trending_bucket(number) for number in range(bucket - 23, bucket + 1)]
-    read.READ_TRENDING.run_sync(client, [KEYS.trending_state, *KEYS.trending_orders, *buckets], [bucket, 3])
+    hour = now_ms // HOUR_MS
+    records.read_records([KEYS.user(1), KEYS.user(2)], ["id", "email"]).run_sync(client)
+    records.read_ranked(KEYS.users_by_checkins, score=5, member="1", least=0, most=3).run_sync(client)
+    activity.read_user_history(KEYS, 1, 3).run_sync(client)
+    activity.read_now(KEYS, 2, 3).run_sync(client)
+    activity.read_hourly(KEYS, 2, range(hour - 1, hour + 1)).run_sync(client)
+    activity.read_trending(KEYS, now_ms // BUCKET_MS, 3).run_sync(client)
 
 
 def _read_pages(client: Any) -> None:
     """The scripts that verifying calls in transactions."""
-    keys, read = KEYS, scripts_module
-    read.READ_HEAD.run_sync(client, [keys.meta, keys.checkpoint, keys.processed, keys.stream, keys.dead_letters], [])
-    indexes = [keys.users_by_checkins, keys.users_recent, keys.users_last_seen, keys.users_email]
-    indexes += [keys.users_baseline, keys.users_removed]
-    read.READ_USERS.run_sync(client, [*indexes, keys.user(1), keys.user(2)], ["1", "user1@example.com", "2", ""])
-    of_locations = [keys.locations_by_checkins, keys.locations_geo, keys.locations_baseline, keys.locations_removed]
-    own = [keys.location(2), keys.location_details(2), keys.category("cafe")]
-    read.READ_LOCATIONS.run_sync(client, [*of_locations, *own], ["2"])
-    for index, member in ((keys.users_recent, "1"), (keys.users_email, "user1@example.com")):
-        read.READ_INDEX.run_sync(client, [index, keys.user(1)], [1, "id", member])
+    audit.read_head(KEYS).run_sync(client)
+    audit.read_users(KEYS, [1, 2], [b"user1@example.com", b""]).run_sync(client)
+    audit.read_locations(KEYS, [2], [b"cafe"]).run_sync(client)
+    for index, member in ((KEYS.users_recent, b"1"), (KEYS.users_email, b"user1@example.com")):
+        audit.read_index(index, [member], [KEYS.user(1)], ["id"]).run_sync(client)

@@ -11,9 +11,10 @@ from chaos.replay import Entry
 from chaos.scene import seeded
 from footfall.errors import BrokenKeyError, LoadingError
 from footfall.keys import Keys
-from footfall.processor.batch import Applied, Batch, FencedError
+from footfall.processor.batch import Applied, Batch
 from footfall.processor.calls import Calls
-from footfall.store.books import Position
+from footfall.store.calls.books import Position
+from footfall.store.calls.reply import FencedError
 from footfall.store.pipeline import Connection
 
 USERS, LOCATIONS = 8, 5
@@ -137,6 +138,12 @@ async def test_a_fold_is_the_naive_one() -> None:
         assert applied == Applied(checkins=len(entries) - dead, dead_letters=dead, processed=1000)
 
 
+def named(records: list[bytes], keys: set[bytes]) -> list[Any]:
+    """The reply that names these of the records, users first, in their order and counted from 1."""
+    users, locations = ([key for key in records if key.startswith(kind)] for kind in (b"ncc:users:", b"ncc:locations:"))
+    return [b"RECORDS", *([1 + of.index(key) for key in of if key in keys] for of in (users, locations))]
+
+
 async def test_after_the_server_has_named_records_the_fold_is_the_naive_one_without_them() -> None:
     rng = seeded()
     for _ in range(100):
@@ -144,7 +151,7 @@ async def test_after_the_server_has_named_records_the_fold_is_the_naive_one_with
         records = naive(entries, set(), set()).keys[len(_FIXED_KEYS) :]
         # taken for there first; then some turn out to be missing, then some of all the other way round
         turns = [set(rng.sample(records, rng.randint(1, len(records)))) for _ in range(2)] if records else []
-        replies = [[b"RECORDS", *(12 + records.index(key) for key in turn)] for turn in turns]
+        replies = [named(records, turn) for turn in turns]
         applied, calls = await apply(entries, *replies, [b"OK", b"1", 10])
         missing: set[bytes] = set()
         for call, turn in zip(calls, [set(), *turns], strict=True):
@@ -160,7 +167,7 @@ async def test_after_the_server_has_named_records_the_fold_is_the_naive_one_with
 
 async def test_the_rows_of_missing_records_say_that_they_were_taken_for_missing() -> None:
     entries = [(b"1-0", [b"locationId", b"7", b"userId", b"8", b"starRating", b"5"])]
-    applied, calls = await apply(entries, [b"RECORDS", 12, 13], [b"OK", b"1", 10])
+    applied, calls = await apply(entries, [b"RECORDS", [1], [1]], [b"OK", b"1", 10])
     assert applied == Applied(checkins=0, dead_letters=1, processed=1)
     assert calls[1].users == {b"8": (-1, b"0", b"0")}
     assert calls[1].locations == {b"7": (-1, 0)}
@@ -173,7 +180,7 @@ async def test_only_what_can_be_applied_counts_as_a_check_in() -> None:
     ]
     batch = Batch(entries, Keys("ncc"), create=False)
     assert [entry_id for entry_id, _ in batch.checkins] == [b"1-0", b"2-0"]
-    calls = Calls(Recorder([b"RECORDS", 13], [b"OK", b"3", 10]), POSITION)
+    calls = Calls(Recorder([b"RECORDS", [2], []], [b"OK", b"3", 10]), POSITION)
     calls.send(calls.prepare(batch))
     await calls.finish_oldest()
     assert [entry_id for entry_id, _ in batch.checkins] == [b"1-0"]

@@ -10,8 +10,8 @@ from chaos.replay import raw_client
 from chaos.scene import add
 from footfall.errors import BrokenKeyError, LoadingError
 from footfall.keys import Keys
-from footfall.store.books import SCHEMA, SHARDS, Position, open_arguments, open_keys, position
-from footfall.store.scripts import OPEN
+from footfall.store.calls.books import SCHEMA, SHARDS, Position
+from footfall.store.calls.books import open_books as open_books_call
 from servers import Server
 
 CHECKPOINT, PROCESSED = "ncc:checkinprocessor:lastid", "ncc:checkinprocessor:processed"
@@ -26,7 +26,7 @@ def client(server: Server) -> Iterator[Any]:
 
 def open_books(client: Any) -> Position:
     """What opening the books gives."""
-    return position(OPEN.run_sync(client, open_keys(Keys("ncc")), open_arguments()))
+    return open_books_call(Keys("ncc")).run_sync(client).position()
 
 
 def fill(client: Any, count: int) -> list[bytes]:

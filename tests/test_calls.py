@@ -9,9 +9,10 @@ from chaos.replay import Replay, assert_books, entries, raw_client
 from chaos.scene import LOCATIONS, USERS, add, add_some, load_records, seeded
 from footfall.errors import FootfallError
 from footfall.keys import Keys
-from footfall.processor.batch import Batch, FencedError
+from footfall.processor.batch import Batch
 from footfall.processor.calls import Calls
 from footfall.store.books import open_books
+from footfall.store.calls.reply import FencedError
 from footfall.store.pipeline import Connection
 from pipelines import connected_to
 from servers import Server

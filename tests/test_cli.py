@@ -22,14 +22,13 @@ import pytest
 import redis
 import typer
 
+from books_scene import make_books
 from footfall import __version__, cli, logs
 from footfall.config import Settings, env_name
 from footfall.errors import ExitCode
 from footfall.keys import Keys
 from footfall.status import Status
 from footfall.store import launch
-from footfall.store.books import open_arguments, open_keys
-from footfall.store.scripts import OPEN
 from processes import Footfall, environment
 from servers import Server, free_port, wait_until
 
@@ -104,7 +103,7 @@ def received(server: Server, tmp_path: Path) -> redis.Redis:
     """A server whose stream holds a check-in from a receiver; `check-ins.csv` holds two others."""
     client = server.client()
     with redis.Redis.from_url(server.url) as raw:
-        OPEN.run_sync(raw, open_keys(KEYS), open_arguments())
+        make_books(raw, KEYS)
     client.xadd(KEYS.stream, {"locationId": "1", "userId": "2", "starRating": "5"})
     (tmp_path / "check-ins.csv").write_text(CHECK_INS)
     return client

@@ -14,6 +14,7 @@ import pytest
 import redis
 from rich.progress import Progress
 
+from books_scene import make_books
 from chaos.replay import Replay, assert_books, entries, raw_client
 from chaos.scene import LOCATIONS, USERS, add, load_records, load_rows, location_row, seeded, user_row
 from footfall import config, dead_letters
@@ -22,9 +23,10 @@ from footfall.errors import BrokenKeyError, ExitCode, FootfallError, LoadingErro
 from footfall.keys import Keys
 from footfall.processor.batch import Batch
 from footfall.processor.calls import Calls
-from footfall.store.books import open_arguments, open_books, open_keys
+from footfall.store.books import open_books
+from footfall.store.calls.reply import FencedError
 from footfall.store.client import connect
-from footfall.store.scripts import OPEN, RETRY_DEAD_LETTERS
+from footfall.store.scripts import RETRY_DEAD_LETTERS
 from pipelines import connected_to
 from processes import environment
 from servers import Server, wait_until
@@ -313,8 +315,7 @@ async def test_what_another_has_taken_meanwhile_is_not_applied_again(bench: Benc
     bench.retry()
     bench.books.retry()
     for page in pages:
-        reply = dead_letters._send_retry(bench.plain, config.load(), page, b"1")
-        assert reply == [b"OK", *[b"GONE"] * len(page)]
+        assert dead_letters._send_retry(bench.plain, config.load(), page, b"1") == ["GONE"] * len(page)
     bench.assert_books()
 
 
@@ -383,7 +384,8 @@ async def test_after_a_load_the_dead_letters_of_before_are_not_applied(bench: Be
     await bench.process()
     bench.load(users=5, locations=3)
     (page,) = dead_letters._pages(bench.plain, config.load())
-    assert dead_letters._send_retry(bench.plain, config.load(), page, b"2") == [b"FENCED"]
+    with pytest.raises(FencedError):
+        dead_letters._send_retry(bench.plain, config.load(), page, b"2")
     bench.assert_books()
 
 
@@ -558,7 +560,7 @@ async def test_the_command_prints_what_it_has_done_and_fails_when_something_stay
 @pytest.mark.parametrize(("typed", "left"), [(b"discard\n", 0), (b"yes\n", 1)])
 def test_in_a_terminal_the_word_is_asked_for(bench: Bench, typed: bytes, left: int) -> None:
     bench.client.xadd(DEAD, {"id": "1-0", "reason": "unknown-user", "userId": "7"})
-    OPEN.run_sync(bench.client, open_keys(KEYS), open_arguments())
+    make_books(bench.client, KEYS)
     terminal, its_end = pty.openpty()
     with subprocess.Popen(
         [sys.executable, "-c", IN_TERMINAL, "dead-letters", "discard"],

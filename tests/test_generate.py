@@ -20,6 +20,7 @@ import pytest
 import redis
 from rich.console import Console
 
+from books_scene import make_books
 from footfall import config, generate
 from footfall.config import ENV_PREFIX
 from footfall.errors import BrokenKeyError, FootfallError, UsageError
@@ -29,9 +30,7 @@ from footfall.generate.http import Connection, Target
 from footfall.generate.poster import Poster
 from footfall.generate.tally import Latencies, Refusal, Tally
 from footfall.keys import Keys
-from footfall.store.books import open_arguments, open_keys
 from footfall.store.client import connect
-from footfall.store.scripts import OPEN
 from processes import Receiver
 from servers import Server, free_port, wait_until, wait_until_async
 
@@ -418,7 +417,7 @@ def receiver(shared_server: Server) -> Iterator[Receiver]:
 def client(server: Server) -> Iterator[redis.Redis]:
     """A client of a server with books, 50 users and 20 locations."""
     with connect(server.url, config.load()) as client:
-        OPEN.run_sync(client, open_keys(KEYS), open_arguments())
+        make_books(client, KEYS)
         with client.pipeline() as pipeline:
             for user in USERS:
                 pipeline.hset(KEYS.user(user).decode(), mapping={"id": user})

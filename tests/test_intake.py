@@ -10,8 +10,8 @@ from footfall.errors import (
     UnknownUserError,
 )
 from footfall.model import CheckIn
-from footfall.receiver.group import Outcome
-from footfall.store.scripts import RECEIVE, Script
+from footfall.store.calls.receive import Outcome
+from footfall.store.scripts import RECEIVE, Call
 from receiver_scene import CHECK_IN, STREAM, Outcomes, intake_at, open_books, stored
 from servers import Server
 
@@ -29,18 +29,18 @@ def client(server: Server) -> Any:
 def group_sizes(monkeypatch: pytest.MonkeyPatch) -> list[list[int]]:
     """How many check-ins are in each group of each call of receive.lua, from now on."""
     sizes: list[list[int]] = []
-    run = Script.run
+    start = Call.start
 
-    async def recorded(script: Script, connection: Any, keys: Any, arguments: Any) -> Any:
-        if script is RECEIVE:
-            counts, rest = [], list(arguments[4:])
+    def recorded(self: Call[Any], connection: Any) -> Any:
+        if self.script is RECEIVE:
+            counts, rest = [], list[Any](self.arguments[4:])
             while rest:
                 counts.append(rest[0])
                 rest = rest[2 + 3 * rest[0] :]
             sizes.append(counts)
-        return await run(script, connection, keys, arguments)
+        return start(self, connection)
 
-    monkeypatch.setattr(Script, "run", recorded)
+    monkeypatch.setattr(Call, "start", recorded)
     return sizes
 
 

@@ -17,8 +17,8 @@ from footfall.errors import (
     UnavailableError,
     UnconfirmedError,
 )
-from footfall.receiver import group
-from footfall.store.scripts import RECEIVE, Script
+from footfall.store.calls import receive
+from footfall.store.scripts import RECEIVE, Call, Script
 from proxy import Proxy
 from receiver_scene import CHECK_IN, META, PROCESSED, STREAM, Outcomes, intake_at, open_books
 from servers import Server, wait_until_async
@@ -174,7 +174,7 @@ async def test_a_defect_leaves_nobody_without_an_answer(
     outcomes = Outcomes()
     async with intake_at(server.url) as intake:
         with monkeypatch.context() as patched:
-            patched.setattr(Script, "run", None)
+            patched.setattr(Call, "start", None)
             for number in range(3):
                 outcomes.add(intake, number)
             result = await intake.store_all([CHECK_IN] * 600)
@@ -215,7 +215,7 @@ async def test_a_script_that_ends_in_the_middle_is_unknown_and_not_refused(
     place = "                if type(outcome) == 'string' then"
     assert text.count(place) == 1
     cut = Script("cut", text.replace(place, f"error('cut')\n{place}"))
-    monkeypatch.setattr(group, "RECEIVE", cut)
+    monkeypatch.setattr(receive, "RECEIVE", cut)
     async with intake_at(server.url) as intake:
         if is_batch:
             result = await intake.store_all([CHECK_IN] * 3)

@@ -169,8 +169,8 @@ class Bench:
         keys = [KEYS.stream, KEYS.meta, KEYS.processed, KEYS.users_removed, KEYS.locations_removed, KEYS.checkpoint]
         keys += [KEYS.user(user_id), KEYS.location(location_id)]
         reply = RECEIVE.run_sync(self.client, keys, [1000, unknown_ids, 1, 0, 1, "", user_id, location_id, stars])
-        answer: bytes = reply[0][-1] if isinstance(reply, list) else reply
-        return answer
+        answer: bytes | list[bytes] = reply[-1][-1] if reply[0] == b"OK" else reply[0]
+        return answer if isinstance(answer, bytes) else answer[0]
 
     def process(self, *, create: bool = False) -> int:
         """Process the whole backlog. Returns how many entries that were."""

@@ -11,8 +11,7 @@ from redis.retry import Retry
 from footfall import config
 from footfall.errors import BrokenKeyError, UnavailableError
 from footfall.loader import What, load
-from footfall.store.books import open_arguments, open_keys, position
-from footfall.store.scripts import OPEN
+from footfall.store.books import position
 from servers import Server
 from test_loader import KEYS, Bench, content, location, no_question, unchanged, user
 from test_loader_checkins import NEW, assert_at_baselines, prepare
@@ -90,8 +89,7 @@ def test_a_reset_makes_broken_books_anew(bench: Bench, key: str, damage: str) ->
         assert not before or content(bench.client) == before
     bench.load("checkins", NEW, load_reset=True, load_yes=True)
     assert_at_baselines(bench)
-    reply = OPEN.run_sync(bench.client, open_keys(KEYS), open_arguments())
-    assert position(reply).checkpoint == b"0"
+    assert position(bench.client, KEYS).checkpoint == b"0"
 
 
 def test_the_data_of_another_schema_is_left_alone_even_by_a_reset(bench: Bench) -> None:

@@ -14,7 +14,7 @@ from footfall.loader import BadRowsError, LeaseLostError, Loaded, What
 from footfall.loader import rows as rows_module
 from footfall.loader import stream as stream_module
 from footfall.loader.lease import Lease
-from footfall.store.scripts import APPEND_STAGED, Script
+from footfall.store.calls.load import append_staged
 from servers import Server, wait_until
 from test_loader import KEYS, Bench, assert_indexes_are_exact, check_in, location, records, unchanged, user
 
@@ -312,13 +312,13 @@ def test_what_another_program_adds_while_check_ins_are_appended_does_not_lock_ev
     monkeypatch.setattr(stream_module, "_CHUNK", 10)
     run, calls = Lease.run, 0
 
-    def run_and_add(self: Lease, script: Script, *arguments: Any) -> Any:
+    def run_and_add(self: Lease, call: Any, *arguments: Any, **named: Any) -> Any:
         nonlocal calls
-        if script is APPEND_STAGED:
+        if call is append_staged:
             calls += 1
             if calls == 3:
                 bench.client.xadd(KEYS.stream, {"locationId": 1, "userId": 1, "starRating": 1}, "2024-5")
-        return run(self, script, *arguments)
+        return run(self, call, *arguments, **named)
 
     monkeypatch.setattr(Lease, "run", run_and_add)
     later = [check_in(f"{2000 + number}-0", 1, 1, 4) for number in range(50)]

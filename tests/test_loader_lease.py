@@ -17,8 +17,7 @@ from footfall.loader.removed import Removed
 from footfall.loader.reset import reset
 from footfall.loader.stream import abort, begin, finish, stage, switch
 from footfall.model import LoadedLocation, LoadedUser
-from footfall.store.books import open_arguments, open_keys
-from footfall.store.scripts import OPEN
+from footfall.store.calls.books import open_books as open_books_call
 from servers import Server
 from test_loader import HASH, KEYS, Bench, content, location, no_question, unchanged, user
 from test_loader_checkins import NEW, prepare
@@ -52,7 +51,7 @@ def test_while_check_ins_are_loaded_receivers_refuse(bench: Bench) -> None:
     bench.load("checkins", NEW)
     interrupted(bench)
     assert bench.receive(1, 1) == b"LOADING"
-    assert OPEN.run_sync(bench.client, open_keys(KEYS), open_arguments())[0] == b"LOADING"
+    assert open_books_call(KEYS).run_sync(bench.client).is_loading
 
 
 @pytest.mark.parametrize("what", ["users", "locations"])

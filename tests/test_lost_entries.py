@@ -11,10 +11,10 @@ from footfall import config
 from footfall.keys import Keys
 from footfall.processor.gaps import Gaps
 from footfall.status import collect
-from footfall.store.books import Position
+from footfall.store.calls import stream
+from footfall.store.calls.books import Position
 from footfall.store.client import connect
 from footfall.store.pipeline import Connection
-from footfall.store.scripts import COUNT_LOST
 from pipelines import connected_to
 from processes import Footfall
 from servers import Server, wait_until
@@ -38,9 +38,7 @@ async def connection(server: Server) -> AsyncIterator[Connection]:
 
 
 def count_lost(client: Any, checkpoint: bytes, generation: int = 1) -> int:
-    keys = [KEYS.stream, KEYS.checkpoint, KEYS.processed, KEYS.meta]
-    found: int = COUNT_LOST.run_sync(client, keys, [checkpoint, generation])
-    return found
+    return stream.count_lost(KEYS, Position(checkpoint, b"%d" % generation)).run_sync(client)
 
 
 def lost(client: Any) -> int:

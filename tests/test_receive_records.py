@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
+from books_scene import make_books
 from chaos.replay import check_ins, entries, raw_client
 from chaos.scene import seeded
 from footfall.keys import Keys
-from footfall.store.books import open_arguments, open_keys
 from footfall.store.pipeline import Argument
-from footfall.store.scripts import OPEN, RECEIVE
+from footfall.store.scripts import RECEIVE
 from servers import Server
 
 KEYS = Keys("ncc")
@@ -35,7 +35,7 @@ class Group:
 def client(server: Server) -> Iterator[Any]:
     """A client of a server with users, locations and books."""
     client = raw_client(server.port)
-    OPEN.run_sync(client, open_keys(KEYS), open_arguments())
+    make_books(client, KEYS)
     for number in range(1, USERS + 1):
         client.hset(KEYS.user(number), "id", number)
         client.hset(KEYS.location(number), "id", number)
@@ -44,7 +44,7 @@ def client(server: Server) -> Iterator[Any]:
 
 
 def receive(client: Any, *groups: Group, max_backlog: int = 1000, window_ms: int = 0) -> Any:
-    """What the script answers to one call."""
+    """What the script answers to one call, group by group."""
     keys = [KEYS.stream, KEYS.meta, KEYS.processed, KEYS.users_removed, KEYS.locations_removed, KEYS.checkpoint]
     arguments = list[Argument]((max_backlog, "reject", _TTL_MS, window_ms))
     for group in groups:
@@ -54,7 +54,19 @@ def receive(client: Any, *groups: Group, max_backlog: int = 1000, window_ms: int
             keys += [KEYS.user(user), KEYS.location(location)]
             keys += [KEYS.duplicate(user, location)] if window_ms else []
             arguments += (user, location, stars)
-    return RECEIVE.run_sync(client, keys, arguments)
+    word, *answers = RECEIVE.run_sync(client, keys, arguments)
+    assert word == b"OK"
+    return answers
+
+
+def is_id(outcome: bytes | list[bytes]) -> bool:
+    """Whether a check-in was added, and not refused."""
+    return isinstance(outcome, bytes)
+
+
+def line(outcome: bytes | list[bytes]) -> bytes:
+    """How a record holds what became of a check-in."""
+    return outcome if isinstance(outcome, bytes) else b" ".join(outcome)
 
 
 A, B, C = (1, 1, 5), (2, 2, 0), (3, 3, 3)
@@ -77,11 +89,12 @@ def test_groups_with_and_without_records_are_answered_in_order(client: Any) -> N
         Group([A]),
     )
     words = [group[0] for group in answer]
-    assert words == [b"SOME", b"REPLAYED", b"MISMATCH", b"ALL", b"BROKEN broken", b"SOME", b"SOME", b"ALL"]
-    assert answer[0][2] == b"UNKNOWN_USER"
-    assert answer[5][1] == b"UNKNOWN_LOCATION"
-    assert answer[6] == [b"SOME", b"UNKNOWN_USER"]
-    new = [outcome for group in answer for outcome in group[1:] if outcome[:1].isdigit() and group[0] != b"REPLAYED"]
+    assert words == [b"SOME", b"REPLAYED", b"MISMATCH", b"ALL", b"BROKEN", b"SOME", b"SOME", b"ALL"]
+    assert answer[0][2] == [b"UNKNOWN_USER"]
+    assert answer[4] == [b"BROKEN", b"broken"]
+    assert answer[5][1] == [b"UNKNOWN_LOCATION"]
+    assert answer[6] == [b"SOME", [b"UNKNOWN_USER"]]
+    new = [outcome for group in answer if group[0] in (b"ALL", b"SOME") for outcome in group[1:] if is_id(outcome)]
     assert list(check_ins(client)) == [answer[1][1], *new]
     assert list(check_ins(client).values())[before:] == [A, B, B, C, C, A]
     assert client.exists("used", "new", "some") == 3
@@ -101,7 +114,7 @@ def test_a_record_used_twice_in_one_call_is_written_by_the_first(client: Any) ->
 )
 def test_a_record_holds_every_outcome(client: Any, group: list[CheckIn]) -> None:
     (first,) = receive(client, Group(group, b"record"), window_ms=60_000)
-    assert client.get("record") == b"\n".join([b"f", *first[1:]])
+    assert client.get("record") == b"\n".join([b"f", *map(line, first[1:])])
     assert 0 < client.pttl("record") <= _TTL_MS
     before = client.execute_command("DEBUG", "DIGEST")
     for _ in range(3):
@@ -139,7 +152,7 @@ def test_a_group_that_cannot_be_judged_is_left_whole_to_be_tried_again(client: A
     client.delete(key)
     client.sadd(key, "not ours")
     answer = receive(client, Group([A, B, C], b"record"), Group([C], b"other"), window_ms=60_000)
-    assert answer[0] == [b"BROKEN " + key.encode()]
+    assert answer[0] == [b"BROKEN", key.encode()]
     assert answer[1][0] == b"ALL"
     assert list(check_ins(client).values()) == [C]
     assert not client.exists("record")
@@ -147,13 +160,15 @@ def test_a_group_that_cannot_be_judged_is_left_whole_to_be_tried_again(client: A
 
 def test_of_several_that_are_refused_the_record_says_only_whose_the_key_is(client: Any) -> None:
     for _ in range(2):
-        assert receive(client, Group([NOBODY, NOWHERE], b"record")) == [[b"SOME", b"UNKNOWN_USER", b"UNKNOWN_LOCATION"]]
+        assert receive(client, Group([NOBODY, NOWHERE], b"record")) == [
+            [b"SOME", [b"UNKNOWN_USER"], [b"UNKNOWN_LOCATION"]]
+        ]
     assert client.get("record") == b"f"
     assert 0 < client.pttl("record") <= _TTL_MS
     assert receive(client, Group([A, B], b"record", b"another")) == [[b"MISMATCH"]]
     client.hset(KEYS.user(NOBODY[0]), "id", 1)
     ((word, *outcomes),) = receive(client, Group([NOBODY, NOWHERE], b"record"))
-    assert (word, outcomes[1]) == (b"SOME", b"UNKNOWN_LOCATION")
+    assert (word, outcomes[1]) == (b"SOME", [b"UNKNOWN_LOCATION"])
     assert list(check_ins(client)) == outcomes[:1]
     assert receive(client, Group([NOBODY, NOWHERE], b"record")) == [[b"REPLAYED", *outcomes]]
 
@@ -172,7 +187,7 @@ def test_whatever_is_sent_however_often_is_stored_once(client: Any) -> None:
         for n, (word, *outcomes) in zip(chosen, receive(client, *groups, max_backlog=40), strict=True):
             if word in (b"ALL", b"SOME"):
                 assert n not in stored
-                if any(outcome[:1].isdigit() for outcome in outcomes):
+                if any(is_id(outcome) for outcome in outcomes):
                     stored[n] = outcomes
             elif word == b"REPLAYED":
                 assert outcomes == stored[n]
@@ -185,7 +200,7 @@ def test_whatever_is_sent_however_often_is_stored_once(client: Any) -> None:
         outcome: sent
         for n, outcomes in stored.items()
         for outcome, sent in zip(outcomes, requests[n], strict=True)
-        if outcome[:1].isdigit()
+        if is_id(outcome)
     }
     assert check_ins(client) == expected
 

@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 from redis.exceptions import OutOfMemoryError
 
+from books_scene import make_books
 from chaos.replay import entries, raw_client
 from chaos.scene import LOCATIONS, USERS, load_records, seeded
 from footfall.keys import Keys
-from footfall.store.books import open_arguments, open_keys
 from footfall.store.pipeline import Argument
-from footfall.store.scripts import OPEN, RECEIVE
+from footfall.store.scripts import RECEIVE
 from servers import Server
 
 KEYS = Keys("ncc")
@@ -26,25 +26,25 @@ def client(server: Server) -> Iterator[Any]:
     """A client of a server with users, locations and books."""
     client = raw_client(server.port)
     load_records(client)
-    OPEN.run_sync(client, open_keys(KEYS), open_arguments())
+    make_books(client, KEYS)
     yield client
     client.close()
 
 
 def receive(client: Any, *check_ins: CheckIn, max_backlog: int = 1000, unknown_ids: str = "reject") -> Any:
-    """What the script answers to these check-ins: the outcome of each, or one word for all."""
+    """What the script answers to these check-ins: the outcome of each, or a tuple with the words for all."""
     keys = [KEYS.stream, KEYS.meta, KEYS.processed, KEYS.users_removed, KEYS.locations_removed, KEYS.checkpoint]
     arguments = list[Argument]((max_backlog, unknown_ids, 1000, 0, len(check_ins), ""))
     for user, location, stars in check_ins:
         keys += (KEYS.user(user), KEYS.location(location))
         arguments += (user, location, stars)
     answer = RECEIVE.run_sync(client, keys, arguments)
-    if isinstance(answer, bytes):
-        return answer
-    ((word, *outcomes),) = answer
-    if not outcomes:
-        return word
-    assert word == (b"ALL" if all(outcome[:1].isdigit() for outcome in outcomes) else b"SOME")
+    if answer[0] != b"OK":
+        return tuple(answer)
+    ((word, *outcomes),) = answer[1:]
+    if word not in (b"ALL", b"SOME"):
+        return (word, *outcomes)
+    assert word == (b"ALL" if all(isinstance(outcome, bytes) for outcome in outcomes) else b"SOME")
     return outcomes
 
 
@@ -100,11 +100,11 @@ def test_a_check_in_that_is_refused_does_not_spoil_the_others(client: Any) -> No
     refused: list[CheckIn] = [(USERS + 1, 1, 5), (1, LOCATIONS + 1, 5), (9, 1, 5), (1, 9, 5), (USERS + 1, 9, 5)]
     answers = receive(client, *refused[:2], good[0], good[1], *refused[2:], *good[2:])
     assert [answers[i] for i in (0, 1, 4, 5, 6)] == [
-        b"UNKNOWN_USER",
-        b"UNKNOWN_LOCATION",
-        b"BROKEN ncc:users:9",
-        b"BROKEN ncc:locations:9",
-        b"UNKNOWN_USER",
+        [b"UNKNOWN_USER"],
+        [b"UNKNOWN_LOCATION"],
+        [b"BROKEN", b"ncc:users:9"],
+        [b"BROKEN", b"ncc:locations:9"],
+        [b"UNKNOWN_USER"],
     ]
     ids = [answers[i] for i in (2, 3, 7, 8)]
     assert entries(client) == [(entry_id, fields(check_in)) for entry_id, check_in in zip(ids, good, strict=True)]
@@ -113,7 +113,7 @@ def test_a_check_in_that_is_refused_does_not_spoil_the_others(client: Any) -> No
 def test_a_record_without_an_id_is_unknown(client: Any) -> None:
     client.hdel("ncc:users:1", "id")
     client.hdel("ncc:locations:2", "id")
-    assert receive(client, (1, 1, 5), (2, 2, 5)) == [b"UNKNOWN_USER", b"UNKNOWN_LOCATION"]
+    assert receive(client, (1, 1, 5), (2, 2, 5)) == [[b"UNKNOWN_USER"], [b"UNKNOWN_LOCATION"]]
 
 
 def test_create_takes_check_ins_of_unknown_users_and_locations_and_leaves_records_to_the_processor(
@@ -130,18 +130,18 @@ def test_create_refuses_those_that_were_removed(client: Any) -> None:
     client.hset("ncc:users:removed", "7", "{}")
     client.hset("ncc:locations:removed", "8", "{}")
     taken, *refused = receive(client, (8, 7, 5), (7, 7, 5), (8, 8, 5), unknown_ids="create")
-    assert refused == [b"UNKNOWN_USER", b"UNKNOWN_LOCATION"]
+    assert refused == [[b"UNKNOWN_USER"], [b"UNKNOWN_LOCATION"]]
     assert [entry_id for entry_id, _ in entries(client)] == [taken]
 
 
 @pytest.mark.parametrize("key", [b"ncc:users:removed", b"ncc:locations:removed"])
 def test_create_without_knowing_who_was_removed_takes_nothing(client: Any, key: bytes) -> None:
     client.set(key, "not ours")
-    assert receive(client, (1, 1, 5), unknown_ids="create") == b"BROKEN " + key
+    assert receive(client, (1, 1, 5), unknown_ids="create") == (b"BROKEN", key)
 
 
 def test_many_unknown_ones_are_each_refused(client: Any) -> None:
-    assert receive(client, *[(10**6 + n, 1, 5) for n in range(500)]) == [b"UNKNOWN_USER"] * 500
+    assert receive(client, *[(10**6 + n, 1, 5) for n in range(500)]) == [[b"UNKNOWN_USER"]] * 500
     assert not client.exists("ncc:checkins")
 
 
@@ -152,7 +152,7 @@ def test_a_backlog_that_has_reached_its_limit_is_full(client: Any) -> None:
     for _ in range(3):
         assert isinstance(receive(client, (1, 1, 5), max_backlog=3), list)
     before = digest(client)
-    assert receive(client, (1, 1, 5), (2, 2, 5), max_backlog=3) == b"FULL"
+    assert receive(client, (1, 1, 5), (2, 2, 5), max_backlog=3) == (b"FULL",)
     assert digest(client) == before
     assert isinstance(receive(client, (1, 1, 5), max_backlog=4), list)
 
@@ -163,7 +163,7 @@ def test_processed_entries_do_not_count_whether_they_are_retained_or_not(client:
     client.set("ncc:checkinprocessor:processed", 8)
     client.xtrim("ncc:checkins", maxlen=kept, approximate=False)
     assert isinstance(receive(client, (1, 1, 5), max_backlog=3), list)
-    assert receive(client, (1, 1, 5), max_backlog=3) == b"FULL"
+    assert receive(client, (1, 1, 5), max_backlog=3) == (b"FULL",)
     client.set("ncc:checkinprocessor:processed", 9)
     assert isinstance(receive(client, (1, 1, 5), max_backlog=3), list)
 
@@ -174,8 +174,8 @@ def test_processed_entries_do_not_count_whether_they_are_retained_or_not(client:
 def test_while_data_is_loaded_nothing_is_taken(client: Any) -> None:
     client.hset("ncc:meta", "state", "loading")
     before = digest(client)
-    assert receive(client, (1, 1, 5)) == b"LOADING"
-    assert receive(client, (1, 1, 5), unknown_ids="create") == b"LOADING"
+    assert receive(client, (1, 1, 5)) == (b"LOADING",)
+    assert receive(client, (1, 1, 5), unknown_ids="create") == (b"LOADING",)
     assert digest(client) == before
 
 
@@ -232,7 +232,7 @@ def test_a_key_that_does_not_hold_what_it_must_is_named_and_nothing_is_added(
     act(client)
     before = digest(client)
     answer = receive(client, (1, 1, 5), (2, 2, 5), unknown_ids=unknown_ids)
-    assert answer == (key.encode() if key.isupper() else b"BROKEN ncc:" + key.encode())
+    assert answer == ((key.encode(),) if key.isupper() else (b"BROKEN", b"ncc:" + key.encode()))
     assert digest(client) == before
 
 
@@ -243,7 +243,7 @@ def test_a_stream_that_is_not_there_yet_is_made(client: Any) -> None:
 
 def test_a_stream_of_another_type_is_not_taken_for_a_new_one(client: Any) -> None:
     client.set("ncc:checkins", "not ours")
-    assert receive(client, (1, 1, 5)) == b"BROKEN ncc:checkins"
+    assert receive(client, (1, 1, 5)) == (b"BROKEN", b"ncc:checkins")
     assert client.get("ncc:checkins") == b"not ours"
 
 

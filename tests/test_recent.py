@@ -21,8 +21,8 @@ from footfall.processor.batch import Batch
 from footfall.processor.calls import Calls
 from footfall.processor.trending import ServerClock, Trending
 from footfall.store.books import open_books
+from footfall.store.calls.activity import Rolled, roll_trending
 from footfall.store.pipeline import Connection
-from footfall.store.scripts import ROLL_TRENDING
 from pipelines import connected_to
 from servers import Server
 
@@ -174,13 +174,9 @@ async def test_while_a_window_is_made_the_one_before_is_answered_and_check_ins_b
         add(scene.client, 1 + number % USERS, 100 + scene.rng.randrange(500), 1, f"{ms}-0")
     await scene.roll(now - 6)
     await scene.apply(most=1000)
-    window = [now - 23 + number for number in range(24)]
-    left = [now - 24 - number for number in range(12)]
-    keys = [KEYS.trending_state, *KEYS.trending_orders, *map(KEYS.trending_bucket, window + left)]
 
-    async def step(token: str, place: bytes) -> list[bytes]:
-        reply: list[bytes] = await ROLL_TRENDING.run(scene.connection, keys, [token, now, place])
-        return reply
+    async def step(token: str, place: bytes) -> Rolled:
+        return await roll_trending(KEYS, token, now, place).start(scene.connection)
 
     word, place = await step("a", b"")
     assert word == b"NEXT"

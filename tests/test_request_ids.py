@@ -20,12 +20,12 @@ _TIMEOUT = 0.3
 
 #: what runs as the receiver: one whose script call fails with a defect
 _DEFECT = """
-from footfall.receiver.group import Caller
+from footfall.store.calls.receive import Receive
 
-async def call(*_):
+def call(*_):
     raise ZeroDivisionError("a defect")
 
-Caller.call = call
+Receive.call = call
 """
 
 

@@ -12,6 +12,7 @@ import redis
 from redis.exceptions import ResponseError
 from rich.console import Console
 
+from books_scene import make_books
 from chaos.replay import raw_client
 from chaos.scene import load_records
 from footfall import config
@@ -19,9 +20,9 @@ from footfall import status as status_module
 from footfall.errors import ExitCode
 from footfall.keys import Keys
 from footfall.status import LeaseStatus, Status, collect
-from footfall.store.books import open_arguments, open_keys
+from footfall.store.calls.books import Position, open_books
+from footfall.store.calls.stream import count_lost
 from footfall.store.client import connect
-from footfall.store.scripts import COUNT_LOST, OPEN
 from footfall.watch import render
 from processes import Footfall
 from servers import Server
@@ -40,7 +41,7 @@ def client(server: Server) -> Iterator[redis.Redis]:
 @pytest.fixture
 def loaded(client: redis.Redis) -> redis.Redis:
     """3 users, 2 locations, 10 entries `<ms>-0` from 1609602085000 ms on, one per second, of which 4 are processed."""
-    OPEN.run_sync(client, open_keys(KEYS), open_arguments())
+    make_books(client, KEYS)
     client.zadd(KEYS.users_by_checkins, {"1": 0, "2": 0, "3": 0})
     client.zadd(KEYS.locations_by_checkins, {"1": 0, "2": 0})
     for second in range(10):
@@ -89,7 +90,7 @@ def test_an_empty_server_is_left_empty_and_told_to_be_so(client: redis.Redis) ->
 
 def test_the_server_refuses_what_looks_at_the_books_when_it_would_write(client: redis.Redis) -> None:
     with pytest.raises(ResponseError):
-        OPEN.look_sync(client, open_keys(KEYS), open_arguments())
+        open_books(KEYS).look_sync(client)
     assert client.dbsize() == 0
 
 
@@ -358,7 +359,8 @@ def test_a_backlog_that_the_stream_does_not_hold_is_told_until_a_processor_has_s
     last = "1609602094000-0"
     loaded.set(KEYS.checkpoint, last)
     loaded.set(KEYS.processed, 9)
-    COUNT_LOST.run_sync(loaded, [KEYS.stream, KEYS.checkpoint, KEYS.processed, KEYS.meta], [last, 1])
+    call = count_lost(KEYS, Position(last.encode(), b"1"))
+    call.script.run_sync(loaded, call.keys, call.arguments)
     status = look(loaded)
     assert (status.problems, status.backlog, status.lost_entries) == ([], 0, 1)
 

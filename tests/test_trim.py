@@ -8,7 +8,7 @@ import pytest
 from chaos.replay import raw_client
 from chaos.scene import add, load_records
 from footfall.keys import Keys
-from footfall.store.scripts import TRIM
+from footfall.store.calls import stream
 from processes import Api, Footfall
 from servers import Server
 
@@ -45,9 +45,7 @@ def set_books(client: Any, checkpoint: bytes, processed: object) -> None:
 
 def trim(client: Any, retain: int, most: int = 1000) -> int:
     """Trim; how many entries were removed."""
-    keys = [KEYS.stream, KEYS.checkpoint, KEYS.processed, KEYS.meta]
-    removed: int = TRIM.run_sync(client, keys, [retain, most, 10**6])[0]
-    return removed
+    return stream.trim(KEYS, retain=retain, most=most, for_groups=10**6).run_sync(client).removed
 
 
 @pytest.mark.parametrize("done", [1, 10, 49, 50])

@@ -15,9 +15,10 @@ from footfall.keys import Keys
 from footfall.processor import trim as trim_module
 from footfall.processor.trim import Held, Trim, held_back
 from footfall.status import collect
+from footfall.store.calls import stream
+from footfall.store.calls.stream import Trimmed
 from footfall.store.client import connect
 from footfall.store.pipeline import Connection
-from footfall.store.scripts import TRIM
 from pipelines import connected_to
 from servers import Server
 from test_trim import COUNT, fill, ids, set_books
@@ -39,11 +40,9 @@ async def connection(server: Server) -> AsyncIterator[Connection]:
         yield connection
 
 
-def trim(client: Any, retain: int, *, most: int = 1000, for_groups: int = 1000) -> tuple[int, int, int, bytes, bytes]:
+def trim(client: Any, retain: int, *, most: int = 1000, for_groups: int = 1000) -> Trimmed:
     """What the script says: removed, excess, needed, group, oldest."""
-    keys = [KEYS.stream, KEYS.checkpoint, KEYS.processed, KEYS.meta]
-    removed, excess, needed, group, oldest = TRIM.run_sync(client, keys, [retain, most, for_groups])
-    return removed, excess, needed, group, oldest
+    return stream.trim(KEYS, retain=retain, most=most, for_groups=for_groups).run_sync(client)
 
 
 def read(client: Any, group: str, count: int) -> list[bytes]:
@@ -63,9 +62,9 @@ def all_processed(client: Any, count: int = COUNT) -> list[bytes]:
 def test_what_a_group_has_not_been_delivered_stays(client: Any) -> None:
     written = all_processed(client)
     client.xgroup_create(STREAM, "billing", written[9])
-    assert trim(client, 5) == (10, 35, 0, b"billing", written[10])
+    assert trim(client, 5) == (10, 35, 0, "billing", written[10])
     assert ids(client) == written[10:]
-    assert trim(client, 5) == (0, 35, 0, b"billing", written[10])
+    assert trim(client, 5) == (0, 35, 0, "billing", written[10])
 
 
 def test_what_a_group_has_pending_stays(client: Any) -> None:
@@ -73,12 +72,12 @@ def test_what_a_group_has_pending_stays(client: Any) -> None:
     client.xgroup_create(STREAM, "billing", 0)
     assert read(client, "billing", 40) == written[:40]
     client.xack(STREAM, "billing", *written[:7], *written[8:40])
-    assert trim(client, 5) == (7, 38, 0, b"billing", written[7])
+    assert trim(client, 5) == (7, 38, 0, "billing", written[7])
     client.xack(STREAM, "billing", written[7])
-    assert trim(client, 5) == (33, 5, 0, b"billing", written[40])
+    assert trim(client, 5) == (33, 5, 0, "billing", written[40])
     assert read(client, "billing", 40) == written[40:]
     client.xack(STREAM, "billing", *written[40:])
-    assert trim(client, 5) == (5, 0, 0, b"", b"")
+    assert trim(client, 5) == (5, 0, 0, "", b"")
     assert ids(client) == written[-5:]
 
 
@@ -86,15 +85,15 @@ def test_the_group_that_is_furthest_behind_counts(client: Any) -> None:
     written = all_processed(client)
     for group, start in (("c", 30), ("a", 20), ("b", 25), ("d", 49)):
         client.xgroup_create(STREAM, group, written[start])
-    assert trim(client, 1) == (21, 28, 0, b"a", written[21])
+    assert trim(client, 1) == (21, 28, 0, "a", written[21])
     client.xgroup_destroy(STREAM, "a")
-    assert trim(client, 1) == (5, 23, 0, b"b", written[26])
+    assert trim(client, 1) == (5, 23, 0, "b", written[26])
 
 
 def test_a_group_that_is_within_what_is_retained_changes_nothing(client: Any) -> None:
     written = all_processed(client)
     client.xgroup_create(STREAM, "billing", written[39])
-    assert trim(client, 10) == (40, 0, 0, b"billing", written[40])
+    assert trim(client, 10) == (40, 0, 0, "billing", written[40])
     assert ids(client) == written[40:]
 
 
@@ -102,7 +101,7 @@ def test_a_group_that_is_within_what_is_retained_changes_nothing(client: Any) ->
 def test_a_group_that_has_everything_behind_it_changes_nothing(client: Any, start: str) -> None:
     written = all_processed(client)
     client.xgroup_create(STREAM, "billing", start)
-    assert trim(client, 10) == (40, 0, 0, b"", b"")
+    assert trim(client, 10) == (40, 0, 0, "", b"")
     assert ids(client) == written[40:]
 
 
@@ -110,7 +109,7 @@ def test_a_group_that_needs_only_unprocessed_entries_changes_nothing(client: Any
     written = fill(client)
     set_books(client, written[29], 30)
     client.xgroup_create(STREAM, "billing", written[35])
-    assert trim(client, 10) == (20, 0, 0, b"", b"")
+    assert trim(client, 10) == (20, 0, 0, "", b"")
     assert ids(client) == written[20:]
 
 
@@ -121,7 +120,7 @@ def test_pending_entries_that_are_gone_hold_nothing_back(client: Any) -> None:
     client.xack(STREAM, "billing", *written[10:])
     client.xtrim(STREAM, minid=written[10], approximate=False)
     assert client.xpending(STREAM, "billing")["pending"] == 10
-    assert trim(client, 5) == (35, 0, 0, b"", b"")
+    assert trim(client, 5) == (35, 0, 0, "", b"")
 
 
 @pytest.mark.parametrize("for_groups", [0, 1, 10, 29, 30, 100])
@@ -130,7 +129,7 @@ def test_beyond_the_limit_no_group_is_waited_for(client: Any, for_groups: int) -
     client.xgroup_create(STREAM, "billing", written[9])
     cut = max(0, 30 - for_groups) if for_groups else 0
     kept = min(for_groups, 30)
-    named = (b"billing", written[10]) if for_groups else (b"", b"")
+    named = ("billing", written[10]) if for_groups else ("", b"")
     assert trim(client, 10, for_groups=for_groups) == (40 - kept, kept, cut, *named)
     assert ids(client) == written[40 - kept :]
 

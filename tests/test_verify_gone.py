@@ -32,8 +32,8 @@ from footfall.audit import verify as verify_module
 from footfall.audit.gone import Gone
 from footfall.audit.rebuild import rebuild
 from footfall.audit.verify import Report, verify
+from footfall.baseline import LocationBaseline, UserBaseline
 from footfall.errors import BrokenKeyError, ExitCode, RefusedError, UnavailableError
-from footfall.loader.records import LocationBaseline, UserBaseline
 from footfall.manage.passwords import PasswordHasher
 from footfall.manage.users import Users
 from pipelines import pipeline_to

@@ -14,23 +14,23 @@ import time
 
 import hiredis
 
+from footfall import config
 from footfall.keys import Keys
+from footfall.model import CheckIn
 from footfall.store.address import parse
+from footfall.store.calls.receive import Group, Receive
 from footfall.store.scripts import RECEIVE
 
 USERS, LOCATIONS = 1000, 215
 PER_CALL, UNDER_WAY, DIFFERENT = 500, 4, 20
 
 
-def call(keys: Keys, draw: random.Random) -> bytes:
+def call(receive: Receive, draw: random.Random) -> bytes:
     """One call, encoded."""
-    names: list[bytes] = [keys.stream, keys.meta, keys.processed, keys.users_removed, keys.locations_removed]
-    arguments: list[int | str] = [10**9, "reject", 1000, 0, PER_CALL, ""]
-    for _ in range(PER_CALL):
-        user, location = draw.randint(1, USERS), draw.randint(1, LOCATIONS)
-        names += (keys.user(user), keys.location(location))
-        arguments += (user, location, draw.randint(0, 5))
-    return encoded("EVALSHA", RECEIVE.sha, len(names), *names, *arguments)
+    check_ins = [
+        CheckIn(draw.randint(1, USERS), draw.randint(1, LOCATIONS), draw.randint(0, 5)) for _ in range(PER_CALL)
+    ]
+    return receive.call([Group(check_ins)]).pack()
 
 
 def encoded(*command: str | bytes | int) -> bytes:
@@ -42,7 +42,8 @@ def main() -> None:
     """Call for some seconds."""
     address, seconds = parse(sys.argv[1]), float(sys.argv[2])
     draw = random.Random(1)
-    calls = [call(Keys("ncc"), draw) for _ in range(DIFFERENT)]
+    receive = Receive(Keys("ncc"), config.load({"max_backlog": 10**9}))
+    calls = [call(receive, draw) for _ in range(DIFFERENT)]
     reader = hiredis.Reader()
     with socket.create_connection((address.host, address.port)) as connection:
 

@@ -16,16 +16,15 @@ from redis import Redis
 from rich.progress import Progress
 
 from footfall.config import Settings
-from footfall.entries import Fields, read
-from footfall.errors import BrokenKeyError, FootfallError, LoadingError, RefusedError, TornError
-from footfall.kept import BUCKET_MS, HOUR_MS, Kept
+from footfall.entries import read
+from footfall.errors import BrokenKeyError, RefusedError
+from footfall.kept import Kept
 from footfall.keys import Keys
 from footfall.model import MAX_TIME_MS
 from footfall.replies import escaped
-from footfall.store.books import open_arguments, open_keys, position
+from footfall.store.books import position
+from footfall.store.calls import dead_letters as calls
 from footfall.store.client import with_plain_entries
-from footfall.store.pipeline import Argument, Reply
-from footfall.store.scripts import DISCARD_DEAD_LETTERS, FORGET_DISCARDED, OPEN, RETRY_DEAD_LETTERS
 
 #: dead letters read, retried or discarded at once: about 5 ms of the server's time
 _PAGE = 100
@@ -86,7 +85,7 @@ def retry(client: Redis, settings: Settings, progress: Progress) -> Result:
         if foreign := len(letters) - len(left):
             remaining[FOREIGN] += foreign
         while left:
-            outcomes = [outcome.decode() for outcome in _checked(_send_retry(client, settings, left, generation))]
+            outcomes = _send_retry(client, settings, left, generation)
             applied += outcomes.count("APPLIED")
             remaining.update(outcome for outcome in outcomes if outcome not in ("APPLIED", "GONE"))
             left = left[len(outcomes) :]
@@ -106,11 +105,8 @@ def discard(client: Redis, settings: Settings, progress: Progress, confirm: Call
         raise RefusedError("not confirmed; nothing was discarded")
     _forget(client, keys)
     for letters, generation in _work(client, settings, progress, "discarding", last):
-        arguments: list[Argument] = [generation]
-        for letter in letters:
-            arguments += (letter.id, letter.entry_id, letter.reason)
-        reply = DISCARD_DEAD_LETTERS.run_sync(client, [keys.dead_letters, keys.discarded, keys.meta], arguments)
-        discarded += _checked(reply)[0]
+        chosen = [(letter.id, letter.entry_id, letter.reason) for letter in letters]
+        discarded += calls.discard(keys, generation, chosen).run_sync(client)
     return Result(discarded, {})
 
 
@@ -171,57 +167,18 @@ def _work(
     generation = None
     for page in _pages(client, settings, last):
         if generation is None:
-            generation = position(OPEN.run_sync(client, open_keys(keys), open_arguments())).generation
+            generation = position(client, keys).generation
         if letters := _chosen(page, settings):
             yield letters, generation
         progress.advance(task, len(page))
 
 
-def _send_retry(client: Redis, settings: Settings, letters: list[DeadLetter], generation: bytes) -> Reply:
-    keys = Keys(settings.prefix)
-    script_keys = [
-        keys.dead_letters,
-        keys.meta,
-        keys.stream,
-        keys.checkpoint,
-        keys.users_by_checkins,
-        keys.users_recent,
-        keys.users_last_seen,
-        keys.locations_by_checkins,
-        keys.users_removed,
-        keys.locations_removed,
-        keys.trending_state,
-        *keys.trending_orders,
-    ]
-    kept = map(int, Kept.by(settings))
-    arguments: list[Argument] = [generation, settings.unknown_ids, *kept]
-    for letter in letters:
-        found = read(letter.entry_id, letter.fields)
-        if isinstance(found, Fields):
-            user, location = found.user_id, found.location_id
-            ms = int(letter.entry_id.partition(b"-")[0])
-            script_keys += (keys.user(user), keys.location(location))
-            script_keys += (keys.user_history(user), keys.location_history(location))
-            script_keys += (keys.location_now(location), keys.hour(ms // HOUR_MS))
-            script_keys.append(keys.trending_bucket(ms // BUCKET_MS))
-            arguments += (letter.id, letter.entry_id, b"", user, location, found.star_rating)
-        else:
-            arguments += (letter.id, letter.entry_id, found.value, b"", b"", b"")
-    return RETRY_DEAD_LETTERS.run_sync(client, script_keys, arguments)
-
-
-def _checked(reply: Reply) -> Any:
-    """What comes after OK in a script's reply. Raises what the others stand for."""
-    word, *rest = reply
-    if word == b"LOADING":
-        raise LoadingError("data is being loaded")
-    if word == b"TORN":
-        raise TornError
-    if word == b"BROKEN":
-        raise BrokenKeyError(f"{rest[0].decode()} is missing or does not hold what it must; see `footfall status`")
-    if word == b"FENCED":
-        raise FootfallError("check-ins were loaded meanwhile; the dead letters of the old ones are gone with them")
-    return rest
+def _send_retry(client: Redis, settings: Settings, letters: list[DeadLetter], generation: bytes) -> list[str]:
+    """What became of the letters, or of the first of them."""
+    found = [(letter.id, letter.entry_id, read(letter.entry_id, letter.fields)) for letter in letters]
+    keys, kept = Keys(settings.prefix), Kept.by(settings)
+    call = calls.retry(keys, generation, found, unknown_ids=settings.unknown_ids, kept=kept)
+    return [outcome.decode() for outcome in call.run_sync(client)]
 
 
 def _forget(client: Redis, keys: Keys) -> None:
@@ -231,7 +188,7 @@ def _forget(client: Redis, keys: Keys) -> None:
     """
     ids = (entry_id for entry_id, _ in client.hscan_iter(keys.discarded.decode(), count=_IDS))
     while chunk := list(islice(ids, _IDS)):
-        FORGET_DISCARDED.run_sync(client, [keys.discarded, keys.stream, keys.meta], chunk)
+        calls.forget_discarded(keys, chunk).run_sync(client)
 
 
 def _prompt(reasons: dict[str, int], settings: Settings) -> str:

@@ -20,9 +20,8 @@ from footfall.loader.stream import ways_out
 from footfall.processor.lease import holder
 from footfall.processor.trim import held_back
 from footfall.store.advice import advice, appends
-from footfall.store.books import RESTORE_OR_RELOAD, open_arguments, open_keys, position
+from footfall.store.calls.books import RESTORE_OR_RELOAD, open_books
 from footfall.store.client import with_plain_entries
-from footfall.store.scripts import OPEN
 
 #: entries read in one command
 _PAGE = 1000
@@ -175,9 +174,12 @@ def _server(client: Redis) -> ServerStatus:
 
 def _kinds(keys: Keys) -> dict[bytes, str]:
     """The keys that are looked at, those of the books first, and their types."""
-    kinds = dict(zip(open_keys(keys), ("hash", "string", "string", "stream"), strict=True))
-    kinds |= {keys.processor_lease: "string", keys.dead_letters: "stream"}
-    return kinds | {keys.users_by_checkins: "zset", keys.locations_by_checkins: "zset"}
+    others = {keys.processor_lease: "string", keys.dead_letters: "stream"}
+    return _books(keys) | others | {keys.users_by_checkins: "zset", keys.locations_by_checkins: "zset"}
+
+
+def _books(keys: Keys) -> dict[bytes, str]:
+    return {keys.meta: "hash", keys.checkpoint: "string", keys.processed: "string", keys.stream: "stream"}
 
 
 def _snapshot(client: Redis, keys: Keys) -> _Snapshot:
@@ -251,12 +253,12 @@ def _lease(now: _Snapshot) -> LeaseStatus:
 
 def _state(client: Redis, keys: Keys, now: _Snapshot, problems: list[str]) -> State:
     """The state of the books; what is wrong with them goes to the problems."""
-    if any(now.types[key] not in (_kinds(keys)[key], "none") for key in open_keys(keys)):
+    if any(now.types[key] not in (kind, "none") for key, kind in _books(keys).items()):
         return "broken"
     if now.types[keys.meta] == now.types[keys.processed] == "none":
         return "empty" if set(now.types.values()) == {"none"} else "new"
     try:
-        position(OPEN.look_sync(client, open_keys(keys), open_arguments()))
+        open_books(keys).look_sync(client).position()
     except LoadingError:
         return "loading"
     except BrokenKeyError as error:

@@ -13,7 +13,7 @@ from auth_scene import signed_in
 from chaos.replay import assert_books, entries, raw_client
 from chaos.scene import LOCATIONS, USERS, add, full, load_records, processed, seeded, wait_until_drained
 from footfall.errors import ExitCode, FootfallError
-from footfall.processor import batch
+from footfall.store.calls import process as process_calls
 from footfall.store.scripts import PROCESS, Script
 from processes import Api, Auth, Footfall, Processor, Receiver
 from servers import Server, free_port, program_of, wait_until
@@ -171,7 +171,7 @@ def test_a_batch_that_is_cut_short_is_not_sent_again_until_a_rebuild_has_undone_
         reached, before = processed(client), counted(client)
         assert text.count(place) == 1
         with monkeypatch.context() as patch:
-            patch.setattr(batch, "PROCESS", Script("cut", text.replace(place, f"error('cut') {place}")))
+            patch.setattr(process_calls, "PROCESS", Script("cut", text.replace(place, f"error('cut') {place}")))
             with pytest.raises(FootfallError, match="cut"):
                 process(server)
         cut, cut_at = counted(client), processed(client)

@@ -1,6 +1,7 @@
 """What the API answers about the newest check-ins of one user, and at one location."""
 
 import re
+from collections.abc import Callable
 from typing import Annotated
 
 from litestar import get
@@ -14,8 +15,10 @@ from footfall.api.parameters import IdParameter, LimitParameter
 from footfall.api.reading import Reader
 from footfall.errors import BrokenKeyError, NotFoundError
 from footfall.kept import Kept
+from footfall.keys import Keys
 from footfall.model import Entry
-from footfall.store.scripts import READ_HISTORY
+from footfall.store.calls.activity import History, read_location_history, read_user_history
+from footfall.store.scripts import Call
 from footfall.web import problems
 
 _LIMIT = LimitParameter(100)
@@ -26,17 +29,20 @@ _EXAMPLE = Entry(id="1609605397408-0", timestamp=1609605397408, user_id=180, loc
 _checkin = re.compile(rb"(([0-9]{1,13})-[0-9]{1,20}) ([1-9][0-9]{0,15}) ([0-5])").fullmatch
 
 
-async def _newest(reader: Reader, kept: Kept, record: bytes, history: bytes, what: str, limit: int) -> list[list[str]]:
-    """Entry id, ms, the other record's id and stars of each. Raises NotFoundError, calling the record `what`."""
+async def _newest(
+    reader: Reader, kept: Kept, read: Callable[[Keys, int, int], Call[History]], record: int, limit: int
+) -> list[list[str]]:
+    """Entry id, ms, the other record's id and stars of each. `read`: the history of a user, or of a location."""
     kept.require("history")
     wanted = min(int(limit), kept.history)
-    record_id, *items = await reader.run(READ_HISTORY, [record, history], [wanted])
-    if record_id is None:
-        raise NotFoundError(f"there is no such {what}")
-    newest_first = [checkin for item in items for checkin in reversed(item.split(b","))][:wanted]
+    history = await reader.run(read(reader.keys, record, wanted))
+    if not history.is_known:
+        raise NotFoundError(f"there is no such {'user' if read is read_user_history else 'location'}")
+    newest_first = [checkin for item in history.items for checkin in reversed(item.split(b","))][:wanted]
     matches = list(map(_checkin, newest_first))
     if None in matches:
-        raise BrokenKeyError(f"{history.decode()} has an item that is no check-in")
+        key = reader.keys.user_history(record) if read is read_user_history else reader.keys.location_history(record)
+        raise BrokenKeyError(f"{key.decode()} has an item that is no check-in")
     return [[group.decode() for group in match.groups()] for match in matches if match]
 
 
@@ -58,12 +64,9 @@ async def of_user(
     limit: Limit = _LIMIT,
 ) -> list[Entry]:
     """The user's newest check-ins, as many as are kept (the setting `history`), also those that the stream has lost."""
-    keys = reader.keys
     return [
         Entry(id=entry_id, timestamp=int(ms), user_id=id, location_id=int(location), star_rating=int(stars))
-        for entry_id, ms, location, stars in await _newest(
-            reader, kept, keys.user(id), keys.user_history(id), "user", limit
-        )
+        for entry_id, ms, location, stars in await _newest(reader, kept, read_user_history, id, limit)
     ]
 
 
@@ -83,12 +86,9 @@ async def at_location(
     limit: Limit = _LIMIT,
 ) -> list[Entry]:
     """The newest check-ins there, as many as are kept (the setting `history`), also those that the stream has lost."""
-    keys = reader.keys
     return [
         Entry(id=entry_id, timestamp=int(ms), user_id=int(user), location_id=id, star_rating=int(stars))
-        for entry_id, ms, user, stars in await _newest(
-            reader, kept, keys.location(id), keys.location_history(id), "location", limit
-        )
+        for entry_id, ms, user, stars in await _newest(reader, kept, read_location_history, id, limit)
     ]
 
 

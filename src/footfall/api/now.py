@@ -14,9 +14,9 @@ from footfall.api.locations import LocationId
 from footfall.api.parameters import LimitParameter
 from footfall.api.reading import Reader
 from footfall.errors import BrokenKeyError, NotFoundError, UnavailableError
-from footfall.kept import BUCKET_MS, BUCKETS, HOUR_MS, HOURS, Kept, window
+from footfall.kept import BUCKET_MS, BUCKETS, HOUR_MS, HOURS, Kept
 from footfall.model import Record
-from footfall.store.scripts import READ_HOURLY, READ_NOW, READ_TRENDING
+from footfall.store.calls.activity import OtherPeriod, Trends, read_hourly, read_now, read_trending
 from footfall.web import problems
 
 _LIMIT, _TRENDING_LIMIT = LimitParameter(100), LimitParameter(10)
@@ -88,19 +88,15 @@ async def trending(
 ) -> TrendingLocations:
     """Where there are most check-ins in the last hour against the hour before; those alike by id."""
     kept.require("trending")
-    keys = reader.keys
     bucket = time.time_ns() // 1_000_000 // BUCKET_MS
     for _ in range(_TRIES):
-        buckets = map(keys.trending_bucket, window(bucket))
-        word, *rest = await reader.run(
-            READ_TRENDING, [keys.trending_state, *keys.trending_orders, *buckets], [bucket, int(limit)]
-        )
-        if word == b"OK":
-            order, *rows = rest
+        found = await reader.run(read_trending(reader.keys, bucket, int(limit)))
+        if isinstance(found, Trends):
+            order, rows = found
             return _trending(bucket, [_as_number(order, location) for location in rows[::3]], rows[1::3], rows[2::3])
-        bucket = int(rest[0])
-        if word == b"NONE":
-            return _trending(bucket, [], [], [])
+        if not isinstance(found, OtherPeriod):
+            return _trending(found.bucket, [], [], [])
+        bucket = found.number
     raise UnavailableError("the window of time moves too fast")
 
 
@@ -135,11 +131,11 @@ async def now(
     """Who checked in there within the last three hours: each user once, those at the same time by id."""
     kept.require("now")
     key = reader.keys.location_now(id)
-    found, *present = await reader.run(READ_NOW, [reader.keys.location(id), key], [int(limit)])
-    _require_location(found)
+    found = await reader.run(read_now(reader.keys, id, int(limit)))
+    _require_location(is_known=found.is_known)
     return [
         Present(user_id=_as_number(key, user), timestamp=_as_number(key, score.removeprefix(b"-")))
-        for user, score in zip(present[::2], present[1::2], strict=True)
+        for user, score in zip(found.users[::2], found.users[1::2], strict=True)
     ]
 
 
@@ -159,25 +155,23 @@ async def hourly(
 ) -> list[Hour]:
     """How many check-ins each hour of the last week has, also those that have none."""
     kept.require("hourly")
-    keys, location = reader.keys, b"%016d" % id
     last = time.time_ns() // 1_000_000 // HOUR_MS
     for _ in range(_TRIES):
         hours = range(last - HOURS + 1, last + 1)
-        hour_keys = list(map(keys.hour, hours))
-        word, *rest = await reader.run(READ_HOURLY, [keys.location(id), *hour_keys], [last, location])
-        if word == b"OK":
-            found, *counts = rest
-            _require_location(found)
+        found = await reader.run(read_hourly(reader.keys, id, hours))
+        if not isinstance(found, OtherPeriod):
+            _require_location(is_known=found.is_known)
+            keys = map(reader.keys.hour, hours)
             return [
                 Hour(timestamp=hour * HOUR_MS, num_checkins=0 if count is None else _as_number(key, count))
-                for hour, key, count in zip(hours, hour_keys, counts, strict=True)
+                for hour, key, count in zip(hours, keys, found.counts, strict=True)
             ]
-        last = int(rest[0])
+        last = found.number
     raise UnavailableError("the hours change too fast")
 
 
-def _require_location(location_id: bytes | None) -> None:
-    if location_id is None:
+def _require_location(*, is_known: bool) -> None:
+    if not is_known:
         raise NotFoundError("there is no such location")
 
 

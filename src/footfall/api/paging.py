@@ -11,7 +11,7 @@ from footfall.api.parameters import CursorParameter, LimitParameter
 from footfall.api.reading import Reader
 from footfall.api.records import id_in
 from footfall.errors import BrokenKeyError
-from footfall.store.scripts import READ_RANKED
+from footfall.store.calls.records import read_ranked
 
 Limit = Annotated[LimitParameter, QueryParameter(description="Length of a page", examples=[Example(value=10)])]
 After = Annotated[
@@ -59,7 +59,7 @@ async def ranked(reader: Reader, index: bytes, *, limit: int, after: CursorParam
     if after is None:
         found = await reader.call("ZRANGE", index, "+inf", least, "BYSCORE", "REV", "LIMIT", 0, count, "WITHSCORES")
     else:
-        found = await reader.run(READ_RANKED, [index], [after.number, after.id, least, count])
+        found = await reader.run(read_ranked(index, score=after.number, member=after.id, least=least, most=count))
     ids, scores = found[::2], found[1::2]
     if len(ids) <= limit:
         return Page(ids, None)

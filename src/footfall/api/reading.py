@@ -6,10 +6,12 @@ from typing import TypeVar
 from footfall.api.records import Shape, Value
 from footfall.errors import BrokenKeyError, NotFoundError, WrongTypeError
 from footfall.keys import Keys
+from footfall.store.calls.records import read_records
 from footfall.store.pipeline import Argument, Pipeline, Reply
-from footfall.store.scripts import READ_RECORDS, Script
+from footfall.store.scripts import Call
 
 T = TypeVar("T")
+ResultT = TypeVar("ResultT")
 
 
 class Reader:
@@ -30,12 +32,9 @@ class Reader:
         except WrongTypeError:
             raise _wrong_type(key) from None
 
-    async def run(self, script: Script, keys: Sequence[bytes], arguments: Sequence[Argument]) -> Reply:
-        """The list that a script answers, or `BROKEN <key>`."""
-        reply = await script.run(self._pipeline.connection, keys, arguments)
-        if isinstance(reply, bytes):
-            raise _wrong_type(reply.partition(b" ")[2])
-        return reply
+    async def run(self, call: Call[ResultT]) -> ResultT:
+        """What a call of a script results in."""
+        return await call.start(self._pipeline.connection)
 
     async def one(self, shape: Shape[T], key: bytes, what: str) -> T:
         """The answer about one record. Raises NotFoundError, calling it `what`, when there is none."""
@@ -47,7 +46,7 @@ class Reader:
 
     async def many(self, shape: Shape[T], keys: Sequence[bytes]) -> list[T]:
         """The answers about many records, read at one moment; those that are not there are left out."""
-        return shape.many(keys, await self.run(READ_RECORDS, keys, shape.fields)) if keys else []
+        return shape.many(keys, await self.run(read_records(keys, shape.fields))) if keys else []
 
 
 def _wrong_type(key: bytes) -> BrokenKeyError:

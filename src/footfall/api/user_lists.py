@@ -15,7 +15,7 @@ from footfall.api.parameters import IdParameter
 from footfall.api.reading import Reader
 from footfall.api.users import SOPHIA, USER, User
 from footfall.errors import NotFoundError
-from footfall.store.scripts import READ_RECORDS
+from footfall.store.calls.records import read_records
 from footfall.web import problems
 
 _DAY_MS = 24 * 60 * 60 * 1000
@@ -109,7 +109,7 @@ async def at(
         behind = cursor(index, ms.lstrip(b"0") or b"0", user)
     users = [keys.user(member.rpartition(b":")[2]) for member in page]
     # in the same call: whether there is such a location
-    (location, *_), *records = await reader.run(READ_RECORDS, [keys.location(locationId), *users], USER.fields)
+    (location, *_), *records = await reader.run(read_records([keys.location(locationId), *users], USER.fields))
     if location is None:
         raise NotFoundError("there is no such location")
     # a user may have moved on between the two reads

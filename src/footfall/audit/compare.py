@@ -8,10 +8,11 @@ import msgspec
 from footfall.audit.differences import Differences
 from footfall.audit.gone import Surplus
 from footfall.audit.look import Look
-from footfall.audit.records import Location, User, lower
+from footfall.audit.records import lower
 from footfall.audit.tally import LAST_SEQUENCE, LocationTally, Tally, UserTally
-from footfall.loader.records import LocationBaseline, UserBaseline
+from footfall.baseline import LocationBaseline, UserBaseline
 from footfall.model import MAX_LATITUDE, MAX_LONGITUDE, MAX_STARS, average_stars
+from footfall.store.calls.audit import Location, User
 
 #: half a cell of the server's geo index, and a little more for rounding, in degrees
 _GEO_TOLERANCE = 3e-6

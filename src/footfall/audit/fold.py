@@ -4,10 +4,11 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from footfall.audit.letters import Letters
-from footfall.audit.look import Head, Look, MovedError, as_tuple
+from footfall.audit.look import Look, MovedError, as_tuple
 from footfall.audit.tally import LocationTally, UserTally
 from footfall.entries import Fields, read
 from footfall.errors import UnavailableError
+from footfall.store.calls.audit import Head
 
 T = TypeVar("T")
 

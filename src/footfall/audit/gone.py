@@ -5,20 +5,17 @@ that is noted, in hashes with a baseline's form, the rest of the stream proves e
 """
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
 from footfall.audit.differences import Differences
 from footfall.audit.keyspace import id_of
-from footfall.audit.look import Head, Look, MovedError
+from footfall.audit.look import Look, MovedError
 from footfall.audit.tally import LocationTally, UserTally
-from footfall.errors import BrokenKeyError, RefusedError, UnavailableError
-from footfall.loader.records import LocationBaseline, UserBaseline
-from footfall.store.scripts import NOTE_GONE
-
-if TYPE_CHECKING:
-    from footfall.store.pipeline import Argument
+from footfall.baseline import LocationBaseline, UserBaseline
+from footfall.errors import BrokenKeyError
+from footfall.store.calls.audit import Head, note_gone
 
 #: Removed entries that are explained at most. More than somebody removes by hand: then it was a trim, and the sums are
 #: what can be proven.
@@ -168,10 +165,17 @@ def note(look: Look, gone: Gone, head: Head) -> None:
     noted = Counted() if gone.replaces else read_noted(look, head)
     users = {user: _sum_of_users(noted.users.get(user), more) for user, more in gone.users.items()}
     locations = {at: _sum_of_locations(noted.locations.get(at), more) for at, more in gone.locations.items()}
-    arguments: list[Argument] = [gone.entries, gone.dead, 0, "forget" if gone.replaces else "keep", len(users)]
-    for record, counted in [*users.items(), *locations.items()]:
-        arguments += (record, msgspec.json.encode(counted))
-    _note(look, head, arguments)
+    call = note_gone(
+        look.keys,
+        head,
+        entries=gone.entries,
+        dead=gone.dead,
+        lost=0,
+        replaces=gone.replaces,
+        users=users,
+        locations=locations,
+    )
+    call.run_sync(look.client)
 
 
 def note_lost(look: Look, head: Head, dead: int) -> None:
@@ -179,25 +183,15 @@ def note_lost(look: Look, head: Head, dead: int) -> None:
 
     `dead`: those of them that did not count. Raises as `note`.
     """
-    _note(look, head, [dead, dead, head.unexplained - dead, "keep", 0])
+    lost = head.unexplained - dead
+    call = note_gone(look.keys, head, entries=dead, dead=dead, lost=lost, replaces=False, users={}, locations={})
+    call.run_sync(look.client)
 
 
 # --- private
 
 #: records that a message names
 _NAMED = 10
-
-
-def _note(look: Look, head: Head, arguments: "list[Argument]") -> None:
-    keys = look.keys
-    fences: list[Argument] = [head.generation, head.settled, head.removed, head.noted, head.noted_dead]
-    reply = NOTE_GONE.run_sync(
-        look.client, [keys.meta, keys.stream, keys.users_gone, keys.locations_gone], fences + arguments
-    )
-    if reply == b"TORN":
-        raise RefusedError("a batch was applied in part: `footfall rebuild` undoes that first")
-    if reply != b"OK":
-        raise UnavailableError("it has changed meanwhile; nothing was noted; run it again")
 
 
 def _times(counted: UserBaseline | LocationBaseline) -> str:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from footfall.audit.keyspace import Keyspace, id_of
 from footfall.audit.look import Look
 from footfall.audit.records import lower
-from footfall.store.scripts import READ_INDEX
+from footfall.store.calls.audit import read_index
 
 _member = re.compile(rb"[0-9]{16}:[0-9]{13}:([1-9][0-9]{0,15})").fullmatch
 
@@ -60,7 +60,7 @@ def strays_among(look: Look, index: Index, entries: list[bytes], values: list[by
     keys = look.keys
     ids = [_record(look, index, entry, value) for entry, value in zip(entries, values, strict=True)]
     hashes = [keys.user(record or 0) if index.of_users else keys.location(record or 0) for record in ids]
-    _, reply = look.script(READ_INDEX, [index.key, *hashes], [len(index.fields), *index.fields, *entries])
+    _, reply = look.read(read_index(index.key, entries, hashes, index.fields))
     found = []
     for entry, value, record, (now, *fields) in zip(entries, values, ids, reply, strict=True):
         # one that is gone, or is about another record by now, was changed rightly

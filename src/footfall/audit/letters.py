@@ -4,9 +4,10 @@ import re
 import time
 from typing import Any
 
-from footfall.audit.look import Head, Look, MovedError
+from footfall.audit.look import Look, MovedError
 from footfall.entries import Fields, read
 from footfall.errors import UnavailableError
+from footfall.store.calls.audit import Head
 
 #: dead letters read at once
 _PAGE = 1000

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import Literal
 
 from footfall.audit.gone import MOST
-from footfall.audit.look import Head
+from footfall.store.calls.audit import Head
 
 #: `records`: each record is what was loaded and what the stream adds. `sums`: only all of them together. `indexes`: not
 #: even that

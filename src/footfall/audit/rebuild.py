@@ -13,16 +13,18 @@ from footfall.audit.fold import Fold
 from footfall.audit.gone import Counted, note_lost, read_noted
 from footfall.audit.indexes import Index, Stray, indexes, strays, strays_among
 from footfall.audit.keyspace import Keyspace
-from footfall.audit.look import Head, Look, MovedError
+from footfall.audit.look import Look, MovedError
 from footfall.audit.plan import entries_are, provable
-from footfall.audit.records import category_key, lower
+from footfall.audit.records import lower
 from footfall.audit.tally import LocationTally, Tally, UserTally
 from footfall.config import Settings
-from footfall.errors import BrokenKeyError, LoadingError, RefusedError, UnavailableError
+from footfall.errors import BrokenKeyError, RefusedError, UnavailableError
 from footfall.keys import Keys
 from footfall.model import indexed_place
-from footfall.store.pipeline import Argument
-from footfall.store.scripts import COUNT_LOST, DROP_INDEX_ENTRIES, REBUILD_PAGE, SETTLE_TORN
+from footfall.store.calls.audit import Head
+from footfall.store.calls.books import Position
+from footfall.store.calls.rebuild import LocationRow, Page, UserRow, drop_index_entries, rebuild_page, settle_torn
+from footfall.store.calls.stream import count_lost
 from footfall.terminal import Bars
 
 #: records written in one call: a few ms of the server's time
@@ -37,6 +39,8 @@ _KEYS = 1000
 _NAMED = 10
 
 Confirm = Callable[[str], bool]
+#: a page of users, or of locations
+_Rows = tuple[list[UserRow], list[LocationRow]]
 
 
 @dataclass
@@ -166,14 +170,9 @@ class _Rebuild:
                 self._drop(index, found)
                 advance(looked_at)
         self._done.entries = self._fold.entries
-        keys = look.keys
-        self._done.torn = (
-            SETTLE_TORN.run_sync(look.client, [keys.meta, keys.checkpoint, keys.dead_letters, keys.processed], [])
-            is not None
-        )
+        self._done.torn = settle_torn(look.keys).run_sync(look.client) is not None
         head = look.head()
-        script_keys = [keys.stream, keys.checkpoint, keys.processed, keys.meta]
-        COUNT_LOST.run_sync(look.client, script_keys, [head.checkpoint, head.generation])
+        count_lost(look.keys, Position(head.checkpoint, head.generation)).run_sync(look.client)
         head, _ = self._fold.at_its_checkpoint(look.with_head, self._stream)
         if head.unexplained > 0:
             note_lost(look, head, self._fold.dead_without_entry(head))
@@ -198,67 +197,64 @@ class _Rebuild:
             self._done.strays += client.execute_command("HDEL" if key in hashes else "ZREM", key, member)
         keyspace.wrong_types.clear()
 
-    def _each(self, tally: Tally, page: Callable[[list[int]], tuple[list[bytes], list[Argument]]], name: str) -> int:
+    def _each(self, tally: Tally, page: Callable[[list[int]], _Rows], name: str) -> int:
         """Write all records of one kind, page by page; how many were changed."""
         changed = 0
         advance = self._bars.bar(name, len(tally.ids))
         for ids in tally.pages(_PAGE):
-            written, made = self._write(ids, page)
-            changed += written
-            self._done.made += made
+            written = self._write(ids, page)
+            changed += written.changed
+            self._done.made += written.made
             advance(len(ids))
         return changed
 
-    def _write(
-        self, ids: list[int], page: Callable[[list[int]], tuple[list[bytes], list[Argument]]]
-    ) -> tuple[int, int]:
-        """Write a page: how many records were changed, and how many of these were not there."""
-        keys, fold = self._look.keys, self._fold
-        fixed = [
-            *(keys.meta, keys.checkpoint, keys.stream, keys.dead_letters),
-            *(keys.users_by_checkins, keys.users_recent, keys.users_last_seen, keys.users_email, keys.users_baseline),
-            *(keys.locations_by_checkins, keys.locations_geo, keys.locations_baseline),
-            *(keys.users_removed, keys.locations_removed),
-        ]
+    def _write(self, ids: list[int], page: Callable[[list[int]], _Rows]) -> Page:
+        """Write a page."""
+        fold = self._fold
         for _attempt in range(_TRIES):
             head, _ = fold.at_its_checkpoint(self._look.with_head, self._stream)
-            records, rows = page(ids)
-            arguments = [head.generation, head.settled, fold.last_entry, fold.letters.last, _BETWEEN, *rows]
-            reply = REBUILD_PAGE.run_sync(self._look.client, fixed + records, arguments)
-            if reply[0] == b"OK":
-                return int(reply[1]), int(reply[2])
-            if reply[0] == b"LOADING":
-                raise LoadingError("data is being loaded; run the rebuild again when that is done")
-            if reply[0] == b"BROKEN":
-                raise BrokenKeyError(f"{reply[1].decode()} does not hold what it must; what is done so far is right")
+            users, locations = page(ids)
+            call = rebuild_page(
+                self._look.keys,
+                head,
+                folded_to=fold.last_entry,
+                last_dead=fold.letters.last,
+                between=_BETWEEN,
+                users=users,
+                locations=locations,
+            )
+            written = call.run_sync(self._look.client)
+            if written is not None:
+                return written
         raise UnavailableError("check-ins are processed faster than they can be read; run the rebuild again")
 
-    def _user_page(self, ids: list[int]) -> tuple[list[bytes], list[Argument]]:
+    def _user_page(self, ids: list[int]) -> _Rows:
         tally = self._users
+        rows = []
         hashes = [self._look.keys.user(user) for user in ids]
-        rows: list[Argument] = [len(ids)]
         for user, (email,) in zip(ids, self._look.fields(hashes, "email"), strict=True):
             place = tally.place(user)
             count = tally.counts[place]
-            last = (tally.ms[place], tally.sequences[place], tally.locations[place]) if count else ("", "", "")
-            rows += (user, count, *last, email, lower(email))
-        return hashes, rows
+            if count:
+                ms, sequence, location = tally.ms[place], tally.sequences[place], tally.locations[place]
+                rows.append(UserRow(user, count, ms, sequence, location, email, lower(email)))
+            else:
+                rows.append(UserRow(user, 0, "", "", "", email, lower(email)))
+        return rows, []
 
-    def _location_page(self, ids: list[int]) -> tuple[list[bytes], list[Argument]]:
-        tally, keys = self._locations, self._look.keys
-        hashes = [keys.location(location) for location in ids]
-        page: list[bytes] = []
-        rows: list[Argument] = [0]
+    def _location_page(self, ids: list[int]) -> _Rows:
+        tally = self._locations
+        rows = []
+        hashes = [self._look.keys.location(location) for location in ids]
         stored = self._look.fields(hashes, "category", "location")
-        for location, own, (category, text) in zip(ids, hashes, stored, strict=True):
+        for location, (category, text) in zip(ids, stored, strict=True):
             at = tally.place(location)
             where = place_of(text) if text else None
             if text and not where and location not in self._done.no_places:
                 self._done.no_places.append(location)
-            page += (own, category_key(self._look, category))
             longitude, latitude = indexed_place(*where) if where else (b"", b"")
-            rows += (location, tally.counts[at], tally.stars[at], category, text, longitude, latitude)
-        return page, rows
+            rows.append(LocationRow(location, tally.counts[at], tally.stars[at], category, text, longitude, latitude))
+        return [], rows
 
     def _drop(self, index: Index, found: list[Stray]) -> None:
         """Remove entries of an index, but none that follows from its record by now."""
@@ -266,13 +262,9 @@ class _Rebuild:
         for _attempt in range(_TRIES):
             if not found:
                 return
-            hashes: list[bytes] = []
-            arguments: list[Argument] = [len(index.fields), *index.fields]
-            for stray in found:
-                record = stray.record or 0
-                hashes.append(keys.user(record) if index.of_users else keys.location(record))
-                arguments += (stray.entry, *stray.fields)
-            self._done.strays += DROP_INDEX_ENTRIES.run_sync(self._look.client, [index.key, *hashes], arguments)
+            record_key = keys.user if index.of_users else keys.location
+            entries = [(stray.entry, record_key(stray.record or 0), stray.fields) for stray in found]
+            self._done.strays += drop_index_entries(index.key, entries, index.fields).run_sync(self._look.client)
             # those whose records have changed between reading and removing
             found = strays_among(self._look, index, [s.entry for s in found], [s.value for s in found])
         raise UnavailableError(f"{index.key.decode()} changes faster than it can be read; run the rebuild again")

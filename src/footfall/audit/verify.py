@@ -15,13 +15,14 @@ from footfall.audit.fold import Fold
 from footfall.audit.gone import Counted, Gone, Surplus, note, read_noted
 from footfall.audit.indexes import Index, indexes, strays
 from footfall.audit.keyspace import Keyspace
-from footfall.audit.look import Head, Look, MovedError, as_tuple
+from footfall.audit.look import Look, MovedError, as_tuple
 from footfall.audit.plan import Proof, provable
 from footfall.audit.records import read_locations, read_users
 from footfall.audit.tally import LocationTally, Tally, UserTally
 from footfall.config import Settings
 from footfall.errors import RefusedError, UnavailableError
 from footfall.keys import Keys
+from footfall.store.calls.audit import Head
 from footfall.terminal import Bars
 
 TallyT = TypeVar("TallyT", bound=Tally)

@@ -1,15 +1,14 @@
 """How often somebody may try to sign in: counted on the server, so in all processes together."""
 
 import math
-from collections.abc import Sequence
 from hashlib import sha256
 from typing import NamedTuple
 
 from footfall.config import Settings
-from footfall.errors import BrokenKeyError, RateLimitedError
+from footfall.errors import RateLimitedError
 from footfall.keys import Keys
+from footfall.store.calls.sign_in import give_back_attempt, take_attempt
 from footfall.store.pipeline import Pipeline
-from footfall.store.scripts import GIVE_BACK_ATTEMPT, TAKE_ATTEMPT
 
 #: What one e-mail takes from all addresses together, in limits of one address: guesses that are spread over many have
 #: an end, and it takes many to keep somebody out.
@@ -40,28 +39,27 @@ class Attempts:
 
     async def take(self, attempt: Attempt) -> None:
         """Count an attempt. Raises RateLimitedError when there were too many; then it is not counted."""
-        limits = self._limits(attempt)
-        arguments = [self._window_ms, *limits.values()]
-        reply = await TAKE_ATTEMPT.run(self._pipeline.connection, self._counters(limits), arguments)
-        if reply[0] == b"LIMITED":
-            raise RateLimitedError("there were too many attempts to sign in", math.ceil(reply[1] / 1000))
-        if reply[0] != b"TAKEN":
-            raise BrokenKeyError("a count of attempts does not hold what it must")
+        call = take_attempt(self._keys, self._limits(attempt), self._window_ms)
+        wait_ms = await call.start(self._pipeline.connection)
+        if wait_ms:
+            raise RateLimitedError("there were too many attempts to sign in", math.ceil(wait_ms / 1000))
 
     async def give_back(self, attempt: Attempt) -> None:
         """Do not count an attempt that was none: the password was right, or was not looked at."""
-        await GIVE_BACK_ATTEMPT.run(self._pipeline.connection, self._counters(self._limits(attempt)), [])
+        await give_back_attempt(self._keys, self._limits(attempt)).start(self._pipeline.connection)
 
     def _limits(self, attempt: Attempt) -> dict[str, int]:
-        """What is counted, and how many attempts it takes. What is free text comes last, behind a word of its own."""
+        """Digests of what is counted, and how many attempts it takes."""
         email, address, own_session = attempt
+        # what is free text comes last, behind a word of its own
         if own_session is not None:
-            return {f"session {own_session} {email}": self._per_email}
+            return {_digest(f"session {own_session} {email}"): self._per_email}
         return {
-            f"both {address} {email}": self._per_email,
-            f"email {email}": self._per_email * SPREAD,
-            f"address {address}": self._per_address,
+            _digest(f"both {address} {email}"): self._per_email,
+            _digest(f"email {email}"): self._per_email * SPREAD,
+            _digest(f"address {address}"): self._per_address,
         }
 
-    def _counters(self, limits: dict[str, int]) -> Sequence[bytes]:
-        return [self._keys.login_attempts(sha256(what.encode()).hexdigest()) for what in limits]
+
+def _digest(what: str) -> str:
+    return sha256(what.encode()).hexdigest()

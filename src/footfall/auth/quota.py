@@ -3,9 +3,9 @@
 import asyncio
 import math
 
-from footfall.errors import BrokenKeyError, RateLimitedError, TooLargeError
+from footfall.errors import RateLimitedError, TooLargeError
+from footfall.store.calls.sign_in import reserve_quota
 from footfall.store.pipeline import Pipeline
-from footfall.store.scripts import RESERVE_QUOTA
 
 
 class Quota:
@@ -62,12 +62,9 @@ class Quota:
         if not has_ended and self._mine + self._unclaimed < check_ins:
             raise self._limited()
         began = self._time()
-        reply = await RESERVE_QUOTA.run(
-            self._pipeline.connection, [self._key], [self.rate, check_ins, self._second, 0 if has_ended else self._mine]
-        )
-        if reply[0] == b"BROKEN":
-            raise BrokenKeyError("the quota of the token does not hold what it must")
-        second, given, self._unclaimed, ms = reply
+        mine = 0 if has_ended else self._mine
+        call = reserve_quota(self._key, rate=self.rate, needed=check_ins, second=self._second, mine=mine)
+        second, given, self._unclaimed, ms = await call.start(self._pipeline.connection)
         self._mine = given if has_ended or second != self._second else self._mine + given
         self._second, self._ends = second, began + ms / 1000
         if not self.take(check_ins):

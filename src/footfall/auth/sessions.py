@@ -10,8 +10,8 @@ from footfall.config import Settings
 from footfall.errors import BrokenKeyError, UnauthorizedError, WrongTypeError
 from footfall.keys import Keys
 from footfall.model import Id
+from footfall.store.calls.sign_in import begin_session, renew_session
 from footfall.store.pipeline import Argument, Pipeline, Reply
-from footfall.store.scripts import BEGIN_SESSION, RENEW_SESSION
 
 #: sessions that a user can have at a time: one more ends another
 _MAX_SESSIONS = 100
@@ -53,17 +53,11 @@ class Sessions:
         Raises UnauthorizedError when the user has another password by now, or was removed.
         """
         await self._make_room(user_id)
-        session_id, keys = new_session_id(), self._keys
-        known_by = digest(session_id)
-        reply = await BEGIN_SESSION.run(
-            self._pipeline.connection,
-            [keys.session(known_by), keys.user_sessions(user_id), keys.user(user_id)],
-            [msgspec.json.encode(_Content(user_id)), known_by, self._ttl_s * 1000, password],
-        )
-        if reply == b"GONE":
+        session_id = new_session_id()
+        content, ms = msgspec.json.encode(_Content(user_id)), self._ttl_s * 1000
+        call = begin_session(self._keys, user_id, digest(session_id), content=content, ms=ms, password=password)
+        if not await call.start(self._pipeline.connection):
             raise UnauthorizedError("the user has just been changed")
-        if reply != b"BEGUN":
-            raise _BROKEN
         return session_id
 
     async def find(self, known_by: str) -> Session | None:
@@ -80,8 +74,8 @@ class Sessions:
         ttl_ms = self._ttl_s * 1000  # one that would last longer is of before the clock was set back: shortened
         if ttl_ms * (1 - _RENEW_AFTER) < left_ms <= ttl_ms:
             return Session(user_id, left_ms / 1000, is_renewed=False)
-        reply = await RENEW_SESSION.run(self._pipeline.connection, [key, self._keys.user_sessions(user_id)], [ttl_ms])
-        return Session(user_id, self._ttl_s, is_renewed=True) if reply == b"RENEWED" else None
+        is_there = await renew_session(self._keys, user_id, known_by, ttl_ms).start(self._pipeline.connection)
+        return Session(user_id, self._ttl_s, is_renewed=True) if is_there else None
 
     async def end(self, known_by: str) -> None:
         """End the session with this digest, if there is one."""

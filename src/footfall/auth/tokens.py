@@ -15,7 +15,7 @@ from footfall.auth.credentials import digest, new_token
 from footfall.config import Role
 from footfall.errors import BrokenKeyError, FootfallError, InvalidError, NotFoundError
 from footfall.keys import Keys
-from footfall.store.scripts import ADD_TOKEN
+from footfall.store.calls.sign_in import add_token
 
 #: check-ins per second that a token can be limited to, at most
 MAX_RATE = 1_000_000
@@ -56,11 +56,8 @@ def create(client: Redis, keys: Keys, name: str, role: Role, rate: int = 0) -> s
         raise InvalidError([("rate", f"must be 0 to {MAX_RATE}")])
     secret = new_token()
     token = Token(name=name, role=role, created=time.time_ns() // 1_000_000, rate=rate)
-    reply = ADD_TOKEN.run_sync(client, [keys.tokens], [digest(secret), msgspec.json.encode(token), name])
-    if reply == b"TAKEN":
+    if not add_token(keys, digest(secret), msgspec.json.encode(token), name).run_sync(client):
         raise TakenError(f"there is a token with the name {name} already")
-    if reply != b"ADDED":
-        raise _broken(keys)
     return secret
 
 

@@ -9,7 +9,6 @@ import shlex
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Literal
 
 from redis import Redis
 from redis.exceptions import BusyLoadingError, ResponseError
@@ -23,27 +22,20 @@ from footfall.errors import RefusedError, UnavailableError, UsageError, reply_er
 from footfall.keys import Keys
 from footfall.loader.bad_rows import BadRowsError
 from footfall.loader.checkins import CheckIns
-from footfall.loader.lease import Lease, LeaseLostError, check_types
+from footfall.loader.lease import Lease, check_types
 from footfall.loader.present import Present, look, missing
 from footfall.loader.recognise import STDIN
-from footfall.loader.records import (
-    LocationBaseline,
-    UserBaseline,
-    location_types,
-    user_types,
-    write_locations,
-    write_users,
-)
+from footfall.loader.records import location_types, user_types, write_locations, write_users
 from footfall.loader.removed import NAMED, removed_ids
 from footfall.loader.reset import find
 from footfall.loader.rows import Rows, What, read
-from footfall.loader.stream import Confirm, Mode, begin, finish, require_ready, stage, switch
+from footfall.loader.stream import Confirm, begin, finish, require_ready, stage, switch
 from footfall.loader.stream import abort as abort_load
 from footfall.logs import log
-from footfall.store.scripts import MARK_SAMPLE
+from footfall.store.calls.load import LeaseLostError, Mode, mark_sample
 from footfall.terminal import Bars
 
-__all__ = ["BadRowsError", "LeaseLostError", "Loaded", "LocationBaseline", "UserBaseline", "What", "abort", "load"]
+__all__ = ["BadRowsError", "LeaseLostError", "Loaded", "What", "abort", "load"]
 
 #: bcrypt's least: everybody knows the sample's password anyway
 _SAMPLE_BCRYPT_COST = 4
@@ -243,9 +235,9 @@ def _such_as(ids: Iterable[int]) -> str:
 def _write(what: What, settings: Settings, lease: Lease, rows: Rows, bars: Bars, there: Present) -> Loaded:
     users = locations = dropped = 0
     if settings.load_sample and not there.is_other and not there.is_sample:
-        _mark_sample(lease, "set", 0, 0)
+        lease.run(mark_sample, (0, 0))
     elif settings.load_from is not None and (rows.users or rows.locations):
-        _mark_sample(lease, "clear")
+        lease.run(mark_sample, None)
     cost = settings.bcrypt_cost if settings.load_from else _SAMPLE_BCRYPT_COST
     if what in ("users", "all"):
         advance = bars.bar("users", len(rows.users))
@@ -258,16 +250,11 @@ def _write(what: What, settings: Settings, lease: Lease, rows: Rows, bars: Bars,
         switch(lease, len(rows.check_ins), append=settings.load_append, is_sample=settings.load_sample)
         dropped = finish(lease, append=settings.load_append, bar=bars.bar)
     if what == "all":  # in the place of others that had the same ids, it may be all that there is
-        _mark_sample(lease, "set", users, locations)
+        lease.run(mark_sample, (users, locations))
     skipped = [str(one) for one in rows.skipped]
     if dropped:
         skipped.append(f"{dropped:,} check-ins that come before what another program has added")
     return Loaded(users, locations, len(rows.check_ins) - dropped, tuple(skipped))
-
-
-def _mark_sample(lease: Lease, how: Literal["set", "clear"], *records: int) -> None:
-    keys = lease.keys
-    lease.run(MARK_SAMPLE, [keys.meta, keys.users_by_checkins, keys.locations_by_checkins], [how, *records])
 
 
 @contextmanager

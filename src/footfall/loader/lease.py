@@ -3,29 +3,28 @@
 import contextlib
 import threading
 import uuid
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from itertools import islice
 from types import TracebackType
-from typing import Self
+from typing import Concatenate, ParamSpec, Self, TypeVar
 
 from redis import Redis
 from redis.exceptions import LockError, RedisError
 
-from footfall.errors import BrokenKeyError, FootfallError, RefusedError
+from footfall.errors import BrokenKeyError, RefusedError
 from footfall.keys import Keys
 from footfall.logs import log
-from footfall.store.pipeline import Argument, Reply
-from footfall.store.scripts import Script
+from footfall.store.calls.load import broken_key
+from footfall.store.scripts import Call
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 #: seconds until the lease of a load that was killed ends
 LEASE_S = 10.0
 RENEWAL_S = 2.0
 #: seconds to wait for another load's lease: enough to outlast one that was killed
 PATIENCE_S = 11.0
-
-
-class LeaseLostError(FootfallError):
-    """This load stood still for so long that another may have begun; it has written nothing since."""
 
 
 class Lease:
@@ -57,18 +56,12 @@ class Lease:
         with contextlib.suppress(LockError, RedisError):  # it ends by itself
             self._lock.release()
 
-    def run(self, script: Script, keys: list[bytes], arguments: list[Argument]) -> Reply:
-        """Run a script that takes the lease as its first key and the token as its first argument.
+    def run(self, call: Callable[Concatenate[Keys, str, P], Call[T]], *arguments: P.args, **named: P.kwargs) -> T:
+        """What a call of a load's script results in; `call` makes it, of keys, token and these arguments.
 
-        Raises LeaseLostError and BrokenKeyError when the script says LOST and BROKEN.
+        Raises LeaseLostError, BrokenKeyError.
         """
-        reply = script.run_sync(self.client, [self.keys.loader_lease, *keys], [self._token, *arguments])
-        word: bytes = reply[0] if isinstance(reply, list) else reply
-        if word == b"LOST":
-            raise LeaseLostError("this load stood still for too long and another may have begun; run it again")
-        if word.startswith(b"BROKEN "):
-            raise broken(word.removeprefix(b"BROKEN ").decode(errors="replace"), "does not hold what it must")
-        return reply
+        return call(self.keys, self._token, *arguments, **named).run_sync(self.client)
 
     def _shorten(self) -> None:
         """Leave another's lease no more time than a lease has: with more, it is of before the clock was set back."""
@@ -89,13 +82,6 @@ class Lease:
                 continue
 
 
-def broken(key: str, what: str) -> BrokenKeyError:
-    """The error for a key that the load cannot work on."""
-    return BrokenKeyError(
-        f"{key} {what}; when it is not another program's (then use another prefix), delete it and load all data again"
-    )
-
-
 def check_types(client: Redis, expected: Iterable[tuple[bytes, str]]) -> None:
     """Raise BrokenKeyError for a key that is there with another type than the expected one."""
     remaining = iter(expected)
@@ -105,4 +91,4 @@ def check_types(client: Redis, expected: Iterable[tuple[bytes, str]]) -> None:
             pipeline.type(key)
         for (key, kind), found in zip(part, pipeline.execute(), strict=True):
             if found not in (b"none", kind.encode()):
-                raise broken(key.decode(errors="replace"), f"is a {found.decode()}, not a {kind}")
+                raise broken_key(key.decode(errors="replace"), f"is a {found.decode()}, not a {kind}")

@@ -10,30 +10,14 @@ from footfall.keys import Keys
 from footfall.loader.hashing import Hasher
 from footfall.loader.lease import Lease
 from footfall.loader.removed import Removed
-from footfall.model import LoadedLocation, LoadedUser, indexed_place
-from footfall.store.pipeline import Argument, Reply
-from footfall.store.scripts import LOAD_LOCATIONS, LOAD_USERS
+from footfall.model import LoadedLocation, LoadedUser
+from footfall.store.calls.load_records import Written, load_locations, load_users
 
 #: records per call of a script: about 5 ms of the server's time
 _USERS = 100
 _LOCATIONS = 50
 
 RecordT = TypeVar("RecordT", LoadedUser, LoadedLocation)
-
-
-class UserBaseline(msgspec.Struct, rename="camel", omit_defaults=True):
-    """What a user was loaded with, as `users:baseline` keeps it."""
-
-    num_checkins: int = msgspec.field(default_factory=int)  # by a factory, so that it is always written
-    last_checkin: int | None = None
-    last_seen_at: int | None = None
-
-
-class LocationBaseline(msgspec.Struct, rename="camel"):
-    """What a location was loaded with, as `locations:baseline` keeps it."""
-
-    num_checkins: int = 0
-    num_stars: int = 0
 
 
 def user_types(keys: Keys, users: Iterable[LoadedUser]) -> Iterator[tuple[bytes, str]]:
@@ -92,36 +76,9 @@ def write_users(
     return written + _write_present(partial(_write_user_chunk, lease), chunk, removed)
 
 
-def _write_user_chunk(lease: Lease, users: list[LoadedUser]) -> Reply:
-    keys = lease.keys
-    user_keys = [keys.user(user.id) for user in users]
-    arguments: list[Argument] = []
-    for user, stored in zip(users, _stored(lease, user_keys, "email"), strict=True):
-        baseline = UserBaseline(user.num_checkins, user.last_checkin, user.last_seen_at)
-        arguments += (
-            user.id,
-            user.first_name,
-            user.last_name,
-            user.email,
-            user.email.lower(),
-            stored,
-            # the script cannot do this: Lua's lower case is ASCII's
-            stored.decode(errors="replace").lower(),
-            user.password,
-            user.num_checkins,
-            _or_empty(user.last_checkin),
-            _or_empty(user.last_seen_at),
-            msgspec.json.encode(baseline),
-        )
-    indexes = [
-        keys.users_by_checkins,
-        keys.users_recent,
-        keys.users_last_seen,
-        keys.users_email,
-        keys.users_baseline,
-        keys.users_removed,
-    ]
-    return lease.run(LOAD_USERS, indexes + user_keys, arguments)
+def _write_user_chunk(lease: Lease, users: list[LoadedUser]) -> Written:
+    stored = _stored(lease, [lease.keys.user(user.id) for user in users], "email")
+    return lease.run(load_users, users, stored)
 
 
 def write_locations(
@@ -136,48 +93,21 @@ def write_locations(
     return written
 
 
-def _write_location_chunk(lease: Lease, locations: list[LoadedLocation]) -> Reply:
-    keys = lease.keys
-    location_keys: list[bytes] = []
-    arguments: list[Argument] = []
-    stored = _stored(lease, [keys.location(location.id) for location in locations], "category")
-    for location, old_category in zip(locations, stored, strict=True):
-        category = keys.category(location.category)
-        location_keys += (
-            keys.location(location.id),
-            keys.location_details(location.id),
-            category,
-            keys.category(old_category.decode(errors="replace")) if old_category else category,
-        )
-        longitude, latitude = indexed_place(*map(float, location.location.split(",")))
-        arguments += (
-            location.id,
-            location.name,
-            location.category,
-            old_category,
-            location.location,
-            longitude,
-            latitude,
-            location.num_checkins,
-            location.num_stars,
-            msgspec.json.encode(location.details) if location.details else b"",
-            msgspec.json.encode(LocationBaseline(location.num_checkins, location.num_stars)),
-        )
-    indexes = [keys.locations_by_checkins, keys.locations_geo, keys.locations_baseline, keys.locations_removed]
-    return lease.run(LOAD_LOCATIONS, indexes + location_keys, arguments)
+def _write_location_chunk(lease: Lease, locations: list[LoadedLocation]) -> Written:
+    stored = _stored(lease, [lease.keys.location(location.id) for location in locations], "category")
+    return lease.run(load_locations, locations, stored)
 
 
-def _write_present(write: Callable[[list[RecordT]], Reply], chunk: list[RecordT], removed: Removed) -> int:
+def _write_present(write: Callable[[list[RecordT]], Written], chunk: list[RecordT], removed: Removed) -> int:
     """Write a chunk, but for those that were removed since they were read. How many were written."""
     while chunk:
-        reply = write(chunk)
-        if reply == b"OK":
+        is_done, gone = write(chunk)
+        if is_done:
             return len(chunk)
-        if reply.startswith(b"REMOVED "):
-            gone = int(reply.removeprefix(b"REMOVED "))
+        if gone is not None:
             removed.add(gone)
             chunk = [record for record in chunk if record.id != gone]
-        # else RETRY: an e-mail or a category has changed after it was read here
+        # else an e-mail or a category has changed after it was read here
     return 0
 
 
@@ -187,7 +117,3 @@ def _stored(lease: Lease, record_keys: list[bytes], field: str) -> list[bytes]:
     for key in record_keys:
         pipeline.hget(key.decode(), field)
     return [value or b"" for value in pipeline.execute()]
-
-
-def _or_empty(value: int | None) -> Argument:
-    return b"" if value is None else value

@@ -3,13 +3,13 @@
 from collections.abc import Callable, Iterator
 from typing import cast
 
-import msgspec
 from redis import Redis
 
+from footfall.baseline import LocationBaseline, UserBaseline
 from footfall.keys import Keys
 from footfall.loader.lease import Lease, check_types
-from footfall.loader.records import LocationBaseline, UserBaseline, location_index_types, user_index_types
-from footfall.store.scripts import RESET_LOCATIONS, RESET_REMOVED, RESET_USERS
+from footfall.loader.records import location_index_types, user_index_types
+from footfall.store.calls.load_records import reset_locations, reset_removed, reset_users
 
 #: users or locations per call of a script: about 5 ms of the server's time
 _CHUNK = 100
@@ -38,24 +38,16 @@ def reset(lease: Lease, users: Ids, locations: Ids, *, advance: Callable[[int], 
 
     Of removed ones nothing is counted any more, either.
     """
-    keys = lease.keys
     for chunk in _chunks(users):
-        indexes = [keys.users_by_checkins, keys.users_recent, keys.users_last_seen, keys.users_baseline]
-        lease.run(RESET_USERS, indexes + _each(chunk, keys.user, keys.user_history), list(chunk))
+        lease.run(reset_users, chunk)
         advance(len(chunk))
     for chunk in _chunks(locations):
-        indexes = [keys.locations_by_checkins, keys.locations_baseline]
-        own = _each(chunk, keys.location, keys.location_history, keys.location_now)
-        lease.run(RESET_LOCATIONS, indexes + own, list(chunk))
+        lease.run(reset_locations, chunk)
         advance(len(chunk))
+    keys = lease.keys
     for removed, nothing in ((keys.users_removed, UserBaseline()), (keys.locations_removed, LocationBaseline())):
         for chunk in _chunks([field for field, _ in lease.client.hscan_iter(removed.decode(), count=_PAGE)]):
-            lease.run(RESET_REMOVED, [removed], [msgspec.json.encode(nothing), *chunk])
-
-
-def _each(ids: Ids, *families: Callable[[bytes], bytes]) -> list[bytes]:
-    """The keys of the first family of all ids, then those of the next."""
-    return [key_of(record) for key_of in families for record in ids]
+            lease.run(reset_removed, removed, nothing, chunk)
 
 
 def _ids(client: Redis, by_checkins: bytes, baseline: bytes) -> Ids:

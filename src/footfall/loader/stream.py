@@ -14,14 +14,24 @@ from redis import Redis
 from redis.exceptions import ResponseError
 
 from footfall.errors import BrokenKeyError, LoadingError, RefusedError
-from footfall.kept import period_keys
 from footfall.loader.checkins import CheckIns
 from footfall.loader.lease import Lease
 from footfall.loader.present import LoadInfo, load_info
 from footfall.loader.reset import find, reset
 from footfall.logs import log
-from footfall.store.books import SCHEMA, SHARDS, open_arguments, open_keys, position
-from footfall.store.scripts import ABORT_LOAD, APPEND_STAGED, BEGIN_LOAD, FINISH_LOAD, OPEN, STAGE_CHECKINS, SWITCH_LOAD
+from footfall.store.books import position
+from footfall.store.calls.books import OtherBooksError
+from footfall.store.calls.load import (
+    Mode,
+    Older,
+    Present,
+    abort_load,
+    append_staged,
+    begin_load,
+    finish_load,
+    stage_checkins,
+    switch_load,
+)
 
 #: check-ins per call of a script: about 3 ms of the server's time
 _CHUNK = 500
@@ -31,14 +41,12 @@ _ANY = 2**53
 
 Confirm = Callable[[str], bool]
 Advance = Callable[[int], None]
-#: what becomes of the check-ins that are there
-Mode = Literal["keep", "drop", "append"]
 
 
 def require_ready(lease: Lease) -> None:
     """Raise RefusedError while the state is `loading`, and BrokenKeyError when the books cannot be trusted."""
     try:
-        position(OPEN.run_sync(lease.client, open_keys(lease.keys), open_arguments()))
+        position(lease.client, lease.keys)
     except LoadingError:
         info = load_info(lease.client.hget(lease.keys.meta.decode(), "load"))  # type: ignore[arg-type]
         raise RefusedError(f"a load of check-ins was interrupted; first {ways_out(info)}") from None
@@ -57,31 +65,33 @@ def begin(lease: Lease, check_ins: CheckIns, command: str, *, mode: Mode, confir
     to append do not come after them. Books that cannot be trusted are no hindrance when all is dropped: they are made
     anew.
     """
-    reply = OPEN.run_sync(lease.client, open_keys(lease.keys), open_arguments())
     lost = None
     try:
-        position(reply)
+        position(lease.client, lease.keys)
     except LoadingError:
         pass  # a load was killed: this one takes over
+    except OtherBooksError:
+        raise
     except BrokenKeyError as error:
-        if mode != "drop" or reply[0] != b"BROKEN":
+        if mode != "drop":
             raise
         lost = f"{error}\nAll check-ins on the server, and what they have counted, will be lost."
     first = check_ins.first_id
-    about = LoadInfo(command, socket.gethostname(), os.getpid(), _now_ms(lease.client))
+    as_json = msgspec.json.encode(LoadInfo(command, socket.gethostname(), os.getpid(), _now_ms(lease.client)))
     if mode == "append":
-        word, *rest = _begin(lease, "append", about, b"%d-%d" % first)
-        if word == b"OLDER":
+        there = lease.run(begin_load, as_json, "append", b"%d-%d" % first)
+        if isinstance(there, Older):
             raise RefusedError(
                 f"the first check-in, {first[0]}-{first[1]}, does not come after the newest one on the server, "
-                f"{rest[0].decode()}; only later ones can be appended; nothing was changed"
+                f"{there.newest.decode()}; only later ones can be appended; nothing was changed"
             )
         return
     if lost is not None and not confirm(lost):
         raise RefusedError("not confirmed; nothing was changed")
-    word, *rest = _begin(lease, "keep", about) if lost is None else _begin(lease, "drop", about, b"%d" % _ANY)
-    while word == b"HISTORY":  # again when some have come while the question was open
-        loaded, received = map(int, rest)
+    mode_now: Mode = "keep" if lost is None else "drop"
+    there = lease.run(begin_load, as_json, mode_now, b"%d" % _ANY)
+    while isinstance(there, Present):  # again when some have come while the question was open
+        loaded, received = there
         count = loaded + received
         lost = (
             f"{_check_ins(count)} on the server ({loaded:,} loaded, {received:,} received since), and what they have "
@@ -93,50 +103,27 @@ def begin(lease: Lease, check_ins: CheckIns, command: str, *, mode: Mode, confir
             )
         if not confirm(lost):
             raise RefusedError("not confirmed; nothing was changed")
-        word, *rest = _begin(lease, "drop", about, b"%d" % count)
+        there = lease.run(begin_load, as_json, "drop", b"%d" % count)
 
 
 def _check_ins(number: int) -> str:
     return "1 check-in" if number == 1 else f"{number:,} check-ins"
 
 
-def _begin(lease: Lease, mode: Mode, about: LoadInfo, limit: bytes = b"") -> list[bytes]:
-    keys = lease.keys
-    reply: list[bytes] = lease.run(
-        BEGIN_LOAD,
-        [keys.meta, keys.stream, keys.processed, keys.staging],
-        [SCHEMA, SHARDS, msgspec.json.encode(about), mode, limit],
-    )
-    return reply
-
-
 def stage(lease: Lease, check_ins: CheckIns, *, advance: Advance) -> None:
     """Write the check-ins to the staging stream."""
     last = b"0-0"
     for chunk in check_ins.chunks(_CHUNK):
-        lease.run(STAGE_CHECKINS, [lease.keys.staging], [last, *chunk])
+        lease.run(stage_checkins, last, chunk)
         last = chunk[-4]  # type: ignore[assignment]
         advance(len(chunk) // 4)
 
 
 def switch(lease: Lease, count: int, *, append: bool, is_sample: bool = False) -> None:
     """Let the `count` staged check-ins be the stream, with nothing of it processed, or be about to be added to it."""
-    keys = lease.keys
     groups = [] if append else _groups(lease)
-    lease.run(
-        SWITCH_LOAD,
-        [
-            *(keys.meta, keys.staging, keys.stream, keys.checkpoint, keys.processed, keys.dead_letters, keys.discarded),
-            *(
-                keys.users_gone,
-                keys.locations_gone,
-                keys.trending_state,
-                *keys.trending_orders,
-                *period_keys(keys, _now_ms(lease.client)),
-            ),
-        ],
-        [count, "append" if append else "replace", "sample" if is_sample else "file"],
-    )
+    now_ms = _now_ms(lease.client)
+    lease.run(switch_load, count, append=append, is_sample=is_sample, now_ms=now_ms)
     if groups:
         log.warning(
             "The stream was replaced; its consumer groups went with it and must be made again: %s.",
@@ -153,11 +140,11 @@ def finish(lease: Lease, *, append: bool, bar: Callable[[str, int | None], Advan
     if append:
         advance = bar("adding", lease.client.xlen(keys.staging.decode()))
         while True:
-            _, moved, dropped_now = lease.run(APPEND_STAGED, [keys.meta, keys.staging, keys.stream], [_CHUNK])
-            if not moved:
+            moved = lease.run(append_staged, _CHUNK)
+            if not moved.entries:
                 break
-            advance(int(moved))
-            dropped += int(dropped_now)
+            advance(moved.entries)
+            dropped += moved.dropped
         if dropped:
             log.error(
                 "%s come before what another program has added to %s meanwhile, and were left out: they cannot be "
@@ -167,7 +154,7 @@ def finish(lease: Lease, *, append: bool, bar: Callable[[str, int | None], Advan
     else:
         users, locations = find(lease.client, keys)
         reset(lease, users, locations, advance=bar("counters", len(users) + len(locations)))
-    lease.run(FINISH_LOAD, [keys.meta, keys.staging], [])
+    lease.run(finish_load)
     return dropped
 
 
@@ -176,10 +163,10 @@ def abort(lease: Lease) -> Literal["as before", "anew", "switched"]:
 
     `anew`: all is as before but for broken books, which the load has made anew. Raises RefusedError when there is none.
     """
-    reply = lease.run(ABORT_LOAD, [lease.keys.meta, lease.keys.staging], [])
-    if reply == b"NONE":
+    outcome = lease.run(abort_load)
+    if outcome == "none":
         raise RefusedError("no load of check-ins was interrupted; nothing was changed")
-    return "as before" if reply == b"OK" else "anew" if reply == b"ANEW" else "switched"
+    return outcome
 
 
 def _now_ms(client: Redis) -> int:

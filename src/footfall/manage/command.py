@@ -19,9 +19,8 @@ from footfall.manage.locations import Locations
 from footfall.manage.passwords import PasswordHasher
 from footfall.manage.users import Users
 from footfall.model import MAX_ID, NewLocation, NewUser, Record
-from footfall.store.books import open_arguments, open_keys, open_pipeline, position
+from footfall.store.books import open_pipeline, position
 from footfall.store.pipeline import Pipeline
-from footfall.store.scripts import OPEN
 
 Action = Literal["add", "set", "remove"]
 Fields = dict[str, Any]
@@ -127,7 +126,7 @@ def _record(kind: type[RecordT], given: Fields) -> RecordT:
 
 def _run(work: Callable[[Pipeline, Keys], Awaitable[ResultT]], settings: Settings, client: Redis) -> ResultT:
     keys = Keys(settings.prefix)
-    position(OPEN.run_sync(client, open_keys(keys), open_arguments()))
+    position(client, keys)
 
     async def run() -> ResultT:
         pipeline = open_pipeline(settings.server_url, settings, is_quiet=True)

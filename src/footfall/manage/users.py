@@ -7,11 +7,11 @@ from msgspec import UNSET
 
 from footfall.keys import Keys
 from footfall.manage.documents import UserChange
-from footfall.manage.outcomes import TRIES, called, changed, is_done, too_busy
+from footfall.manage.outcomes import TRIES, called, changed, too_busy
 from footfall.manage.passwords import PasswordHasher
 from footfall.model import NewUser
+from footfall.store.calls.manage import add_user, change_user, remove_user
 from footfall.store.pipeline import Argument, Pipeline
-from footfall.store.scripts import ADD_USER, CHANGE_USER, REMOVE_USER
 
 
 class Users:
@@ -31,19 +31,9 @@ class Users:
         Raises ConflictError when there is one, when the id was removed, or when another user has the e-mail;
         InvalidError for a password that cannot be hashed.
         """
-        keys = self._keys
         password = await self._hasher.hash(user.password)
-        script_keys = [
-            keys.meta,
-            keys.users_by_checkins,
-            keys.users_email,
-            keys.users_baseline,
-            keys.users_removed,
-            keys.user(user.id),
-        ]
-        arguments: list[Argument] = [user.id, user.first_name, user.last_name]
-        arguments += (user.email, user.email.lower(), password)
-        is_done(await changed(self._pipeline, ADD_USER, script_keys, arguments), "user")
+        names = {"first_name": user.first_name, "last_name": user.last_name}
+        await changed(self._pipeline, add_user(self._keys, user.id, **names, email=user.email, password=password))
 
     async def change(self, user_id: int, change: UserChange) -> None:
         """Change what `change` has; a new password ends the user's sessions.
@@ -51,20 +41,15 @@ class Users:
         Raises NotFoundError; ConflictError when nobody has added the user yet, or when another one has the e-mail;
         InvalidError for a password that cannot be hashed.
         """
-        keys = self._keys
         fields: dict[str, Argument] = msgspec.to_builtins(change)  # those that are there
-        has_password = "password" in fields
         if change.password is not UNSET:
             fields["password"] = await self._hasher.hash(change.password)
-        email = "" if change.email is UNSET else change.email.lower()
+        email = None if change.email is UNSET else change.email
         for _ in range(TRIES):
             stored, digests = await self._read(user_id)
-            ended = digests if has_password else []
-            script_keys = [keys.meta, keys.users_email, keys.user(user_id), keys.user_sessions(user_id)]
-            script_keys += [keys.session(digest) for digest in ended]
-            arguments: list[Argument] = [user_id, email, stored, _lower(stored), len(ended) if has_password else ""]
-            arguments += [*ended, *(value for field in fields.items() for value in field)]
-            if is_done(await changed(self._pipeline, CHANGE_USER, script_keys, arguments), "user"):
+            ended = digests if "password" in fields else None
+            call = change_user(self._keys, user_id, fields, stored_email=stored, new_email=email, ended=ended)
+            if await changed(self._pipeline, call):
                 return
         raise too_busy()
 
@@ -73,19 +58,12 @@ class Users:
 
         Raises NotFoundError.
         """
-        keys = self._keys
-        indexes = [
-            *(keys.meta, keys.users_by_checkins, keys.users_recent, keys.users_last_seen, keys.users_email),
-            *(keys.users_baseline, keys.users_removed),
-        ]
         for _ in range(TRIES):
             stored, digests = await self._read(user_id)
-            own = [keys.user(user_id), keys.user_sessions(user_id), *map(keys.session, digests)]
-            own.append(keys.user_history(user_id))
-            arguments: list[Argument] = [user_id, stored, _lower(stored), *digests]
-            reply = await changed(self._pipeline, REMOVE_USER, indexes + own, arguments)
-            if is_done(reply, "user"):
-                return int(reply[1])
+            call = remove_user(self._keys, user_id, stored_email=stored, sessions=digests)
+            counted = await changed(self._pipeline, call)
+            if counted is not None:
+                return counted
         raise too_busy()
 
     async def _read(self, user_id: int) -> tuple[bytes, list[str]]:
@@ -96,8 +74,3 @@ class Users:
             called(self._pipeline, "SMEMBERS", keys.user_sessions(user_id)),
         )
         return email or b"", [digest.decode() for digest in digests]
-
-
-def _lower(email: bytes) -> str:
-    """An e-mail as the index has it; Lua's lower case is ASCII's."""
-    return email.decode(errors="replace").lower()

@@ -1,28 +1,16 @@
-"""A batch of entries: folded to one row per user and one per location, and applied by process.lua."""
+"""A batch of entries: folded to one row per user and one per location, as process.lua takes it."""
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from footfall.entries import Fields, RawEntry, Reason, read
-from footfall.errors import BrokenKeyError, FootfallError, LoadingError, TornError
 from footfall.kept import NOTHING, Kept
 from footfall.keys import Keys
-from footfall.processor.recent import Recent
-from footfall.store.books import Position
-from footfall.store.pipeline import Argument, Reply
-from footfall.store.scripts import PROCESS, ScriptCall
-
-#: Field names and values of an entry that its dead letter keeps: Lua cannot pass more to one XADD. The receiver
-#: writes six.
-_MAX_DEAD_VALUES = 2000
-#: index in KEYS of the first user's hash (Lua counts from 1)
-_FIRST_USER = 12
-#: number of check-ins that tells process.lua: this record was taken for missing
-_MISSING = -1
-
-
-class FencedError(FootfallError):
-    """Checkpoint, generation or stream changed since the batch was read: it must be dropped."""
+from footfall.processor.recent import newest
+from footfall.store.calls import process
+from footfall.store.calls.books import Position
+from footfall.store.calls.process import MISSING, DeadLetter, Mistaken, Newest, Rows
+from footfall.store.scripts import Call
 
 
 class Applied(NamedTuple):
@@ -69,7 +57,7 @@ class Batch:
     @property
     def dead_letters(self) -> list[tuple[bytes, Reason]]:
         """Id and reason of each entry that cannot be applied, as far as is known yet."""
-        return [(entry_id, reason) for entry_id, reason, _ in self._dead]
+        return [(letter.entry_id, Reason(letter.reason)) for letter in self._dead]
 
     # --- private
 
@@ -79,14 +67,14 @@ class Batch:
                 yield entry_id, fields
 
     def _fold(self) -> None:
-        users: dict[bytes, list[Argument]] = {}
+        users: dict[bytes, list[Any]] = {}
         locations: dict[bytes, list[int]] = {}
-        self._dead: list[tuple[bytes, Reason, list[bytes]]] = []
+        self._dead: list[DeadLetter] = []
         self._users, self._locations = users, locations
         known = not (self._missing_users or self._missing_locations)
         for (entry_id, fields), (_, raw) in zip(self._read, self._entries, strict=True):
             if isinstance(fields, Reason):
-                self._dead.append((entry_id, fields, raw))
+                self._dead.append(DeadLetter(entry_id, fields.value, raw))
                 continue
             location, user, stars = fields
             user_row, location_row = users.get(user), locations.get(location)
@@ -95,18 +83,18 @@ class Batch:
             if location_row is None:
                 location_row = locations[location] = [0, 0]
             if not known and (reason := self._unknown(fields)):
-                self._dead.append((entry_id, reason, raw))
+                self._dead.append(DeadLetter(entry_id, reason.value, raw))
                 continue
-            user_row[0] += 1  # type: ignore[operator]
+            user_row[0] += 1
             user_row[1] = entry_id.partition(b"-")[0]
             user_row[2] = location
             location_row[0] += 1
             location_row[1] += int(stars)
         for user in self._missing_users:
-            users[user][0] = _MISSING
+            users[user][0] = MISSING
         for location in self._missing_locations:
-            locations[location][0] = _MISSING
-        self._recent = Recent(self._kept, self._now_ms, self._applicable()) if any(self._kept) else None
+            locations[location][0] = MISSING
+        self._newest = newest(self._kept, self._now_ms, self._applicable()) if any(self._kept) else Newest()
 
     def _unknown(self, fields: Fields) -> Reason | None:
         if fields.user_id in self._missing_users:
@@ -115,85 +103,18 @@ class Batch:
             return Reason.UNKNOWN_LOCATION
         return None
 
-    def call(self, position: Position) -> ScriptCall:
+    def call(self, position: Position) -> Call[process.Processed | Mistaken]:
         """The call of process.lua that applies the batch at `position`, over the connection that it was read on."""
-        keys = self._keys
-        script_keys = [
-            keys.stream,
-            keys.checkpoint,
-            keys.processed,
-            keys.meta,
-            keys.dead_letters,
-            keys.users_by_checkins,
-            keys.users_recent,
-            keys.users_last_seen,
-            keys.locations_by_checkins,
-            keys.users_removed,
-            keys.locations_removed,
-            *map(keys.user, self._users),
-            *map(keys.location, self._locations),
-        ]
-        last_id, last_values = self._entries[-1]
-        arguments: list[Argument] = [
-            position.checkpoint,
-            position.generation,
-            len(self._entries),
-            len(self._users),
-            len(self._locations),
-            len(self._dead),
-            "create" if self._create else "reject",
-            len(last_values),
-            last_id,
-            *last_values,
-        ]
-        for user, row in self._users.items():
-            arguments.append(user)
-            arguments += row
-        for location, (count, stars) in self._locations.items():
-            arguments += (location, count, stars)
-        for entry_id, reason, raw in self._dead:
-            kept = raw[:_MAX_DEAD_VALUES]
-            arguments += (entry_id, reason.value, len(kept), *kept)
-        if self._recent:
-            script_keys += self._recent.keys(keys, self._users, self._locations)
-            arguments += self._recent.arguments(self._users, self._locations)
-        return ScriptCall(PROCESS, script_keys, arguments)
+        rows = Rows(len(self._entries), self._entries[-1], self._users, self._locations, self._dead, self._newest)
+        return process.process(self._keys, position, rows, create=self._create)
 
-    def outcome(self, reply: Reply) -> Applied | None:
-        """What process.lua answered; None when the batch was corrected and must be sent again.
-
-        Raises FencedError when it must be dropped, LoadingError or BrokenKeyError when it cannot be applied now.
-        """
-        word = reply[0]
-        if word == b"OK":
-            dead = len(self._dead)
-            return Applied(len(self._entries) - dead, dead, int(reply[1]))
-        if word == b"FENCED":
-            raise FencedError("another processor or a load was faster")
-        if word == b"LOADING":
-            raise LoadingError("data is being loaded")
-        if word == b"TORN":
-            raise TornError
-        if word == b"BROKEN":
-            raise self._broken(reply[1])
-        self._correct(reply[1:])
-        return None
-
-    # --- private
-
-    def _broken(self, key: bytes) -> BrokenKeyError:
-        keys = self._keys
-        indexes = (keys.users_by_checkins, keys.users_recent, keys.users_last_seen, keys.locations_by_checkins)
-        repair = "`footfall rebuild` makes it anew" if key in indexes else "`footfall verify` tells what"
-        return BrokenKeyError(f"{key.decode()} is missing or does not hold what it must; {repair}")
-
-    def _correct(self, key_indexes: list[int]) -> None:
-        """Take what was taken for there as missing, and the other way round; process.lua has looked."""
-        users, locations = list(self._users), list(self._locations)
-        for index in key_indexes:
-            place = index - _FIRST_USER
-            if place < len(users):
-                self._missing_users ^= {users[place]}
-            else:
-                self._missing_locations ^= {locations[place - len(users)]}
-        self._fold()
+    def outcome(self, result: process.Processed | Mistaken) -> Applied | None:
+        """What the call has done; None when the batch was corrected and must be sent again."""
+        if isinstance(result, Mistaken):
+            # what was taken for there is missing, and the other way round: process.lua has looked
+            self._missing_users ^= set(result.users)
+            self._missing_locations ^= set(result.locations)
+            self._fold()
+            return None
+        dead = len(self._dead)
+        return Applied(len(self._entries) - dead, dead, result.processed)

@@ -9,9 +9,10 @@ from typing import NamedTuple
 
 from footfall.errors import FootfallError
 from footfall.processor.batch import Applied, Batch
-from footfall.store.books import Position
-from footfall.store.pipeline import Connection, Reply
-from footfall.store.scripts import ScriptCall
+from footfall.store.calls import process
+from footfall.store.calls.books import Position
+from footfall.store.pipeline import Connection
+from footfall.store.scripts import Call
 
 
 class Prepared(NamedTuple):
@@ -20,13 +21,13 @@ class Prepared(NamedTuple):
     batch: Batch
     #: where it is to be applied
     position: Position
-    call: ScriptCall
+    call: Call[process.Processed | process.Mistaken]
 
 
 @dataclass
 class _Sent:
     prepared: Prepared
-    reply: asyncio.Future[Reply]
+    result: asyncio.Future[process.Processed | process.Mistaken]
     #: of `time.perf_counter`
     sent_at: float
 
@@ -78,25 +79,25 @@ class Calls:
         """
         while True:
             oldest = self._under_way[0]
-            reply = await oldest.reply
-            applied = oldest.prepared.batch.outcome(reply)
-            if applied is not None:
+            result = await oldest.result
+            applied = oldest.prepared.batch.outcome(result)
+            if applied is not None and isinstance(result, process.Processed):
                 break
             await self._send_again()
         self._under_way.popleft()
         now = time.perf_counter()
         took_s, self._free_since = now - max(oldest.sent_at, self._free_since), now
-        return Done(oldest.prepared.batch, applied, took_s, reply[2] / 1e6)
+        return Done(oldest.prepared.batch, applied, took_s, result.held_s)
 
     async def answered(self) -> None:
         """Wait until everything under way is answered, whatever with."""
         if self._under_way:
-            await asyncio.wait([call.reply for call in self._under_way])
+            await asyncio.wait([call.result for call in self._under_way])
 
     def abandon(self) -> None:
         """Wait for nothing any more."""
         for call in self._under_way:
-            call.reply.cancel()
+            call.result.cancel()
         self._under_way.clear()
 
     def _sent(self, prepared: Prepared) -> _Sent:
@@ -106,10 +107,12 @@ class Calls:
         """The oldest batch was corrected and not applied, so those behind it were fenced: send all of them again."""
         for call in list(self._under_way)[1:]:
             with contextlib.suppress(FootfallError):
-                await call.reply
+                await call.result
         again = [_prepared(sent.prepared.batch, sent.prepared.position) for sent in self._under_way]
         self._under_way = deque(map(self._sent, again))
 
 
 def _prepared(batch: Batch, position: Position) -> Prepared:
-    return Prepared(batch, position, batch.call(position))
+    call = batch.call(position)
+    call.pack()
+    return Prepared(batch, position, call)

@@ -4,9 +4,9 @@ import time
 
 from footfall.keys import Keys
 from footfall.logs import log
-from footfall.store.books import Position
+from footfall.store.calls.books import Position
+from footfall.store.calls.stream import count_lost
 from footfall.store.pipeline import Connection
-from footfall.store.scripts import COUNT_LOST
 
 #: seconds after which it is due again: it costs a round trip, which check-ins that come one by one would notice
 _EVERY_S = 1.0
@@ -31,9 +31,7 @@ class Gaps:
 
     async def check(self, connection: Connection, position: Position) -> None:
         """Look for what is gone. `position`: where processing stands, with nothing under way."""
-        keys = self._keys
-        script_keys = [keys.stream, keys.checkpoint, keys.processed, keys.meta]
-        found: int = await COUNT_LOST.run(connection, script_keys, [position.checkpoint, position.generation])
+        found = await count_lost(self._keys, position).start(connection)
         self._last = time.monotonic()
         if found > 0:
             self.lost += found

@@ -3,20 +3,20 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import NamedTuple, Self
+from typing import Self
 
 import msgspec
 from litestar import Litestar, Response, get
 from litestar.di import NamedDependency
 
 from footfall.config import Settings
-from footfall.errors import BrokenKeyError, FootfallError, UnavailableError
+from footfall.errors import FootfallError, UnavailableError
 from footfall.http_protocol import limits
 from footfall.keys import Keys
 from footfall.processor.loop import Processor
 from footfall.processor.metrics import Metrics
 from footfall.store.books import open_books, open_pipeline
-from footfall.store.scripts import BACKLOG
+from footfall.store.calls.stream import Backlog, backlog
 from footfall.web import App, answers, create_app, healthz, metrics_answer, metrics_response, problems
 
 
@@ -26,14 +26,6 @@ class Ready(msgspec.Struct):
     state: str
     backlog: int
     status: str = "ready"
-
-
-class Backlog(NamedTuple):
-    """What is not processed yet."""
-
-    entries: int
-    #: age in seconds of the oldest, by its id and the server's clock; 0 without one
-    oldest_s: float
 
 
 class Health:
@@ -60,28 +52,24 @@ class Health:
         processor = self._processor
         if processor.is_stopping:
             raise UnavailableError("the processor is stopping")
-        _, backlog = await asyncio.gather(open_books(self._pipeline.connection, self._keys), self._backlog())
+        _, left = await asyncio.gather(open_books(self._pipeline.connection, self._keys), self._backlog())
         if processor.trouble is not None:
             raise UnavailableError(f"nothing is processed: {processor.trouble}")
         if processor.state == "connecting":
             raise UnavailableError("the processor has not reached the server")
-        return Ready(processor.state, backlog.entries)
+        return Ready(processor.state, left.entries)
 
     async def text(self) -> bytes:
         """The metrics."""
         works = self._processor.state == "working"
         try:
-            backlog = await self._backlog()
+            left = await self._backlog()
         except FootfallError:
             return self._metrics.text(works=works)
-        return self._metrics.text(works=works, backlog=backlog.entries, oldest_s=backlog.oldest_s)
+        return self._metrics.text(works=works, backlog=left.entries, oldest_s=left.oldest_s)
 
     async def _backlog(self) -> Backlog:
-        keys = self._keys
-        reply = await BACKLOG.run(self._pipeline.connection, [keys.stream, keys.checkpoint, keys.processed], [])
-        if isinstance(reply, bytes):
-            raise BrokenKeyError(f"{reply.removeprefix(b'BROKEN ').decode()} does not hold what it must")
-        return Backlog(reply[0], reply[1] / 1000)
+        return await backlog(self._keys).start(self._pipeline.connection)
 
 
 @get(

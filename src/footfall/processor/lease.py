@@ -8,10 +8,10 @@ import secrets
 import socket
 from collections.abc import AsyncIterator
 
-from footfall.errors import BrokenKeyError, FootfallError
+from footfall.errors import FootfallError
 from footfall.keys import Keys
+from footfall.store.calls.lease import hold_lease, release_lease
 from footfall.store.pipeline import Connection
-from footfall.store.scripts import HOLD_LEASE, RELEASE_LEASE
 
 #: renewals and looks of a standby in the time that a lease lasts: with both, a standby works within two of these times
 _RENEWALS, _LOOKS = 3, 4
@@ -33,7 +33,7 @@ class Lease:
     """
 
     def __init__(self, keys: Keys, lease_s: float) -> None:
-        self._key = keys.processor_lease
+        self._keys = keys
         self._lease_s = lease_s
         self._ms = max(1, round(lease_s * 1000))
         self._token = f"{new_token()}:{self._ms}ms"
@@ -63,12 +63,8 @@ class Lease:
         """Take or renew it; None, or who has it instead. Raises BrokenKeyError when its key holds something else."""
         if not self._lease_s:
             return None
-        reply = await HOLD_LEASE.run(connection, [self._key], [self._token, self._ms])
-        if reply[0] == b"HELD":
-            return None
-        if reply[0] == b"OTHER":
-            return holder(reply[1])
-        raise BrokenKeyError(f"{reply[1].decode()}: {reply[2].decode()}; delete it")
+        other = await hold_lease(self._keys, self._token, self._ms).start(connection)
+        return None if other is None else holder(other)
 
     @contextlib.asynccontextmanager
     async def renewed_over(self, connection: Connection) -> AsyncIterator[None]:
@@ -87,7 +83,7 @@ class Lease:
     async def release(self, connection: Connection) -> None:
         """Give it back when it is ours, so that a standby need not wait for its end."""
         if self._lease_s:
-            await RELEASE_LEASE.run(connection, [self._key], [self._token])
+            await release_lease(self._keys, self._token).start(connection)
 
     async def _renew(self, connection: Connection) -> None:
         while True:

@@ -13,7 +13,7 @@ from footfall.errors import ConnectionLostError, FootfallError
 from footfall.kept import Kept
 from footfall.keys import Keys
 from footfall.logs import checkin_log, log
-from footfall.processor.batch import Applied, Batch, FencedError
+from footfall.processor.batch import Applied, Batch
 from footfall.processor.calls import Calls
 from footfall.processor.gaps import Gaps
 from footfall.processor.lease import Lease, LeaseLostError
@@ -21,7 +21,9 @@ from footfall.processor.summary import Summary
 from footfall.processor.trending import ServerClock, Trending
 from footfall.processor.trim import Trim
 from footfall.store import permissions
-from footfall.store.books import Books, Position, open_pipeline
+from footfall.store.books import Books, open_pipeline
+from footfall.store.calls.books import Position
+from footfall.store.calls.reply import FencedError
 from footfall.store.pipeline import Connection
 
 if TYPE_CHECKING:

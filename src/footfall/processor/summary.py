@@ -3,13 +3,15 @@
 One that ends with the stream (`--once`) shows how far it is instead, and says at its end how much it was.
 """
 
+import contextlib
 import time
 from typing import TYPE_CHECKING, Self
 
+from footfall.errors import BrokenKeyError
 from footfall.keys import Keys
 from footfall.logs import log
+from footfall.store.calls.stream import backlog
 from footfall.store.pipeline import Connection
-from footfall.store.scripts import BACKLOG
 from footfall.terminal import Bars, progress
 
 if TYPE_CHECKING:
@@ -47,10 +49,10 @@ class Summary:
         """The work begins, or goes on after an outage."""
         if self._progress is None or self._advance is not None:
             return
-        keys = self._keys
-        reply = await BACKLOG.run(connection, [keys.stream, keys.checkpoint, keys.processed], [])
-        if isinstance(reply, list) and reply[0] > 0:
-            self._advance = Bars(self._progress).bar("processing", reply[0])
+        with contextlib.suppress(BrokenKeyError):  # whatever is wrong, the work itself says
+            left = await backlog(self._keys).start(connection)
+            if left.entries > 0:
+                self._advance = Bars(self._progress).bar("processing", left.entries)
 
     def add(self, entries: int, checkins: int, last_id: bytes) -> None:
         """A batch of entries was applied, up to this one; so many of them were check-ins, not dead letters."""

@@ -3,14 +3,11 @@
 import secrets
 import time
 
-from footfall.errors import BrokenKeyError
-from footfall.kept import BUCKET_MS, window
+from footfall.kept import BUCKET_MS
 from footfall.keys import Keys
+from footfall.store.calls.activity import roll_trending
 from footfall.store.pipeline import Connection
-from footfall.store.scripts import ROLL_TRENDING
 
-#: buckets before the window that are removed: more than it moves at once, unless no processor has worked
-_LEFT = 12
 #: how often a roll is begun again because check-ins have come meanwhile, before it is left for later
 _TRIES = 5
 #: seconds until it is tried again then
@@ -60,23 +57,13 @@ class Trending:
         if not self._is_kept:
             self._bucket = bucket
             return
-        buckets = window(bucket)
-        left = range(buckets.start - _LEFT, buckets.start)
-        keys = [
-            self._keys.trending_state,
-            *self._keys.trending_orders,
-            *map(self._keys.trending_bucket, (*buckets, *left)),
-        ]
         for _ in range(_TRIES):
             token, place, word = secrets.token_hex(8), b"", b"NEXT"
             while word == b"NEXT":
-                word, *rest = await ROLL_TRENDING.run(connection, keys, [token, bucket, place])
-                place = rest[0] if rest else b""
+                word, place = await roll_trending(self._keys, token, bucket, place).start(connection)
             if word == b"DONE":
                 self._bucket = bucket
                 return
-            if word == b"BROKEN":
-                raise BrokenKeyError(f"{place.decode()} does not hold what it must; delete it")
             if word == b"EARLY":
                 break
         self._not_before = time.monotonic() + _AGAIN_S

@@ -9,9 +9,10 @@ from redis import Redis
 from footfall.config import Settings
 from footfall.keys import Keys
 from footfall.logs import log
+from footfall.store.calls.stream import Trimmed, trim
 from footfall.store.client import with_plain_entries
-from footfall.store.pipeline import Argument, Connection, Reply
-from footfall.store.scripts import TRIM
+from footfall.store.pipeline import Connection
+from footfall.store.scripts import Call
 
 #: processed entries after which it is due again, or more when fewer than are retained are there
 _EVERY = 10_000
@@ -36,16 +37,6 @@ class Held(NamedTuple):
     def plural(self) -> str:
         """`1 entry is`, `5 entries are`"""
         return f"{self.entries:,} {'entry is' if self.entries == 1 else 'entries are'}"
-
-
-class _Trimmed(NamedTuple):
-    """What trim.lua answered."""
-
-    removed: int
-    excess: int
-    needed: int
-    group: str
-    oldest: bytes
 
 
 class Trim:
@@ -87,7 +78,7 @@ class Trim:
         """Trim, in calls of about 2 ms, until nothing is left to trim or `stopping` is set."""
         cut = ""
         while True:
-            trimmed = _read(await TRIM.run(connection, _script_keys(self._keys), _arguments(self._settings, _AT_ONCE)))
+            trimmed = await _trim(self._keys, self._settings, _AT_ONCE).start(connection)
             self.removed += trimmed.removed
             self.removed_needed += trimmed.needed
             if trimmed.needed:
@@ -124,8 +115,7 @@ class Trim:
 def held_back(client: Redis, settings: Settings) -> Held | None:
     """The consumer group that holds back trimming, from outside of the processor. `client` must answer bytes."""
     keys = Keys(settings.prefix)
-    script_keys = _script_keys(keys)
-    found = _read(TRIM.look_sync(client, script_keys, _arguments(settings, 0)))
+    found = _trim(keys, settings, 0).look_sync(client)
     if not found.group:
         return None
     # those before the one that it needs are only not trimmed yet
@@ -141,14 +131,5 @@ def held_back(client: Redis, settings: Settings) -> Held | None:
 # --- private
 
 
-def _script_keys(keys: Keys) -> list[bytes]:
-    return [keys.stream, keys.checkpoint, keys.processed, keys.meta]
-
-
-def _arguments(settings: Settings, most: int) -> list[Argument]:
-    return [settings.retain, most, settings.retain_for_groups]
-
-
-def _read(reply: Reply) -> _Trimmed:
-    removed, excess, needed, group, oldest = reply
-    return _Trimmed(removed, excess, needed, group.decode(errors="backslashreplace"), oldest)
+def _trim(keys: Keys, settings: Settings, most: int) -> Call[Trimmed]:
+    return trim(keys, retain=settings.retain, most=most, for_groups=settings.retain_for_groups)

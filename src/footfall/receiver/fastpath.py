@@ -18,8 +18,8 @@ from footfall.logs import log
 from footfall.model import CheckIn
 from footfall.problems import PROCESS, Answer, answer, numbers, request_id
 from footfall.receiver.check_in import COLONS, REPLAYED
-from footfall.receiver.group import Outcome
 from footfall.receiver.plain import Head, PlainParser
+from footfall.store.calls.receive import Outcome
 
 if TYPE_CHECKING:
     import asyncio

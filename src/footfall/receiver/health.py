@@ -14,7 +14,7 @@ from footfall.logs import log
 from footfall.model import MAX_TIME_MS
 from footfall.receiver.intake import Intake
 from footfall.store import permissions
-from footfall.store.permissions import check_commands
+from footfall.store.calls.commands import check_commands
 from footfall.store.pipeline import Pipeline
 from footfall.web import answers, metrics_answer, metrics_response, problems
 
@@ -48,7 +48,7 @@ class Readiness:
             raise UnavailableError("the receiver is stopping")
         keys, call = self._keys, self._pipeline.call
         try:
-            await check_commands(self._pipeline.connection, keys, self._commands)
+            await check_commands(keys, self._commands).start(self._pipeline.connection)
             state, processed, added = await asyncio.gather(
                 call("HGET", keys.meta, "state"), call("GET", keys.processed), self._added()
             )

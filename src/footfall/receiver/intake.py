@@ -31,8 +31,8 @@ from footfall.errors import (
 from footfall.keys import Keys
 from footfall.logs import log
 from footfall.model import CheckIn
-from footfall.receiver.group import MAX_CALL, Caller, Group, Outcome, Record, Result, fingerprint
 from footfall.receiver.metrics import Metrics
+from footfall.store.calls.receive import MAX_CALL, Group, Outcome, Receive, Record, Result, fingerprint
 from footfall.store.pipeline import Pipeline
 
 #: called with what became of a check-in, and whether by an earlier request
@@ -59,7 +59,7 @@ class Intake:
         self._pipeline = pipeline
         self._metrics = metrics
         self._keys = keys
-        self._caller = Caller(keys, settings)
+        self._receive = Receive(keys, settings)
         self._time = asyncio.get_running_loop().time
         self._max_batch = settings.max_batch
         self._max_pending = settings.max_pending
@@ -202,7 +202,7 @@ class Intake:
         connection = self._pipeline.connection
         self._metrics.in_flight(self.pending)
         began = time.perf_counter()
-        results = await self._caller.call(connection, groups)
+        results = await self._receive.call(groups).start(connection)
         if self._replicas:
             try:
                 confirmed: int = await connection.call("WAIT", self._replicas, self._wait_ms)

@@ -2,77 +2,20 @@
 
 import contextlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from redis import Redis
 from redis.exceptions import RedisError
 
 from footfall.config import Settings
-from footfall.errors import BrokenKeyError, LoadingError
+from footfall.errors import LoadingError
 from footfall.keys import Keys
 from footfall.logs import log
 from footfall.store.address import parse
+from footfall.store.calls.books import Opened, Position
+from footfall.store.calls.books import open_books as open_call
+from footfall.store.calls.commands import check_commands
 from footfall.store.client import connect
-from footfall.store.permissions import check_commands
-from footfall.store.pipeline import Argument, Connection, OnConnect, Pipeline, Reply
-from footfall.store.scripts import OPEN
-
-SCHEMA = 1
-SHARDS = 1
-#: what helps when nothing else does; which data it was, only its owner knows
-RESTORE_OR_RELOAD = (
-    "restore it from a backup, or load check-ins again (`footfall load checkins --reset`, as they were loaded)"
-)
-
-
-@dataclass(frozen=True)
-class Position:
-    """Where processing stands: the checkpoint, and the generation that it belongs to."""
-
-    checkpoint: bytes
-    generation: bytes
-
-
-def open_keys(keys: Keys) -> list[bytes]:
-    """KEYS of open.lua."""
-    return [keys.meta, keys.checkpoint, keys.processed, keys.stream]
-
-
-def open_arguments(known: bytes = b"") -> list[Argument]:
-    """ARGV of open.lua. `known`: the books that were opened before."""
-    return [SCHEMA, SHARDS, known]
-
-
-def position(reply: Reply) -> Position:
-    """What open.lua answered.
-
-    Raises LoadingError while data is being loaded, and BrokenKeyError, with what to do about it, when the books
-    cannot be trusted.
-    """
-    word = reply[0]
-    if word == b"READY":
-        return Position(checkpoint=reply[2], generation=reply[1])
-    if word == b"LOADING":
-        raise LoadingError("data is being loaded")
-    if word == b"GONE":
-        raise BrokenKeyError(
-            "all data is gone that was on the server when this process began to use it (FLUSHALL?); restore a backup, "
-            "or restart all services to begin anew"
-        )
-    if word == b"OTHER":
-        raise BrokenKeyError(
-            "the data on the server is other than when this process began to use it; restart it if that is wanted"
-        )
-    if word == b"MISMATCH":
-        raise BrokenKeyError(
-            f"the data on the server was written with {reply[1].decode()} {reply[2].decode()}, this Footfall has "
-            f"{SCHEMA if reply[1] == b'schema' else SHARDS}; use the Footfall that wrote it, or another prefix"
-        )
-    key, what, commands = (part.decode() for part in reply[1:4])
-    repair = RESTORE_OR_RELOAD
-    if commands:
-        as_typed = " && ".join(f"footfall redis {command}" for command in commands.split("; "))
-        repair = f"if you know nothing better, this repairs it: {as_typed}"
-    raise BrokenKeyError(f"{key}: {what}; {repair}")
+from footfall.store.pipeline import Connection, OnConnect, Pipeline
 
 
 class Books:
@@ -85,13 +28,13 @@ class Books:
     async def open(self, connection: Connection) -> Position:
         """Create the books when there are none and were none, check them, and tell where processing stands.
 
-        Raises as `position`.
+        Raises LoadingError while data is being loaded, and BrokenKeyError, with what to do about it, when the books
+        cannot be trusted.
         """
-        reply = await OPEN.run(connection, open_keys(self._keys), open_arguments(self._known))
-        if reply[0] in (b"READY", b"LOADING"):
-            self._known = self._known or reply[3]
-        _say_if_new(reply)
-        return position(reply)
+        opened = await open_call(self._keys, self._known).start(connection)
+        self._known = self._known or opened.name
+        _say_if_new(opened)
+        return opened.position()
 
 
 async def open_books(connection: Connection, keys: Keys) -> Position:
@@ -99,8 +42,13 @@ async def open_books(connection: Connection, keys: Keys) -> Position:
     return await Books(keys).open(connection)
 
 
-def _say_if_new(reply: Reply) -> None:
-    if reply[4:] == [b"NEW"]:
+def position(client: Redis, keys: Keys) -> Position:
+    """Open the books over redis-py; where processing stands. Raises as `Books.open`."""
+    return open_call(keys).run_sync(client).position()
+
+
+def _say_if_new(opened: Opened) -> None:
+    if opened.is_new:
         log.info("The server held no books: new ones were made.")
 
 
@@ -124,7 +72,7 @@ def open_pipeline(
 
     async def on_connect(connection: Connection) -> None:
         if commands:
-            await check_commands(connection, keys, commands)
+            await check_commands(keys, commands).start(connection)
         with contextlib.suppress(LoadingError):  # each script that counts says so itself
             await books.open(connection)
         if check is not None:
@@ -147,9 +95,9 @@ def check_at_start(url: str, settings: Settings) -> None:
     keys = Keys(settings.prefix)
     with contextlib.closing(connect(url, settings)) as client:
         try:
-            reply = OPEN.run_sync(client, open_keys(keys), open_arguments())
-            _say_if_new(reply)
-            position(reply)
+            opened = open_call(keys).run_sync(client)
+            _say_if_new(opened)
+            opened.position()
         except LoadingError as error:
             log.warning("%s; until it is done, check-ins are refused and none is processed.", error)
         except RedisError:

@@ -11,12 +11,11 @@ from redis.exceptions import RedisError
 
 from footfall.config import Settings
 from footfall.keys import Keys
+from footfall.store.calls.commands import check_commands
 from footfall.store.client import connect
-from footfall.store.pipeline import Connection
 from footfall.store.scripts import (
     BACKLOG,
     BEGIN_SESSION,
-    CHECK_COMMANDS,
     COUNT_LOST,
     GIVE_BACK_ATTEMPT,
     HOLD_LEASE,
@@ -60,12 +59,7 @@ def receiver(settings: Settings) -> tuple[str, ...]:
     return (*commands, "WAIT") if settings.replicas else commands
 
 
-async def check_commands(connection: Connection, keys: Keys, commands: Sequence[str]) -> None:
-    """Raise DeniedError when the server refuses, or does not have, one of the commands."""
-    await CHECK_COMMANDS.run(connection, keys.examples, commands)
-
-
 def check_commands_at_start(settings: Settings, commands: Sequence[str]) -> None:
-    """`check_commands`, for a service that starts; a server that is not there yet is asked when it is."""
+    """Raise DeniedError when the server refuses, or does not have, one of them. Nothing when it is not there yet."""
     with contextlib.closing(connect(settings.server_url, settings)) as client, contextlib.suppress(RedisError):
-        CHECK_COMMANDS.run_sync(client, Keys(settings.prefix).examples, commands)
+        check_commands(Keys(settings.prefix), commands).run_sync(client)

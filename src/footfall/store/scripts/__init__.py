@@ -1,4 +1,4 @@
-"""The Lua scripts: one `.lua` file each, loaded once, run by name.
+"""The Lua scripts: one `.lua` file each, loaded once, run by name. `footfall.store.calls` has a function for each.
 
 Each file's header is the contract: KEYS, ARGV, result. A script changes everything that it is about, or nothing.
 A line `--@include <part>` stands for the text of `parts/<part>.lua`; a part's header says what it defines and reads.
@@ -6,83 +6,15 @@ Before it does anything, a script asks whether its commands are there and allowe
 """
 
 import re
-from asyncio import Future
-from collections.abc import Coroutine, Mapping, Sequence
-from hashlib import sha1
+from collections.abc import Mapping
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 
-from redis import Redis
-from redis.exceptions import NoScriptError as RedisNoScriptError
-from redis.exceptions import ResponseError
+from footfall.store.scripts.script import Call, Key, Script
 
-from footfall.errors import NoScriptError
-from footfall.store.client import raise_if_told
-from footfall.store.pipeline import Argument, Connection, Reply, packed
-from footfall.store.scripts import commands
-
-Key = bytes | str
+__all__ = ["Call", "Key", "Script", "all_scripts"]
 
 _INCLUDE = re.compile(rb"^--@include (.*)\n", re.MULTILINE)
-
-
-class Script:
-    """One script, known to the server by the SHA-1 of its source.
-
-    A call raises DeniedError, with nothing done, when the server refuses or lacks a command that the script may use.
-    """
-
-    def __init__(self, name: str, text: str) -> None:
-        """`text`: the script, its parts in it."""
-        self.name = name
-        self.text = text
-        self.commands = commands.named_in(text)
-        self.source = commands.guarded(text).encode()
-        #: The same for a call that only looks, of a script that does not write then: without the shebang line it may
-        #: run as read-only, and the server refuses it when it tries to write.
-        self.looking = commands.guarded(text, reads_only=True).partition("\n")[2].encode()
-        self.sha = sha1(self.source, usedforsecurity=False).hexdigest().encode()
-
-    async def run(self, connection: Connection, keys: Sequence[Key], arguments: Sequence[Argument]) -> Reply:
-        """Run it over the data path's connection. A server that does not have it yet is given it."""
-        return await ScriptCall(self, keys, arguments).start(connection)
-
-    def run_sync(self, client: Redis, keys: Sequence[Key], arguments: Sequence[Argument]) -> Reply:
-        """Run it over redis-py: for commands, where nothing is hot."""
-        try:
-            try:
-                return client.evalsha(self.sha.decode(), len(keys), *keys, *arguments)
-            except RedisNoScriptError:
-                return client.eval(self.source.decode(), len(keys), *keys, *arguments)
-        except ResponseError as error:
-            raise_if_told(client, error)
-            raise
-
-    def look_sync(self, client: Redis, keys: Sequence[Key], arguments: Sequence[Argument]) -> Reply:
-        """`run_sync` of `looking`."""
-        try:
-            return client.eval_ro(self.looking.decode(), len(keys), *keys, *arguments)
-        except ResponseError as error:
-            raise_if_told(client, error)
-            raise
-
-
-class ScriptCall:
-    """A call of a script that is ready to be sent, more than once if need be."""
-
-    def __init__(self, script: Script, keys: Sequence[Key], arguments: Sequence[Argument]) -> None:
-        self._script, self._keys, self._arguments = script, keys, arguments
-        self._packed = packed("EVALSHA", script.sha, len(keys), *keys, *arguments)
-
-    def start(self, connection: Connection) -> Coroutine[None, None, Reply]:
-        """Send it; it is sent before the result is awaited. A server that does not have the script yet is given it."""
-        return self._finish(connection.call_packed(self._packed), connection)
-
-    async def _finish(self, sent: Future[Reply], connection: Connection) -> Reply:
-        try:
-            return await sent
-        except NoScriptError:  # the server was restarted, or its scripts flushed: nothing was run
-            return await connection.call("EVAL", self._script.source, len(self._keys), *self._keys, *self._arguments)
 
 
 def put_together(source: bytes, parts: Mapping[str, bytes]) -> bytes:

@@ -11,11 +11,11 @@
 --       8 its category  ZADD
 -- ARGV  1 id  2 name  3 category  4 location  5 longitude  6 latitude  7 details (JSON, '' when there are none)
 --
--- Result  'OK'; or with nothing changed:
---         'EXISTS'        somebody has added this location
---         'REMOVED'       the id is that of a location that was removed
---         'LOADING'       data is being loaded
---         'BROKEN <key>'  a key does not hold what it must
+-- Result  {'OK'}; or with nothing changed:
+--         {'EXISTS'}       somebody has added this location
+--         {'REMOVED'}      the id is that of a location that was removed
+--         {'LOADING'}      data is being loaded
+--         {'BROKEN', key}  a key does not hold what it must
 local meta, by_checkins, geo, baselines, removed = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local location, details, category = KEYS[6], KEYS[7], KEYS[8]
 local call, pcall = redis.call, redis.pcall
@@ -26,21 +26,21 @@ local id = ARGV[1]
 -- ---------------------------------------------------------------- read and check
 
 local state = pcall('HGET', meta, 'state')
-if state == 'loading' then return 'LOADING' end
-if state ~= 'ready' then return 'BROKEN ' .. meta end
+if state == 'loading' then return {'LOADING'} end
+if state ~= 'ready' then return {'BROKEN', meta} end
 for i, expected in ipairs({'hash', 'zset', 'zset', 'hash', 'hash', 'hash', 'string', 'zset'}) do
-    if not is_or_none(KEYS[i], expected) then return 'BROKEN ' .. KEYS[i] end
+    if not is_or_none(KEYS[i], expected) then return {'BROKEN', KEYS[i]} end
 end
 
 local stored = call('HMGET', location, 'name', 'numCheckins', 'numStars', 'averageStars')
 local counters = {}
 for i = 2, 4 do
     local text = stored[i] or '0'
-    if #text > 16 or not string.find(text, '^%d+$') then return 'BROKEN ' .. location end
+    if #text > 16 or not string.find(text, '^%d+$') then return {'BROKEN', location} end
     counters[i] = text
 end
-if call('HEXISTS', removed, id) == 1 then return 'REMOVED' end
-if stored[1] then return 'EXISTS' end
+if call('HEXISTS', removed, id) == 1 then return {'REMOVED'} end
+if stored[1] then return {'EXISTS'} end
 
 -- ---------------------------------------------------------------- write
 
@@ -56,4 +56,4 @@ if call('HGET', meta, 'sample') == '1' then
 else
     call('HDEL', meta, 'sample')
 end
-return 'OK'
+return {'OK'}

@@ -9,8 +9,8 @@
 -- ARGV  1 token of the lease  2 how many at most
 --
 -- Result  {'OK', number of entries, how many of them were dropped}, 0 when none are left; or with nothing changed:
---         {'LOST'}          the lease is another load's by now
---         {'BROKEN <key>'}  a key does not hold what it must
+--         {'LOST'}         the lease is another load's by now
+--         {'BROKEN', key}  a key does not hold what it must
 local lease, meta, staging, stream = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local call, pcall = redis.call, redis.pcall
 
@@ -19,12 +19,12 @@ local call, pcall = redis.call, redis.pcall
 
 if call('GET', lease) ~= ARGV[1] then return {'LOST'} end
 local book = pcall('HMGET', meta, 'switched', 'loaded')
-if book.err or book[1] ~= 'append' or not tonumber(book[2] or '0') then return {'BROKEN ' .. meta} end
+if book.err or book[1] ~= 'append' or not tonumber(book[2] or '0') then return {'BROKEN', meta} end
 local page = pcall('XRANGE', staging, '-', '+', 'COUNT', ARGV[2])
-if page.err then return {'BROKEN ' .. staging} end
+if page.err then return {'BROKEN', staging} end
 if #page == 0 then return {'OK', 0, 0} end
 local info = stream_info(stream)
-if not info then return {'BROKEN ' .. stream} end
+if not info then return {'BROKEN', stream} end
 local last = digits(info['last-generated-id'] or '0-0')
 
 local ids, dropped = {}, 0

@@ -18,7 +18,7 @@
 --         {'OLDER', id}    the first check-in does not come after the newest one that is there
 --         {'SWITCHED'}     a killed load has switched already: it must be finished first
 --         {'LOST'}         the lease is another load's by now
---         {'BROKEN <key>'} a key does not hold what it must
+--         {'BROKEN', key}  a key does not hold what it must
 local lease, meta, stream, processed_key, staging = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local mode = ARGV[5]
 local call = redis.call
@@ -34,9 +34,9 @@ local sound = #(book[1] or '') <= 16 and string.match(book[1] or '', '^%d+$') an
 if sound and book[4] then return {'SWITCHED'} end
 
 if mode ~= 'drop' then
-    if not sound then return {'BROKEN ' .. meta} end
+    if not sound then return {'BROKEN', meta} end
     local found = type_of(stream)
-    if found ~= 'stream' and found ~= 'none' then return {'BROKEN ' .. stream} end
+    if found ~= 'stream' and found ~= 'none' then return {'BROKEN', stream} end
     local info = stream_info(stream)
     if mode == 'append' then
         local last = info['last-generated-id'] or '0-0'

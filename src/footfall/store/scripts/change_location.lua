@@ -12,12 +12,12 @@
 --       5 keep | set | remove: what becomes of the details  6 details (JSON)
 --       then field and value of what changes, in turn
 --
--- Result  'OK'; or with nothing changed:
---         'MISSING'       there is no such location
---         'UNNAMED'       only check-ins have made this location: to be added first
---         'RETRY'         the category is not the one that the caller has read
---         'LOADING'       data is being loaded
---         'BROKEN <key>'  a key does not hold what it must
+-- Result  {'OK'}; or with nothing changed:
+--         {'MISSING'}      there is no such location
+--         {'UNNAMED'}      only check-ins have made this location: to be added first
+--         {'RETRY'}        the category is not the one that the caller has read
+--         {'LOADING'}      data is being loaded
+--         {'BROKEN', key}  a key does not hold what it must
 local meta, geo, location, details, old_category, category = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
 local call, pcall = redis.call, redis.pcall
 local FIRST_FIELD = 7
@@ -28,16 +28,16 @@ local id = ARGV[1]
 -- ---------------------------------------------------------------- read and check
 
 local state = pcall('HGET', meta, 'state')
-if state == 'loading' then return 'LOADING' end
-if state ~= 'ready' then return 'BROKEN ' .. meta end
+if state == 'loading' then return {'LOADING'} end
+if state ~= 'ready' then return {'BROKEN', meta} end
 for i, expected in ipairs({'hash', 'zset', 'hash', 'string', 'zset', 'zset'}) do
-    if not is_or_none(KEYS[i], expected) then return 'BROKEN ' .. KEYS[i] end
+    if not is_or_none(KEYS[i], expected) then return {'BROKEN', KEYS[i]} end
 end
 
 local stored = call('HMGET', location, 'id', 'name', 'category')
-if not stored[1] then return 'MISSING' end
-if not stored[2] then return 'UNNAMED' end
-if (stored[3] or '') ~= ARGV[2] then return 'RETRY' end
+if not stored[1] then return {'MISSING'} end
+if not stored[2] then return {'UNNAMED'} end
+if (stored[3] or '') ~= ARGV[2] then return {'RETRY'} end
 
 -- ---------------------------------------------------------------- write
 
@@ -52,4 +52,4 @@ if ARGV[5] == 'set' then
 elseif ARGV[5] == 'remove' then
     call('UNLINK', details)
 end
-return 'OK'
+return {'OK'}

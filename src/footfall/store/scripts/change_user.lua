@@ -12,13 +12,13 @@
 --       5 number of sessions ('' when the password does not change), n  then the n members
 --       then field and value of what changes, in turn
 --
--- Result  'OK'; or with nothing changed:
---         'MISSING'       there is no such user
---         'UNNAMED'       only check-ins have made this user: to be added first
---         'TAKEN'         another user has the email
---         'RETRY'         email or sessions are not those that the caller has read
---         'LOADING'       data is being loaded
---         'BROKEN <key>'  a key does not hold what it must
+-- Result  {'OK'}; or with nothing changed:
+--         {'MISSING'}      there is no such user
+--         {'UNNAMED'}      only check-ins have made this user: to be added first
+--         {'TAKEN'}        another user has the email
+--         {'RETRY'}        email or sessions are not those that the caller has read
+--         {'LOADING'}      data is being loaded
+--         {'BROKEN', key}  a key does not hold what it must
 local meta, emails, user, sessions = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local call, pcall = redis.call, redis.pcall
 local MAX_UNPACK = 2000
@@ -30,25 +30,25 @@ local ended = tonumber(ARGV[5])
 -- ---------------------------------------------------------------- read and check
 
 local state = pcall('HGET', meta, 'state')
-if state == 'loading' then return 'LOADING' end
-if state ~= 'ready' then return 'BROKEN ' .. meta end
+if state == 'loading' then return {'LOADING'} end
+if state ~= 'ready' then return {'BROKEN', meta} end
 for i, expected in ipairs({'hash', 'hash', 'hash', 'set'}) do
-    if not is_or_none(KEYS[i], expected) then return 'BROKEN ' .. KEYS[i] end
+    if not is_or_none(KEYS[i], expected) then return {'BROKEN', KEYS[i]} end
 end
 
 local stored = call('HMGET', user, 'id', 'email')
-if not stored[1] then return 'MISSING' end
-if not stored[2] then return 'UNNAMED' end
-if stored[2] ~= ARGV[3] then return 'RETRY' end
+if not stored[1] then return {'MISSING'} end
+if not stored[2] then return {'UNNAMED'} end
+if stored[2] ~= ARGV[3] then return {'RETRY'} end
 if ended then
-    if call('SCARD', sessions) ~= ended then return 'RETRY' end
+    if call('SCARD', sessions) ~= ended then return {'RETRY'} end
     for i = 1, ended do
-        if call('SISMEMBER', sessions, ARGV[5 + i]) == 0 then return 'RETRY' end
+        if call('SISMEMBER', sessions, ARGV[5 + i]) == 0 then return {'RETRY'} end
     end
 end
 if email ~= '' then
     local owner = call('HGET', emails, email)
-    if owner and owner ~= id then return 'TAKEN' end
+    if owner and owner ~= id then return {'TAKEN'} end
 end
 
 -- ---------------------------------------------------------------- write
@@ -63,4 +63,4 @@ end
 if ended then
     for i = 4, #KEYS, MAX_UNPACK do call('UNLINK', unpack(KEYS, i, math.min(i + MAX_UNPACK - 1, #KEYS))) end
 end
-return 'OK'
+return {'OK'}

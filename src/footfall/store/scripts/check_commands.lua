@@ -4,5 +4,5 @@
 -- KEYS  keys of all kinds
 -- ARGV  the commands; those with a second word as `XINFO|STREAM`
 --
--- Result  nil; or the error that says which one is not
-return denied(ARGV)
+-- Result  {'OK'}; or the error that says which one is not
+return denied(ARGV) or {'OK'}

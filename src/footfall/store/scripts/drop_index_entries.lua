@@ -6,13 +6,13 @@
 --       then per entry: the member of the zset or field of the hash, the record's n fields as the caller has read them
 --       ('' when there is none)
 --
--- Result  how many were removed
+-- Result  {'OK', how many were removed}
 local call = redis.call
 local index, fields = KEYS[1], tonumber(ARGV[1])
 
 local kind = call('TYPE', index).ok
 local command = kind == 'zset' and 'ZREM' or kind == 'hash' and 'HDEL'
-if not command then return 0 end
+if not command then return {'OK', 0} end
 
 local removed = 0
 for i = 2, #KEYS do
@@ -24,4 +24,4 @@ for i = 2, #KEYS do
     end
     if unchanged then removed = removed + call(command, index, ARGV[arg]) end
 end
-return removed
+return {'OK', removed}

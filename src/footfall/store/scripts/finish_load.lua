@@ -6,20 +6,20 @@
 --       3 staging  deleted: nothing is in it any more
 -- ARGV  1 token of the lease
 --
--- Result  'OK', also when it is done already; or with nothing changed:
---         'LOST'          the lease is another load's by now
---         'BROKEN <key>'  a key does not hold what it must
+-- Result  {'OK'}, also when it is done already; or with nothing changed:
+--         {'LOST'}         the lease is another load's by now
+--         {'BROKEN', key}  a key does not hold what it must
 local lease, meta, staging = KEYS[1], KEYS[2], KEYS[3]
 local call, pcall = redis.call, redis.pcall
 
-if call('GET', lease) ~= ARGV[1] then return 'LOST' end
+if call('GET', lease) ~= ARGV[1] then return {'LOST'} end
 local book = pcall('HMGET', meta, 'state', 'switched')
-if book.err then return 'BROKEN ' .. meta end
-if book[1] == 'ready' then return 'OK' end
-if book[1] ~= 'loading' or not book[2] then return 'BROKEN ' .. meta end
-if book[2] == 'append' and pcall('XLEN', staging) ~= 0 then return 'BROKEN ' .. staging end
+if book.err then return {'BROKEN', meta} end
+if book[1] == 'ready' then return {'OK'} end
+if book[1] ~= 'loading' or not book[2] then return {'BROKEN', meta} end
+if book[2] == 'append' and pcall('XLEN', staging) ~= 0 then return {'BROKEN', staging} end
 
 call('HSET', meta, 'state', 'ready')
 call('HDEL', meta, 'load', 'switched', 'anew')
 call('UNLINK', staging)
-return 'OK'
+return {'OK'}

@@ -3,7 +3,7 @@
 --
 -- KEYS  counters  GET, DECR
 --
--- Result  how many counters were changed; those that have ended, or are none, are left
+-- Result  {'OK', how many counters were changed}: those that have ended, or are none, are left
 local changed = 0
 for i = 1, #KEYS do
     local count = redis.pcall('GET', KEYS[i])
@@ -12,4 +12,4 @@ for i = 1, #KEYS do
         changed = changed + 1
     end
 end
-return changed
+return {'OK', changed}

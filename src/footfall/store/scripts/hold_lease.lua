@@ -7,7 +7,7 @@
 -- KEYS  1 lease  compared, then SET with an expiry; PEXPIRE of another's
 -- ARGV  1 token of the caller, which ends in `:<ms that it is held for>ms`  2 ms that it is to be held
 --
--- Result  {'HELD'}                        it is the caller's now; or with nothing changed:
+-- Result  {'OK'}                          it is the caller's now; or with nothing changed:
 --         {'OTHER', token}                it is another's; changed, at most, is how long it lasts
 --         {'BROKEN', key, what is wrong}  the key is not a lease
 local lease, token = KEYS[1], ARGV[1]
@@ -26,4 +26,4 @@ if holder and holder ~= token then
 end
 
 redis.call('SET', lease, token, 'PX', ARGV[2])
-return {'HELD'}
+return {'OK'}

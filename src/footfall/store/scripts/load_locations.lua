@@ -16,11 +16,11 @@
 --       location, longitude, latitude, numCheckins, numStars, details (JSON, '' when there are none),
 --       baseline (JSON)
 --
--- Result  'OK'; or with nothing changed:
---         'LOST'          the lease is another load's by now
---         'REMOVED <id>'  the location was removed for good
---         'RETRY'         a stored category is not the one that the caller has read
---         'BROKEN <key>'  a key does not hold what it must
+-- Result  {'OK'}; or with nothing changed:
+--         {'LOST'}         the lease is another load's by now
+--         {'REMOVED', id}  the location was removed for good
+--         {'RETRY'}        a stored category is not the one that the caller has read
+--         {'BROKEN', key}  a key does not hold what it must
 local lease, by_checkins, geo, baselines, removed = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local call = redis.call
 local FIRST_LOCATION, KEYS_EACH, VALUES = 6, 4, 11
@@ -33,24 +33,24 @@ local FIRST_LOCATION, KEYS_EACH, VALUES = 6, 4, 11
 
 -- ---------------------------------------------------------------- read and check
 
-if call('GET', lease) ~= ARGV[1] then return 'LOST' end
+if call('GET', lease) ~= ARGV[1] then return {'LOST'} end
 for i, expected in ipairs({'string', 'zset', 'zset', 'hash', 'hash'}) do
-    if not is_or_none(KEYS[i], expected) then return 'BROKEN ' .. KEYS[i] end
+    if not is_or_none(KEYS[i], expected) then return {'BROKEN', KEYS[i]} end
 end
 
 local locations = {}
 for i = FIRST_LOCATION, #KEYS, KEYS_EACH do
     local arg = 2 + VALUES * (i - FIRST_LOCATION) / KEYS_EACH
     for j, expected in ipairs({'hash', 'string', 'zset', 'zset'}) do
-        if not is_or_none(KEYS[i + j - 1], expected) then return 'BROKEN ' .. KEYS[i + j - 1] end
+        if not is_or_none(KEYS[i + j - 1], expected) then return {'BROKEN', KEYS[i + j - 1]} end
     end
     local stored = call('HMGET', KEYS[i], 'category', 'numCheckins', 'numStars')
     local count, stars = number_of(stored[2]), number_of(stored[3])
-    if not count or not stars then return 'BROKEN ' .. KEYS[i] end
-    if (stored[1] or '') ~= ARGV[arg + 3] then return 'RETRY' end
-    if call('HEXISTS', removed, ARGV[arg]) == 1 then return 'REMOVED ' .. ARGV[arg] end
+    if not count or not stars then return {'BROKEN', KEYS[i]} end
+    if (stored[1] or '') ~= ARGV[arg + 3] then return {'RETRY'} end
+    if call('HEXISTS', removed, ARGV[arg]) == 1 then return {'REMOVED', ARGV[arg]} end
     local baseline = baseline_of(baselines, ARGV[arg], 'numCheckins', 'numStars')
-    if not baseline then return 'BROKEN ' .. baselines end
+    if not baseline then return {'BROKEN', baselines} end
     locations[i] = {count = count, stars = stars, baseline = baseline}
 end
 
@@ -76,4 +76,4 @@ for i = FIRST_LOCATION, #KEYS, KEYS_EACH do
         call('SET', details, ARGV[arg + 9])
     end
 end
-return 'OK'
+return {'OK'}

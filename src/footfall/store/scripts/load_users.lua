@@ -18,11 +18,11 @@
 --       ('' when there is none), that in lower case, password, numCheckins, lastCheckin and lastSeenAt ('' when
 --       there is none), baseline (JSON)
 --
--- Result  'OK'; or with nothing changed:
---         'LOST'          the lease is another load's by now
---         'REMOVED <id>'  the user was removed for good
---         'RETRY'         a stored email is not the one that the caller has read
---         'BROKEN <key>'  a key does not hold what it must
+-- Result  {'OK'}; or with nothing changed:
+--         {'LOST'}         the lease is another load's by now
+--         {'REMOVED', id}  the user was removed for good
+--         {'RETRY'}        a stored email is not the one that the caller has read
+--         {'BROKEN', key}  a key does not hold what it must
 local lease, by_checkins, recent, last_seen, emails, baselines = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
 local removed = KEYS[7]
 local call = redis.call
@@ -36,22 +36,22 @@ local FIRST_USER, VALUES = 8, 12
 
 -- ---------------------------------------------------------------- read and check
 
-if call('GET', lease) ~= ARGV[1] then return 'LOST' end
+if call('GET', lease) ~= ARGV[1] then return {'LOST'} end
 for i, expected in ipairs({'string', 'zset', 'zset', 'zset', 'hash', 'hash', 'hash'}) do
-    if not is_or_none(KEYS[i], expected) then return 'BROKEN ' .. KEYS[i] end
+    if not is_or_none(KEYS[i], expected) then return {'BROKEN', KEYS[i]} end
 end
 
 local users = {}
 for i = FIRST_USER, #KEYS do
     local arg = 2 + VALUES * (i - FIRST_USER)
-    if not is_or_none(KEYS[i], 'hash') then return 'BROKEN ' .. KEYS[i] end
+    if not is_or_none(KEYS[i], 'hash') then return {'BROKEN', KEYS[i]} end
     local stored = call('HMGET', KEYS[i], 'email', 'numCheckins', 'lastCheckin', 'lastSeenAt')
     local count, at, place = number_of(stored[2]), number_of(stored[3]), number_of(stored[4])
-    if not count or not at or not place then return 'BROKEN ' .. KEYS[i] end
-    if (stored[1] or '') ~= ARGV[arg + 5] then return 'RETRY' end
-    if call('HEXISTS', removed, ARGV[arg]) == 1 then return 'REMOVED ' .. ARGV[arg] end
+    if not count or not at or not place then return {'BROKEN', KEYS[i]} end
+    if (stored[1] or '') ~= ARGV[arg + 5] then return {'RETRY'} end
+    if call('HEXISTS', removed, ARGV[arg]) == 1 then return {'REMOVED', ARGV[arg]} end
     local baseline = baseline_of(baselines, ARGV[arg], 'numCheckins')
-    if not baseline then return 'BROKEN ' .. baselines end
+    if not baseline then return {'BROKEN', baselines} end
     users[i] = {count = count, at = at, place = place, baseline = baseline}
 end
 
@@ -91,4 +91,4 @@ for i = FIRST_USER, #KEYS do
     end
     call('HSET', emails, email, id)
 end
-return 'OK'
+return {'OK'}

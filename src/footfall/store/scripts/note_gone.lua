@@ -13,8 +13,8 @@
 --       9 forget | keep: what becomes of what was noted before  10 number of users
 --       per user, then per location: id, JSON
 --
--- Result  'OK'; or, with nothing changed, 'MOVED' when something is not as it was, or not what it must be; 'TORN' when a
---         batch was applied in part
+-- Result  {'OK'}; or, with nothing changed, {'MOVED'} when something is not as it was, or not what it must be; {'TORN'}
+--         when a batch was applied in part
 local meta, stream, users_gone, locations_gone = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local call, pcall = redis.call, redis.pcall
 
@@ -22,13 +22,13 @@ local call, pcall = redis.call, redis.pcall
 --@include is_or_none
 
 local book = pcall('HMGET', meta, 'state', 'generation', 'settled', 'gone', 'goneDead', 'torn', 'lost')
-if book.err or book[1] ~= 'ready' or book[2] ~= ARGV[1] or (book[3] or '0') ~= ARGV[2] then return 'MOVED' end
-if book[6] then return 'TORN' end
-if (book[4] or '0') ~= ARGV[4] or (book[5] or '0') ~= ARGV[5] then return 'MOVED' end
-if not string.match(book[7] or '0', '^%d+$') then return 'MOVED' end
+if book.err or book[1] ~= 'ready' or book[2] ~= ARGV[1] or (book[3] or '0') ~= ARGV[2] then return {'MOVED'} end
+if book[6] then return {'TORN'} end
+if (book[4] or '0') ~= ARGV[4] or (book[5] or '0') ~= ARGV[5] then return {'MOVED'} end
+if not string.match(book[7] or '0', '^%d+$') then return {'MOVED'} end
 local info = stream_info(stream)
-if not info or (info['entries-added'] or 0) - (info['length'] or 0) ~= tonumber(ARGV[3]) then return 'MOVED' end
-if not is_or_none(users_gone, 'hash') or not is_or_none(locations_gone, 'hash') then return 'MOVED' end
+if not info or (info['entries-added'] or 0) - (info['length'] or 0) ~= tonumber(ARGV[3]) then return {'MOVED'} end
+if not is_or_none(users_gone, 'hash') or not is_or_none(locations_gone, 'hash') then return {'MOVED'} end
 
 if ARGV[9] == 'forget' then
     call('HDEL', meta, 'gone', 'goneDead')
@@ -41,4 +41,4 @@ end
 call('HINCRBY', meta, 'gone', ARGV[6])
 call('HINCRBY', meta, 'goneDead', ARGV[7])
 if ARGV[8] ~= '0' then call('HINCRBY', meta, 'lost', ARGV[8]) end
-return 'OK'
+return {'OK'}

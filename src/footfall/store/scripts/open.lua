@@ -10,9 +10,9 @@
 -- ARGV  1 schema  2 shards  3 which books the caller has had open; '' for none yet, '-' for some without a name
 --
 -- Result  {'READY' | 'LOADING', generation, checkpoint, which books or '-', 'NEW' when they were created now}
---         {'GONE'}                                there are none, but the caller has had some open
---         {'OTHER'}                               these are others than those that the caller has had open
---         {'MISMATCH', field, found}              meta was written with another schema or number of shards
+--         {'GONE'}                    there are none, but the caller has had some open
+--         {'OTHER'}                   these are others than those that the caller has had open
+--         {'MISMATCH', field, found}  meta was written with another schema or number of shards
 --         {'BROKEN', key, what is wrong, commands that would repair it ('; ' between them) or ''}
 local meta, checkpoint_key, processed_key, stream = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local LAST_TIME = '9999999999999' -- an id beyond it is no time that is counted (after the year 2286)

@@ -38,11 +38,12 @@
 --       What is older than is kept, or more than an hour ahead of the clock, is passed over.
 --
 -- Result  {'OK', processed, µs of CPU that the script took}; or with nothing changed:
---         {'FENCED'}          checkpoint, generation or last entry are not those that the batch was read with
---         {'LOADING'}         data is being loaded
---         {'TORN'}            an earlier batch was applied in part
---         {'BROKEN', key}     a key is missing or does not hold what it must
---         {'RECORDS', i, ...} KEYS[i]: it is there although taken for missing, or the other way round
+--         {'FENCED'}       checkpoint, generation or last entry are not those that the batch was read with
+--         {'LOADING'}      data is being loaded
+--         {'TORN'}         an earlier batch was applied in part
+--         {'BROKEN', key}  a key is missing or does not hold what it must
+--         {'RECORDS', {user, ...}, {location, ...}}  which of the batch's, counted from 1, are there although taken for
+--                             missing, or the other way round
 local call, pcall, fmt, find = redis.call, redis.pcall, string.format, string.find
 local KEYS, ARGV = KEYS, ARGV -- locals are read faster than globals
 
@@ -119,7 +120,7 @@ for i = 10, 11 do
     if type(pcall('HLEN', KEYS[i])) ~= 'number' then return {'BROKEN', KEYS[i]} end
 end
 
-local mistaken = {'RECORDS'}
+local mistaken_users, mistaken_locations = {}, {}
 local first_user_arg = 10 + values
 local first_location_arg = first_user_arg + 4 * users
 local first_dead_arg = first_location_arg + 3 * locations
@@ -134,7 +135,7 @@ for i = 1, users do
     local count, at, seen = number_of(record[2]), record[3], record[4]
     if not count or not is_number_text(at) or not is_number_text(seen) then return {'BROKEN', KEYS[key_index]} end
     local missing = not record[1] and is_missing(users_removed, ARGV[arg])
-    if missing ~= (ARGV[arg + 1] == '-1') then mistaken[#mistaken + 1] = key_index end
+    if missing ~= (ARGV[arg + 1] == '-1') then mistaken_users[#mistaken_users + 1] = i end
     record[2] = count
     user_records[i] = record
 end
@@ -145,11 +146,11 @@ for i = 1, locations do
     local count, stars = number_of(record[2]), number_of(record[3])
     if not count or not stars then return {'BROKEN', KEYS[key_index]} end
     local missing = not record[1] and is_missing(locations_removed, ARGV[arg])
-    if missing ~= (ARGV[arg + 1] == '-1') then mistaken[#mistaken + 1] = key_index end
+    if missing ~= (ARGV[arg + 1] == '-1') then mistaken_locations[#mistaken_locations + 1] = i end
     record[2], record[3] = count, stars
     location_records[i] = record
 end
-if #mistaken > 1 then return mistaken end
+if #mistaken_users + #mistaken_locations > 0 then return {'RECORDS', mistaken_users, mistaken_locations} end
 
 local arg = first_dead_arg
 for _ = 1, dead do arg = arg + 3 + tonumber(ARGV[arg + 2]) end

@@ -5,18 +5,18 @@
 --       with commas between them
 -- ARGV  1 how many check-ins at most
 --
--- Result  {id, item, ...}  the newest item first, with as many check-ins as are wanted, or some more of the last item;
+-- Result  {'OK', id, item, ...}  the newest item first, with as many check-ins as are wanted, or some more of the last item;
 --                          the id is nil when there is no such record
---         'BROKEN <key>'   a key has another type
+--         {'BROKEN', key}  a key has another type
 local pcall = redis.pcall
 local AT_ONCE = 10
 
 local id = pcall('HGET', KEYS[1], 'id')
-if type(id) == 'table' then return 'BROKEN ' .. KEYS[1] end
-local answer, wanted, last = {id}, tonumber(ARGV[1]), -1
+if type(id) == 'table' then return {'BROKEN', KEYS[1]} end
+local answer, wanted, last = {'OK', id}, tonumber(ARGV[1]), -1
 while wanted > 0 do
     local items = pcall('LRANGE', KEYS[2], last - AT_ONCE + 1, last)
-    if items.err then return 'BROKEN ' .. KEYS[2] end
+    if items.err then return {'BROKEN', KEYS[2]} end
     for i = #items, 1, -1 do
         if wanted <= 0 then break end
         answer[#answer + 1] = items[i]

@@ -6,7 +6,7 @@
 --
 -- Result  {'OK', id, check-ins, ...}  of each hour, nil when it has none; the id is nil when there is no such location
 --         {'HOUR', hour}              the hour that it is, by the server's clock: ask with that one
---         'BROKEN <key>'              a key has another type
+--         {'BROKEN', key}             a key has another type
 local pcall = redis.pcall
 
 --@include windows
@@ -16,6 +16,6 @@ if hour ~= ARGV[1] then return {'HOUR', hour} end
 local answer = {'OK', pcall('HGET', KEYS[1], 'id')}
 for i = 2, #KEYS do answer[i + 1] = pcall('HGET', KEYS[i], ARGV[2]) end
 for i = 1, #KEYS do
-    if type(answer[i + 1]) == 'table' then return 'BROKEN ' .. KEYS[i] end
+    if type(answer[i + 1]) == 'table' then return {'BROKEN', KEYS[i]} end
 end
 return answer

@@ -4,7 +4,7 @@
 -- KEYS  1 index: a zset or a hash  then per entry the hash that it is about
 -- ARGV  1 number of fields, n  then the n names  then the entries: members of the zset, fields of the hash
 --
--- Result  per entry {score or value, field, ...}: nil when it is not there, or when its key has another type
+-- Result  {'OK', list}: per entry {score or value, field, ...}, nil when it is not there, or when its key has another type
 local pcall = redis.pcall
 local command = redis.call('TYPE', KEYS[1]).ok == 'hash' and 'HGET' or 'ZSCORE'
 local fields = tonumber(ARGV[1])
@@ -19,4 +19,4 @@ for i = 2, #KEYS do
     end
     page[#page + 1] = entry
 end
-return page
+return {'OK', page}

@@ -5,7 +5,7 @@
 --       then per location: its hash, its details, its category as the caller has read it (the geo key when it has none)
 -- ARGV  an id per location
 --
--- Result  per location: the type of the hash's key when that is not a hash, else
+-- Result  {'OK', list}: per location the type of the hash's key when that is not a hash, else
 --         {id, name, category, location, numCheckins, numStars, averageStars, score in by check-ins, longitude and
 --          latitude in geo, score in its category, type of the details' key, baseline, what is remembered of a
 --          removed location}
@@ -35,4 +35,4 @@ for i = FIRST_LOCATION, #KEYS, KEYS_EACH do
         page[#page + 1] = record
     end
 end
-return page
+return {'OK', page}

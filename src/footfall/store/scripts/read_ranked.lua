@@ -5,13 +5,13 @@
 -- KEYS  1 index (zset)
 -- ARGV  1 score and  2 member of the place  3 least score  4 how many at most
 --
--- Result  {member, score, ...}
---         'BROKEN <key>'  the key is not a zset
+-- Result  {'OK', {member, score, ...}}
+--         {'BROKEN', key}  the key is not a zset
 local index, score, member, least, count = KEYS[1], ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
 local call = redis.call
 
 local first = redis.pcall('ZCOUNT', index, '(' .. score, '+inf') -- rank of the first one with this score
-if type(first) ~= 'number' then return 'BROKEN ' .. index end
+if type(first) ~= 'number' then return {'BROKEN', index} end
 local last = call('ZCOUNT', index, score, '+inf') -- rank behind the last one with this score
 while first < last do -- among these, the first one behind the member
     local middle = math.floor((first + last) / 2)
@@ -22,5 +22,5 @@ while first < last do -- among these, the first one behind the member
     end
 end
 count = math.min(count, call('ZCOUNT', index, least, '+inf') - first)
-if count < 1 then return {} end
-return call('ZRANGE', index, first, first + count - 1, 'REV', 'WITHSCORES')
+if count < 1 then return {'OK', {}} end
+return {'OK', call('ZRANGE', index, first, first + count - 1, 'REV', 'WITHSCORES')}

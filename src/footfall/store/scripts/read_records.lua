@@ -4,13 +4,13 @@
 -- KEYS  a hash per record
 -- ARGV  names of the fields
 --
--- Result  per record its fields, nil where there is none; all are nil when there is no record
---         'BROKEN <key>'  a key is not a hash
+-- Result  {'OK', list}: per record its fields, nil where there is none; all are nil when there is no record
+--         {'BROKEN', key}  a key is not a hash
 local pcall, KEYS = redis.pcall, KEYS
 local records = {}
 for i = 1, #KEYS do
     local record = pcall('HMGET', KEYS[i], unpack(ARGV))
-    if record.err then return 'BROKEN ' .. KEYS[i] end
+    if record.err then return {'BROKEN', KEYS[i]} end
     records[i] = record
 end
-return records
+return {'OK', records}

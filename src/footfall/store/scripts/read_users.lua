@@ -4,7 +4,7 @@
 -- KEYS  1 by check-ins  2 recent  3 last seen  4 email  5 baseline  6 removed  then a hash per user
 -- ARGV  per user: id, email in lower case as the caller has read it ('' when there is none)
 --
--- Result  per user: the type of the key when that is not a hash, else
+-- Result  {'OK', list}: per user the type of the key when that is not a hash, else
 --         {id, email, numCheckins, lastCheckin, lastSeenAt, score in by check-ins, in recent, of the member that
 --          follows from the record in last seen, whose the email is, baseline, what is remembered of a removed user}
 --         each nil when it is not there, or when its index has another type
@@ -39,4 +39,4 @@ for i = FIRST_USER, #KEYS do
         page[#page + 1] = record
     end
 end
-return page
+return {'OK', page}

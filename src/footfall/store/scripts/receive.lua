@@ -22,13 +22,16 @@
 --       then per group: number of check-ins, fingerprint ('' for none: it has no record)
 --         then per check-in: userId, locationId, starRating
 --
--- Result  a list with, for each group, a list:
---           ALL, then for each check-in its entry id
---           SOME | REPLAYED, then for each check-in its entry id, or UNKNOWN_USER | UNKNOWN_LOCATION
---             | DUPLICATE <id of the first> | BROKEN <key>
---           FULL | MISMATCH (the record has another fingerprint) | BROKEN <key>: nothing of the group was added
---         or for the whole call, with nothing added, LOADING | BROKEN <key> | OLDER (the stream ends before the
---           checkpoint, or more was processed than was ever added to it) | FINISHED (what it gives next is no time)
+-- Result  {'OK', group, ...}  for each group one of
+--           {'ALL', entry id, ...}
+--           {'SOME', outcome, ...}, {'REPLAYED', outcome, ...}  of each check-in: its entry id, or why it was refused:
+--             {'UNKNOWN_USER'}, {'UNKNOWN_LOCATION'}, {'DUPLICATE', id of the first}, {'BROKEN', key}
+--           {'FULL'}, {'MISMATCH'} (the record has another fingerprint), {'BROKEN', key}: nothing of it was added
+--         or with nothing added:
+--         {'LOADING'}      data is being loaded
+--         {'BROKEN', key}  a key is missing or does not hold what it must
+--         {'OLDER'}        the stream ends before the checkpoint, or more was processed than was ever added to it
+--         {'FINISHED'}     what the stream gives next is no time
 local stream, meta, processed_key = KEYS[1], KEYS[2], KEYS[3]
 local call, pcall, sub = redis.call, redis.pcall, string.sub
 local create, record_ms, window_ms = ARGV[2] == 'create', tonumber(ARGV[3]), tonumber(ARGV[4])
@@ -39,13 +42,13 @@ local KEYS_EACH = window_ms > 0 and 3 or 2
 -- ---------------------------------------------------------------- the books
 
 local state = pcall('HGET', meta, 'state')
-if state == 'loading' then return 'LOADING' end
-if state ~= 'ready' then return 'BROKEN ' .. meta end
+if state == 'loading' then return {'LOADING'} end
+if state ~= 'ready' then return {'BROKEN', meta} end
 
 local counted = pcall('MGET', processed_key, KEYS[6]) -- of another type: not there
 local processed, checkpoint = counted[1], counted[2]
 processed = type(processed) == 'string' and string.match(processed, '^%d+$') and tonumber(processed)
-if not processed then return 'BROKEN ' .. processed_key end
+if not processed then return {'BROKEN', processed_key} end
 
 -- Whether an id comes after another, as numbers of 64 bits. Not when it is none: what is wrong with the checkpoint, the
 -- processor says, and check-ins are stored meanwhile.
@@ -63,7 +66,7 @@ local added, last_id = 0, '0-0'
 local info = pcall('XINFO', 'STREAM', stream)
 if info.err then
     -- a stream that is gone although entries of it were processed was deleted by somebody
-    if processed > 0 or call('EXISTS', stream) == 1 then return 'BROKEN ' .. stream end
+    if processed > 0 or call('EXISTS', stream) == 1 then return {'BROKEN', stream} end
 else
     for i = 1, #info, 2 do
         if info[i] == 'last-generated-id' then
@@ -74,11 +77,11 @@ else
         end
     end
     local time = sub(last_id, 1, 14)
-    if string.find(last_id, '-', 1, true) > 14 or time == LAST_TIME then return 'FINISHED' end
-    if processed > added then return 'OLDER' end
+    if string.find(last_id, '-', 1, true) > 14 or time == LAST_TIME then return {'FINISHED'} end
+    if processed > added then return {'OLDER'} end
     -- nearly always it is of an earlier ms, and times have as many digits: then to compare texts is enough
     local is_earlier = checkpoint and sub(checkpoint, 14, 14) == '-' and sub(time, 14) == '-' and sub(checkpoint, 1, 14) < time
-    if checkpoint and not is_earlier and is_after(checkpoint, last_id) then return 'OLDER' end
+    if checkpoint and not is_earlier and is_after(checkpoint, last_id) then return {'OLDER'} end
 end
 local full = added - processed >= tonumber(ARGV[1])
 
@@ -86,7 +89,7 @@ local some_removed = false
 if create then
     for i = 4, 5 do
         local count = pcall('HLEN', KEYS[i])
-        if type(count) ~= 'number' then return 'BROKEN ' .. KEYS[i] end
+        if type(count) ~= 'number' then return {'BROKEN', KEYS[i]} end
         some_removed = some_removed or count > 0
     end
 end
@@ -98,12 +101,12 @@ local function shorten(record, ms)
     if call('PTTL', record) > ms then call('PEXPIRE', record, ms) end
 end
 
--- nil when the record is there, else why the check-in is refused
+-- nil when the record is there, else why the check-in is refused: {WORD, ...}
 local function missing(key, unknown)
     local found = pcall('HEXISTS', key, 'id')
     if found == 1 then return nil end
-    if found == 0 then return unknown end
-    return 'BROKEN ' .. key
+    if found == 0 then return {unknown} end
+    return {'BROKEN', key}
 end
 
 -- why the check-in whose keys begin at KEYS[key], and whose values at ARGV[arg], is refused; nil when it is not
@@ -112,47 +115,57 @@ local function refusal(key, arg)
     if not create then
         why = missing(KEYS[key], 'UNKNOWN_USER') or missing(KEYS[key + 1], 'UNKNOWN_LOCATION')
     elseif some_removed then
-        why = call('HEXISTS', users_removed, ARGV[arg]) == 1 and 'UNKNOWN_USER'
-              or call('HEXISTS', locations_removed, ARGV[arg + 1]) == 1 and 'UNKNOWN_LOCATION' or nil
+        why = call('HEXISTS', users_removed, ARGV[arg]) == 1 and {'UNKNOWN_USER'}
+              or call('HEXISTS', locations_removed, ARGV[arg + 1]) == 1 and {'UNKNOWN_LOCATION'} or nil
     end
     if why or window_ms == 0 then return why end
     local first = pcall('GET', KEYS[key + 2])
     if type(first) == 'string' then
         shorten(KEYS[key + 2], window_ms)
-        return 'DUPLICATE ' .. first
+        return {'DUPLICATE', first}
     end
-    return first and 'BROKEN ' .. KEYS[key + 2] or nil
+    return first and {'BROKEN', KEYS[key + 2]} or nil
 end
 
 -- ---------------------------------------------------------------- the groups
 
--- A record holds the fingerprint and the results, a line each; no results when everything was refused.
+-- A record holds the fingerprint and the outcomes, a line each; no outcomes when everything was refused. A line is an
+-- entry id, or the words of a refusal with a space between them.
+local function line_of(outcome) return type(outcome) == 'table' and table.concat(outcome, ' ') or outcome end
+
+local function outcome_of(line)
+    local word, rest = string.match(line, '^(%u[%u_]*) ?(.*)$')
+    if not word then return line end
+    return rest == '' and {word} or {word, rest}
+end
+
 local function replayed(record, fingerprint)
     local stored = pcall('GET', record)
     if not stored then return nil end
-    if type(stored) ~= 'string' then return {'BROKEN ' .. record} end
-    local results = {}
-    for line in string.gmatch(stored, '[^\n]+') do results[#results + 1] = line end
-    if results[1] ~= fingerprint then
+    if type(stored) ~= 'string' then return {'BROKEN', record} end
+    local outcomes = {}
+    for line in string.gmatch(stored, '[^\n]+') do outcomes[#outcomes + 1] = line end
+    if outcomes[1] ~= fingerprint then
         shorten(record, record_ms)
         return {'MISMATCH'}
     end
-    if not results[2] then return nil end
+    if not outcomes[2] then return nil end
     -- a write, so that a WAIT after this call covers the first one
     call('PEXPIRE', record, record_ms)
-    results[1] = 'REPLAYED'
-    return results
+    outcomes[1] = 'REPLAYED'
+    for i = 2, #outcomes do outcomes[i] = outcome_of(outcomes[i]) end
+    return outcomes
 end
 
 -- Whether a check-in of the group at KEYS[key] and ARGV[arg] cannot be judged: then the whole group is left, to be tried again.
 local function broken(key, arg, count)
     for i = 0, count - 1 do
         local why = refusal(key + KEYS_EACH * i, arg + 3 * i)
-        if why and sub(why, 1, 7) == 'BROKEN ' then return {why} end
+        if why and why[1] == 'BROKEN' then return why end
     end
 end
 
-local results = {}
+local results = {'OK'}
 local key, arg = 7, 5
 while arg <= #ARGV do
     local count, fingerprint, record = tonumber(ARGV[arg]), ARGV[arg + 1], nil
@@ -179,15 +192,18 @@ while arg <= #ARGV do
                     accepted = accepted + 1
                     if window_ms > 0 then call('SET', KEYS[key + 2], outcome, 'PX', window_ms) end
                 else
-                    outcome = 'BROKEN ' .. stream
+                    outcome = {'BROKEN', stream}
                 end
             end
             result[i] = outcome
             key, arg = key + KEYS_EACH, arg + 3
         end
         if record and (accepted > 0 or count > 1) then
-            result[1] = fingerprint
-            call('SET', record, accepted > 0 and table.concat(result, '\n') or fingerprint, 'PX', record_ms)
+            local lines = {fingerprint}
+            if accepted > 0 then
+                for i = 2, count + 1 do lines[i] = line_of(result[i]) end
+            end
+            call('SET', record, table.concat(lines, '\n'), 'PX', record_ms)
         end
         result[1] = accepted == count and 'ALL' or 'SOME'
     end

@@ -16,10 +16,10 @@
 -- ARGV  1 id  2 stored category as the caller has read it ('' when there is none)
 --
 -- Result  {'OK', number of check-ins counted beyond the baseline}; or with nothing changed:
---         {'MISSING'}       there is no such location
---         {'RETRY'}         the category is not the one that the caller has read
---         {'LOADING'}       data is being loaded
---         {'BROKEN <key>'}  a key does not hold what it must
+--         {'MISSING'}      there is no such location
+--         {'RETRY'}        the category is not the one that the caller has read
+--         {'LOADING'}      data is being loaded
+--         {'BROKEN', key}  a key does not hold what it must
 local meta, by_checkins, geo, baselines, removed, category = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
 local location, trending_state = KEYS[7], KEYS[11]
 local call = redis.call
@@ -36,22 +36,22 @@ local member = string.rep('0', 16 - #id) .. id -- in hours, buckets and orders
 
 local state = redis.pcall('HGET', meta, 'state')
 if state == 'loading' then return {'LOADING'} end
-if state ~= 'ready' then return {'BROKEN ' .. meta} end
+if state ~= 'ready' then return {'BROKEN', meta} end
 for i, expected in ipairs({'hash', 'zset', 'zset', 'hash', 'hash', 'zset', 'hash', 'string'}) do
-    if not is_or_none(KEYS[i], expected) then return {'BROKEN ' .. KEYS[i]} end
+    if not is_or_none(KEYS[i], expected) then return {'BROKEN', KEYS[i]} end
 end
 for i = FIRST_ORDER - 1, #KEYS do
     local expected = (i == FIRST_ORDER or i == LAST_ORDER) and 'zset' or 'hash'
-    if not is_or_none(KEYS[i], expected) then return {'BROKEN ' .. KEYS[i]} end
+    if not is_or_none(KEYS[i], expected) then return {'BROKEN', KEYS[i]} end
 end
 
 local stored = call('HMGET', location, 'id', 'category', 'numCheckins', 'numStars')
 if not stored[1] then return {'MISSING'} end
 if (stored[2] or '') ~= ARGV[2] then return {'RETRY'} end
 local count, stars = number_of(stored[3]), number_of(stored[4])
-if not count or not stars then return {'BROKEN ' .. location} end
+if not count or not stars then return {'BROKEN', location} end
 local baseline = baseline_of(baselines, id, 'numCheckins', 'numStars')
-if not baseline then return {'BROKEN ' .. baselines} end
+if not baseline then return {'BROKEN', baselines} end
 
 -- ---------------------------------------------------------------- write
 

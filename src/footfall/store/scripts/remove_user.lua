@@ -16,10 +16,10 @@
 --       then the members of the set of sessions
 --
 -- Result  {'OK', number of check-ins counted beyond the baseline}; or with nothing changed:
---         {'MISSING'}       there is no such user
---         {'RETRY'}         email or sessions are not those that the caller has read
---         {'LOADING'}       data is being loaded
---         {'BROKEN <key>'}  a key does not hold what it must
+--         {'MISSING'}      there is no such user
+--         {'RETRY'}        email or sessions are not those that the caller has read
+--         {'LOADING'}      data is being loaded
+--         {'BROKEN', key}  a key does not hold what it must
 local meta, by_checkins, recent, last_seen, emails = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local baselines, removed, user, sessions = KEYS[6], KEYS[7], KEYS[8], KEYS[9]
 local call = redis.call
@@ -36,22 +36,22 @@ local id, old_email = ARGV[1], ARGV[3]
 
 local state = redis.pcall('HGET', meta, 'state')
 if state == 'loading' then return {'LOADING'} end
-if state ~= 'ready' then return {'BROKEN ' .. meta} end
+if state ~= 'ready' then return {'BROKEN', meta} end
 for i, expected in ipairs({'hash', 'zset', 'zset', 'zset', 'hash', 'hash', 'hash', 'hash', 'set'}) do
-    if not is_or_none(KEYS[i], expected) then return {'BROKEN ' .. KEYS[i]} end
+    if not is_or_none(KEYS[i], expected) then return {'BROKEN', KEYS[i]} end
 end
 
 local stored = call('HMGET', user, 'id', 'email', 'numCheckins', 'lastCheckin', 'lastSeenAt')
 if not stored[1] then return {'MISSING'} end
 if (stored[2] or '') ~= ARGV[2] then return {'RETRY'} end
 local count, at, place = number_of(stored[3]), number_of(stored[4]), number_of(stored[5])
-if not count or not at or not place then return {'BROKEN ' .. user} end
+if not count or not at or not place then return {'BROKEN', user} end
 if call('SCARD', sessions) ~= #ARGV - FIRST_SESSION + 1 then return {'RETRY'} end
 for i = FIRST_SESSION, #ARGV do
     if call('SISMEMBER', sessions, ARGV[i]) == 0 then return {'RETRY'} end
 end
 local baseline = baseline_of(baselines, id, 'numCheckins')
-if not baseline then return {'BROKEN ' .. baselines} end
+if not baseline then return {'BROKEN', baselines} end
 
 -- ---------------------------------------------------------------- write
 

@@ -8,9 +8,9 @@
 -- ARGV  1 check-ins per second  2 check-ins needed
 --       3 second of which the receiver still has some  4 how many
 --
--- Result  {second, given, left after that, ms until the next second}; given is 0 when it does not reach: nothing
---         was changed then
---         or {'BROKEN', key}
+-- Result  {'OK', second, given, left after that, ms until the next second}; given is 0 when it does not reach:
+--          nothing was changed then
+--         {'BROKEN', key}
 local quota, rate, needed = KEYS[1], tonumber(ARGV[1]), tonumber(ARGV[2])
 
 local now = redis.call('TIME')
@@ -25,8 +25,8 @@ if value then
 end
 local left = math.max(0, rate - used)
 if ARGV[3] == second then needed = needed - tonumber(ARGV[4]) end
-if needed > left then return {second, 0, left, ms} end
+if needed > left then return {'OK', second, 0, left, ms} end
 local given = math.max(needed, math.ceil(left / 8))
 
 redis.call('SET', quota, second .. ':' .. string.format('%d', used + given), 'PX', 2000)
-return {second, given, left - given, ms}
+return {'OK', second, given, left - given, ms}

@@ -11,9 +11,9 @@
 --       then what is kept of their newest check-ins: UNLINK
 -- ARGV  1 token of the lease  then an id per location
 --
--- Result  'OK'; or with nothing changed:
---         'LOST'          the lease is another load's by now
---         'BROKEN <key>'  a key does not hold what it must
+-- Result  {'OK'}; or with nothing changed:
+--         {'LOST'}         the lease is another load's by now
+--         {'BROKEN', key}  a key does not hold what it must
 local lease, by_checkins, baselines = KEYS[1], KEYS[2], KEYS[3]
 local call = redis.call
 local FIRST_LOCATION = 4
@@ -26,15 +26,15 @@ local LAST_LOCATION = FIRST_LOCATION + #ARGV - 2
 
 -- ---------------------------------------------------------------- read and check
 
-if call('GET', lease) ~= ARGV[1] then return 'LOST' end
+if call('GET', lease) ~= ARGV[1] then return {'LOST'} end
 for i, expected in ipairs({'string', 'zset', 'hash'}) do
-    if not is_or_none(KEYS[i], expected) then return 'BROKEN ' .. KEYS[i] end
+    if not is_or_none(KEYS[i], expected) then return {'BROKEN', KEYS[i]} end
 end
 local read = {}
 for i = FIRST_LOCATION, LAST_LOCATION do
-    if not is_or_none(KEYS[i], 'hash') then return 'BROKEN ' .. KEYS[i] end
+    if not is_or_none(KEYS[i], 'hash') then return {'BROKEN', KEYS[i]} end
     read[i] = baseline_of(baselines, ARGV[i - FIRST_LOCATION + 2], 'numCheckins', 'numStars')
-    if not read[i] then return 'BROKEN ' .. baselines end
+    if not read[i] then return {'BROKEN', baselines} end
 end
 
 -- ---------------------------------------------------------------- write
@@ -54,4 +54,4 @@ for i = FIRST_LOCATION, LAST_LOCATION do
     end
 end
 if #KEYS > LAST_LOCATION then call('UNLINK', unpack(KEYS, LAST_LOCATION + 1)) end
-return 'OK'
+return {'OK'}

@@ -13,9 +13,9 @@
 --       then what is kept of their newest check-ins: UNLINK
 -- ARGV  1 token of the lease  then an id per user
 --
--- Result  'OK'; or with nothing changed:
---         'LOST'          the lease is another load's by now
---         'BROKEN <key>'  a key does not hold what it must
+-- Result  {'OK'}; or with nothing changed:
+--         {'LOST'}         the lease is another load's by now
+--         {'BROKEN', key}  a key does not hold what it must
 local lease, by_checkins, recent, last_seen, baselines = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local call = redis.call
 local FIRST_USER = 6
@@ -28,15 +28,15 @@ local LAST_USER = FIRST_USER + #ARGV - 2
 
 -- ---------------------------------------------------------------- read and check
 
-if call('GET', lease) ~= ARGV[1] then return 'LOST' end
+if call('GET', lease) ~= ARGV[1] then return {'LOST'} end
 for i, expected in ipairs({'string', 'zset', 'zset', 'zset', 'hash'}) do
-    if not is_or_none(KEYS[i], expected) then return 'BROKEN ' .. KEYS[i] end
+    if not is_or_none(KEYS[i], expected) then return {'BROKEN', KEYS[i]} end
 end
 local read = {}
 for i = FIRST_USER, LAST_USER do
-    if not is_or_none(KEYS[i], 'hash') then return 'BROKEN ' .. KEYS[i] end
+    if not is_or_none(KEYS[i], 'hash') then return {'BROKEN', KEYS[i]} end
     read[i] = baseline_of(baselines, ARGV[i - FIRST_USER + 2], 'numCheckins')
-    if not read[i] then return 'BROKEN ' .. baselines end
+    if not read[i] then return {'BROKEN', baselines} end
 end
 
 -- ---------------------------------------------------------------- write
@@ -68,4 +68,4 @@ for i = FIRST_USER, LAST_USER do
     end
 end
 if #KEYS > LAST_USER then call('UNLINK', unpack(KEYS, LAST_USER + 1)) end
-return 'OK'
+return {'OK'}

@@ -7,7 +7,7 @@
 --       3 dead letters  XDEL: those of entries after the checkpoint
 --       4 processed     SET: what it was before that batch
 --
--- Result  how many dead letters were removed, or nil when no batch was torn
+-- Result  {'OK', how many dead letters were removed}, or {'NONE'} when no batch was torn
 local meta, checkpoint_key, dead_letters, processed_key = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local call = redis.call
 
@@ -15,7 +15,7 @@ local call = redis.call
 --@include field
 
 local torn = call('HGET', meta, 'torn')
-if not torn then return nil end
+if not torn then return {'NONE'} end
 
 local checkpoint = call('GET', checkpoint_key)
 local began_at, processed = string.match(torn, '^(%S+) (%d+)$')
@@ -32,4 +32,4 @@ repeat
     end
 until removed - before < 100
 call('HDEL', meta, 'torn')
-return removed
+return {'OK', removed}

@@ -15,19 +15,19 @@
 --       then state, orders and buckets of the trending locations: deleted
 -- ARGV  1 token of the lease  2 number of staged entries  3 replace | append  4 sample | file
 --
--- Result  'OK', also when it is done already (the reply was lost, the call is a second try); or with nothing changed:
---         'LOST'          the lease is another load's by now
---         'BROKEN <key>'  a key does not hold what it must
+-- Result  {'OK'}, also when it is done already (the reply was lost, the call is a second try); or with nothing changed:
+--         {'LOST'}         the lease is another load's by now
+--         {'BROKEN', key}  a key does not hold what it must
 local lease, meta, staging, stream, checkpoint, processed = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
 local call, pcall = redis.call, redis.pcall
 
-if call('GET', lease) ~= ARGV[1] then return 'LOST' end
+if call('GET', lease) ~= ARGV[1] then return {'LOST'} end
 local book = pcall('HMGET', meta, 'state', 'generation', 'switched')
-if book.err then return 'BROKEN ' .. meta end
+if book.err then return {'BROKEN', meta} end
 local generation = book[2] or ''
-if book[1] ~= 'loading' or #generation > 16 or not string.match(generation, '^%d+$') then return 'BROKEN ' .. meta end
-if book[3] then return book[3] == ARGV[3] and 'OK' or 'BROKEN ' .. meta end
-if pcall('XLEN', staging) ~= tonumber(ARGV[2]) then return 'BROKEN ' .. staging end
+if book[1] ~= 'loading' or #generation > 16 or not string.match(generation, '^%d+$') then return {'BROKEN', meta} end
+if book[3] then return book[3] == ARGV[3] and {'OK'} or {'BROKEN', meta} end
+if pcall('XLEN', staging) ~= tonumber(ARGV[2]) then return {'BROKEN', staging} end
 
 if ARGV[3] == 'replace' then
     -- unlinked before it is replaced: RENAME would free millions of old entries at once, here and now
@@ -40,4 +40,4 @@ if ARGV[3] == 'replace' then
 end
 if ARGV[4] == 'file' then call('HDEL', meta, 'sample') end
 call('HSET', meta, 'switched', ARGV[3])
-return 'OK'
+return {'OK'}

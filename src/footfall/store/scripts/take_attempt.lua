@@ -6,7 +6,7 @@
 --         was set back, or the setting was longer, and gets so many ms from now on
 --       then per counter: how many attempts it takes
 --
--- Result  {'TAKEN'} | {'LIMITED', ms until there may be another} | {'BROKEN', key}: nothing was counted
+-- Result  {'OK'} | {'LIMITED', ms until there may be another} | {'BROKEN', key}: nothing was counted
 local window, wait = tonumber(ARGV[1]), 0
 for i = 1, #KEYS do
     local count = redis.pcall('GET', KEYS[i])
@@ -24,4 +24,4 @@ for i = 1, #KEYS do
     redis.call('INCR', KEYS[i])
     if redis.call('PTTL', KEYS[i]) < 0 then redis.call('PEXPIRE', KEYS[i], window) end
 end
-return {'TAKEN'}
+return {'OK'}

@@ -11,7 +11,7 @@
 --       2 how many to remove at most in this call; 0 only looks
 --       3 how many more to keep for consumer groups; 0: none is waited for
 --
--- Result  {removed, excess, needed, group, oldest}
+-- Result  {'OK', removed, excess, needed, group, oldest}
 --         removed  how many entries were removed
 --         excess   how many more processed entries there are by now than are to be retained; below 0, how many fewer
 --         needed   how many of the removed ones the group still needed, or came after one that it needed
@@ -23,7 +23,7 @@ local stream, retain, most, for_groups = KEYS[1], tonumber(ARGV[1]), tonumber(AR
 local call, pcall = redis.call, redis.pcall
 -- entries that are looked at one by one: about 2 ms
 local READ_AT_ONCE = 1000
-local NOTHING = {0, 0, 0, '', ''}
+local NOTHING = {'OK', 0, 0, 0, '', ''}
 
 -- What a string holds when all of it is like the pattern, else nil.
 local function value_of(key, pattern)
@@ -42,7 +42,7 @@ for i = 1, #info, 2 do
     if info[i] == 'entries-added' then added = info[i + 1] end
 end
 local excess = length - (added - processed) - retain
-if excess <= 0 then return {0, excess, 0, '', ''} end
+if excess <= 0 then return {'OK', 0, excess, 0, '', ''} end
 
 -- Only entries up to the checkpoint are looked at, so whatever the counters say, none after it can go.
 local first = pcall('XRANGE', stream, '-', checkpoint, 'COUNT', 1)
@@ -78,7 +78,7 @@ if for_groups > 0 then
 end
 
 local most_now = math.min(excess, most)
-if most_now <= 0 then return {0, excess, 0, group, oldest or ''} end
+if most_now <= 0 then return {'OK', 0, excess, 0, group, oldest or ''} end
 
 -- First whole nodes of the stream (100 entries, unless the server is set up in another way), as many as are free: that
 -- is a matter of microseconds, and the entries need not be read.
@@ -106,4 +106,4 @@ if removed > 0 then
     call('HINCRBY', KEYS[4], 'trimmed', removed)
     call('HSETNX', KEYS[4], 'trimmedSince', now[1] .. string.format('%03d', math.floor(now[2] / 1000)))
 end
-return {removed, excess, math.max(0, take - free), group, oldest or ''}
+return {'OK', removed, excess, math.max(0, take - free), group, oldest or ''}

@@ -1,6 +1,6 @@
-"""What one call of receive.lua takes and answers: check-ins in groups, and what became of each."""
+"""receive.lua: what one call takes and answers, check-ins in groups, and what became of each."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 
@@ -13,14 +13,14 @@ from footfall.errors import (
     DuplicateError,
     FootfallError,
     KeyReusedError,
-    LoadingError,
     UnknownLocationError,
     UnknownUserError,
 )
 from footfall.keys import Keys
 from footfall.model import CheckIn
-from footfall.store.pipeline import Argument, Connection, Reply
-from footfall.store.scripts import RECEIVE, Key
+from footfall.store.calls.reply import Errors, after_ok, broken, loading
+from footfall.store.pipeline import Argument, Reply
+from footfall.store.scripts import RECEIVE, Call, Key
 
 #: what became of a check-in: the id of its entry, or why it was refused
 Outcome = bytes | FootfallError
@@ -30,13 +30,6 @@ Outcome = bytes | FootfallError
 MAX_CALL = 500
 
 _STARS = ("0", "1", "2", "3", "4", "5")
-_FULL = BacklogFullError("the backlog is full: processing is behind")
-_LOADING = LoadingError("data is being loaded")
-_MISMATCH = KeyReusedError("the Idempotency-Key was used for another request")
-_UNKNOWN: dict[bytes, FootfallError] = {
-    b"UNKNOWN_USER": UnknownUserError("there is no such user"),
-    b"UNKNOWN_LOCATION": UnknownLocationError("there is no such location"),
-}
 
 
 @dataclass(frozen=True)
@@ -75,8 +68,8 @@ def fingerprint(request: CheckIn | Sequence[CheckIn]) -> bytes:
     return blake2b(msgspec.msgpack.encode(request), digest_size=16).hexdigest().encode()
 
 
-class Caller:
-    """Calls receive.lua."""
+class Receive:
+    """Makes calls of receive.lua, all with the same settings."""
 
     def __init__(self, keys: Keys, settings: Settings) -> None:
         self._keys = keys
@@ -90,11 +83,25 @@ class Caller:
             settings.idempotency_ttl_s * 1000,
             settings.duplicate_window_s * 1000,
         ]
+        stream = keys.stream.decode()
+        self._errors: Errors = {
+            b"LOADING": loading,
+            b"BROKEN": _broken,
+            b"OLDER": lambda: BrokenKeyError(
+                f"{stream} does not have what was processed (was an older stream put in its place?); `footfall status` "
+                "has the repair"
+            ),
+            b"FINISHED": lambda: BrokenKeyError(
+                f"the ids of {stream} are used up: what would come next is no time; `footfall status` has the repair "
+                "when all of it is processed"
+            ),
+        }
 
-    async def call(self, connection: Connection, groups: Sequence[Group]) -> list[Result]:
-        """Add the groups; their results, in order.
+    def call(self, groups: Sequence[Group]) -> Call[list[Result]]:
+        """Add the groups, each check-in on its own; their results, in order.
 
-        Raises LoadingError or BrokenKeyError when the server took nothing, and what the connection raises.
+        A check-in that is refused spoils no other, and a group that is refused spoils no other group. Raises
+        LoadingError or BrokenKeyError when the server took nothing.
         """
         keys: list[Key] = [*self._first_keys]
         arguments = self._first_arguments.copy()
@@ -113,45 +120,40 @@ class Caller:
                 if has_window:
                     keys.append(self._keys.duplicate(check_in.user_id, check_in.location_id))
                 arguments += (user_id, location_id, _STARS[check_in.star_rating])
-        reply = await RECEIVE.run(connection, keys, arguments)
-        if isinstance(reply, bytes):
-            raise self._why_nothing(reply)
-        return [_result(words, len(group.check_ins)) for words, group in zip(reply, groups, strict=True)]
 
-    def _why_nothing(self, word: bytes) -> FootfallError:
-        stream = self._keys.stream.decode()
-        if word == b"OLDER":
-            return BrokenKeyError(
-                f"{stream} does not have what was processed (was an older stream put in its place?); `footfall status` "
-                "has the repair"
-            )
-        if word == b"FINISHED":
-            return BrokenKeyError(
-                f"the ids of {stream} are used up: what would come next is no time; `footfall status` has the repair "
-                "when all of it is processed"
-            )
-        return _LOADING if word == b"LOADING" else _broken(word)
+        def read(reply: Reply) -> list[Result]:
+            answers = zip(after_ok(reply, self._errors), groups, strict=True)
+            return [_result(answer, len(group.check_ins)) for answer, group in answers]
+
+        return Call(RECEIVE, keys, arguments, read)
 
 
-def _result(words: list[Reply], count: int) -> Result:
-    word = words.pop(0)
+def _result(answer: list[Reply], count: int) -> Result:
+    word = answer.pop(0)
     if word == b"ALL":
-        return Result(words, accepted=count)
-    if words:
-        outcomes = [word if word[:1].isdigit() else _refusal(word) for word in words]  # ids begin with a digit
-        accepted = sum(isinstance(outcome, bytes) for outcome in outcomes)
-        return Result(outcomes, replayed=word == b"REPLAYED", accepted=accepted)
-    error = _FULL if word == b"FULL" else _MISMATCH if word == b"MISMATCH" else _broken(word)
-    return Result([error] * count)
+        return Result(answer, accepted=count)
+    if word in _REFUSALS:
+        return Result([_REFUSALS[word](*answer)] * count)
+    outcomes = [outcome if isinstance(outcome, bytes) else _refusal(outcome) for outcome in answer]
+    accepted = sum(isinstance(outcome, bytes) for outcome in outcomes)
+    return Result(outcomes, replayed=word == b"REPLAYED", accepted=accepted)
 
 
-def _refusal(word: bytes) -> FootfallError:
-    if word.startswith(b"DUPLICATE "):
-        first = word.partition(b" ")[2].decode()
-        return DuplicateError(f"the user has just checked in at this location, with entry {first}")
-    return _UNKNOWN.get(word) or _broken(word)
+def _refusal(words: list[bytes]) -> FootfallError:
+    return _REFUSALS[words[0]](*words[1:])
 
 
-def _broken(word: bytes) -> BrokenKeyError:
-    key = word.partition(b" ")[2].decode()
-    return BrokenKeyError(f"{key} is missing or does not hold what it must")
+def _duplicate(first: bytes) -> DuplicateError:
+    return DuplicateError(f"the user has just checked in at this location, with entry {first.decode()}")
+
+
+_broken = broken()
+#: why a check-in was refused, or a whole group
+_REFUSALS: dict[bytes, Callable[..., FootfallError]] = {
+    b"UNKNOWN_USER": lambda: UnknownUserError("there is no such user"),
+    b"UNKNOWN_LOCATION": lambda: UnknownLocationError("there is no such location"),
+    b"DUPLICATE": _duplicate,
+    b"FULL": lambda: BacklogFullError("the backlog is full: processing is behind"),
+    b"MISMATCH": lambda: KeyReusedError("the Idempotency-Key was used for another request"),
+    b"BROKEN": _broken,
+}
