@@ -27,7 +27,8 @@ from pathlib import Path
 
 import redis
 
-from footfall.store import embedded, launch
+from footfall.embedded import server as embedded
+from footfall.process import launch
 
 HASHES = 200_000
 PER_CALL = 1_000

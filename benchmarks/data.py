@@ -19,10 +19,10 @@ import msgspec
 from redis import Redis
 
 from footfall import config
+from footfall.domain.model import LoadedLocation
+from footfall.embedded.server import EmbeddedServer
 from footfall.keys import Keys
-from footfall.loader import What, load
-from footfall.model import LoadedLocation
-from footfall.store.embedded import EmbeddedServer
+from footfall.operations.loader import What, load
 from measure import server, wait_until
 
 KEYS = Keys("ncc")

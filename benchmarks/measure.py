@@ -19,7 +19,8 @@ from rich.console import Console
 from rich.table import Table
 
 from footfall.config import ENV_PREFIX
-from footfall.store import embedded, launch
+from footfall.embedded import server as embedded
+from footfall.process import launch
 
 #: where the benchmarks' own server looks for a port first: not where a user's server is
 _FIRST_PORT = 17_000

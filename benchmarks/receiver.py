@@ -35,8 +35,8 @@ from redis import Redis
 
 import wrk
 from data import KEYS, SAMPLE_USERS, Amount, load_records
-from footfall.auth.credentials import COOKIE, digest
 from footfall.config import Settings
+from footfall.identity.credentials import COOKIE, digest
 from measure import (
     child,
     console,

@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 import httpx
 
-from footfall.model import indexed_place
+from footfall.domain.model import indexed_place
 
 Answer = dict[str, Any]
 

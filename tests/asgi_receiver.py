@@ -1,8 +1,8 @@
 """Run as a script: the receiver without its fast path, for the tests that compare the two."""
 
 from footfall import config, logs
-from footfall.http_protocol import HttpProtocol
-from footfall.serve import Service, run
+from footfall.http.protocol import HttpProtocol
+from footfall.http.server import Service, run
 
 if __name__ == "__main__":
     settings = config.load()

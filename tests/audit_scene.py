@@ -4,15 +4,16 @@ import asyncio
 from typing import Any
 
 from chaos.scene import add, load_records
-from footfall import config, dead_letters
-from footfall.audit.rebuild import Rebuilt, rebuild
-from footfall.audit.verify import Report, verify
+from footfall import config
 from footfall.keys import Keys
+from footfall.operations import dead_letters
+from footfall.operations.audit.rebuild import Rebuilt, rebuild
+from footfall.operations.audit.verify import Report, verify
 from footfall.processor.batch import Batch
 from footfall.processor.calls import Calls
-from footfall.store.books import open_books
 from footfall.store.calls import stream
-from footfall.store.calls.books import Position
+from footfall.store.calls.metadata import Position
+from footfall.store.metadata import open_books
 from pipelines import connected_to
 from servers import Server
 

@@ -6,8 +6,8 @@ import bcrypt
 import httpx
 
 from footfall import config
-from footfall.auth import tokens
 from footfall.config import Role
+from footfall.identity import tokens
 from footfall.keys import Keys
 from footfall.store.client import connect
 from processes import Auth

@@ -3,7 +3,7 @@
 from typing import Any
 
 from footfall.keys import Keys
-from footfall.store.calls.books import open_books
+from footfall.store.calls.metadata import open_books
 
 
 def make_books(client: Any, keys: Keys) -> None:

@@ -5,9 +5,9 @@ from typing import NoReturn
 from litestar import Litestar
 
 from footfall import config, logs
+from footfall.http.server import Service, run
 from footfall.receiver import app
 from footfall.receiver.fastpath import FastPath
-from footfall.serve import Service, run
 
 
 def create() -> Litestar:

@@ -4,7 +4,7 @@ from typing import Any
 
 from footfall import config, logs
 from footfall.api import app as api
-from footfall.serve import Service, run
+from footfall.http.server import Service, run
 
 
 def create() -> Any:

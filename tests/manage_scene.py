@@ -8,12 +8,12 @@ from typing import Any, TypeVar
 import httpx
 import redis
 
-from footfall.auth import tokens
+from footfall.domain.model import DayHours, LocationDetails, NewLocation, NewUser, Social
+from footfall.identity import tokens
 from footfall.keys import Keys
-from footfall.manage.locations import Locations
-from footfall.manage.passwords import PasswordHasher
-from footfall.manage.users import Users
-from footfall.model import DayHours, LocationDetails, NewLocation, NewUser, Social
+from footfall.operations.manage.locations import Locations
+from footfall.operations.manage.passwords import PasswordHasher
+from footfall.operations.manage.users import Users
 from pipelines import pipeline_to
 from processes import Api
 from servers import Server

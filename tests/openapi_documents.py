@@ -10,7 +10,7 @@ from footfall import config
 from footfall.api import app as api
 from footfall.auth import app as auth
 from footfall.config import Settings
-from footfall.openapi import completed
+from footfall.http.openapi import completed
 from footfall.processor import health as processor
 from footfall.receiver import app as receiver
 

@@ -13,9 +13,9 @@ from typing import Self
 import httpx
 
 from footfall.config import ENV_PREFIX, env_name
+from footfall.domain.model import MAX_ID
 from footfall.errors import ExitCode
-from footfall.model import MAX_ID
-from footfall.store import launch
+from footfall.process import launch
 from servers import free_port, wait_until
 
 #: seconds that a process has to start or to end

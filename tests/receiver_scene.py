@@ -8,13 +8,13 @@ from typing import Any
 
 from books_scene import make_books
 from footfall import config
+from footfall.domain.model import CheckIn
 from footfall.errors import FootfallError
 from footfall.keys import Keys
-from footfall.model import CheckIn
 from footfall.receiver.intake import Intake
 from footfall.receiver.metrics import Metrics
-from footfall.store.books import open_pipeline
 from footfall.store.calls.receive import Outcome
+from footfall.store.metadata import open_pipeline
 from footfall.store.scripts import RECEIVE
 from processes import Receiver
 from raw_http import Answer, RawConnection, request

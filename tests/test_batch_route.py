@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from footfall.model import MAX_ID, CheckIn
+from footfall.domain.model import MAX_ID, CheckIn
 from footfall.receiver.batch import MAX_BODY, MAX_ITEMS, TOLD
 from footfall.store.scripts import RECEIVE
 from processes import Receiver

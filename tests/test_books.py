@@ -10,8 +10,8 @@ from chaos.replay import raw_client
 from chaos.scene import add
 from footfall.errors import BrokenKeyError, LoadingError
 from footfall.keys import Keys
-from footfall.store.calls.books import SCHEMA, SHARDS, Position
-from footfall.store.calls.books import open_books as open_books_call
+from footfall.store.calls.metadata import SCHEMA, SHARDS, Position
+from footfall.store.calls.metadata import open_books as open_books_call
 from servers import Server
 
 CHECKPOINT, PROCESSED = "ncc:checkinprocessor:lastid", "ncc:checkinprocessor:processed"

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from footfall.answers import Answers
-from footfall.caching import LARGE, accepts_gzip
+from footfall.http.answers import Answers
+from footfall.http.caching import LARGE, accepts_gzip
 from processes import Api
 from raw_http import RawConnection, request
 from servers import Server

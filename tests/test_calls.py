@@ -11,8 +11,8 @@ from footfall.errors import FootfallError
 from footfall.keys import Keys
 from footfall.processor.batch import Batch
 from footfall.processor.calls import Calls
-from footfall.store.books import open_books
 from footfall.store.calls.reply import FencedError
+from footfall.store.metadata import open_books
 from footfall.store.pipeline import Connection
 from pipelines import connected_to
 from servers import Server

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from footfall.domain.model import MAX_ID, CheckIn
 from footfall.errors import InvalidError, MalformedError, UnsupportedTypeError
-from footfall.model import MAX_ID, CheckIn
 from footfall.receiver.check_in import MAX_BODY, decode, require_json
 
 _FIELDS = ("userId", "locationId", "starRating")

@@ -27,8 +27,8 @@ from footfall import __version__, cli, logs
 from footfall.config import Settings, env_name
 from footfall.errors import ExitCode
 from footfall.keys import Keys
-from footfall.status import Status
-from footfall.store import launch
+from footfall.operations.status import Status
+from footfall.process import launch
 from processes import Footfall, environment
 from servers import Server, free_port, wait_until
 

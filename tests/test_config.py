@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from footfall import config
 from footfall.config import Settings, env_name
-from footfall.entries import Reason
+from footfall.domain.entries import Reason
 from footfall.errors import UsageError
 
 #: a value for every setting that is not its default

@@ -17,15 +17,16 @@ from rich.progress import Progress
 from books_scene import make_books
 from chaos.replay import Replay, assert_books, entries, raw_client
 from chaos.scene import LOCATIONS, USERS, add, load_records, load_rows, location_row, seeded, user_row
-from footfall import config, dead_letters
-from footfall.dead_letters import Result
+from footfall import config
 from footfall.errors import BrokenKeyError, ExitCode, FootfallError, LoadingError, RefusedError
 from footfall.keys import Keys
+from footfall.operations import dead_letters
+from footfall.operations.dead_letters import Result
 from footfall.processor.batch import Batch
 from footfall.processor.calls import Calls
-from footfall.store.books import open_books
 from footfall.store.calls.reply import FencedError
 from footfall.store.client import connect
+from footfall.store.metadata import open_books
 from footfall.store.scripts import RETRY_DEAD_LETTERS
 from pipelines import connected_to
 from processes import environment

@@ -22,11 +22,10 @@ from footfall import config, sample
 from footfall.api import app as api
 from footfall.api.metrics import Metrics as ApiMetrics
 from footfall.auth import app as auth
-from footfall.auth import tokens
 from footfall.auth.metrics import Metrics as AuthMetrics
 from footfall.cli import app as cli
 from footfall.config import Settings, env_name
-from footfall.entries import Reason
+from footfall.domain.entries import Reason
 from footfall.errors import (
     BadCursorError,
     ConflictError,
@@ -37,6 +36,7 @@ from footfall.errors import (
     TemporaryReplyError,
     TornError,
 )
+from footfall.identity import tokens
 from footfall.keys import Keys
 from footfall.processor import health as processor_health
 from footfall.processor.metrics import Metrics as ProcessorMetrics

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from footfall.domain.model import CheckIn
 from footfall.errors import BrokenKeyError, DuplicateError, KeyReusedError, UnknownUserError
-from footfall.model import CheckIn
 from processes import AsgiReceiver, Receiver
 from raw_http import request
 from receiver_scene import (

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import redis
 
+from footfall.embedded import server as embedded
 from footfall.errors import ExitCode
-from footfall.store import embedded
 from processes import AsgiReceiver, Footfall, Receiver
 from raw_http import Answer, RawConnection, request
 from receiver_scene import GOOD, STREAM, accepted_id, ask, assert_problem, assert_unavailable, open_books, post

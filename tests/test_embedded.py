@@ -19,15 +19,17 @@ import pytest
 import redis
 
 from footfall.config import load
+from footfall.embedded import info as embedded_info
+from footfall.embedded import server as embedded
 from footfall.errors import UnavailableError
-from footfall.store import embedded, embedded_info, launch
+from footfall.process import launch
 from servers import Server, free_port, process_exists, wait_until
 
 #: starts (or finds) the embedded server, tells of it on standard output, and stays until its input ends
 OWNER = """
 import json, os, signal, sys
 from pathlib import Path
-from footfall.store import embedded
+from footfall.embedded import server as embedded
 signal.signal(signal.SIGINT, lambda *_: os.write(1, b"interrupted\\n"))  # it may come in the midst of a print
 server = embedded.start(Path(sys.argv[1]), first_port=int(sys.argv[2]))
 print(json.dumps({"url": server.url, "pid": server.pid, "owned": server.owned}), flush=True)

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 import redis
 
+from footfall.embedded import server as embedded
 from footfall.errors import ExitCode
-from footfall.store import embedded
 from footfall.store.address import parse
 from processes import Footfall
 from servers import free_port

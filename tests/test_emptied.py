@@ -8,8 +8,9 @@ import redis
 
 from chaos.replay import assert_books, entries, raw_client
 from chaos.scene import add, load_records, processed, wait_until_drained
-from footfall import config, supervisor
+from footfall import config
 from footfall.errors import ExitCode, RefusedError
+from footfall.process import supervisor
 from footfall.store.scripts import OPEN
 from processes import Api, Footfall, Processor, Receiver
 from proxy import Proxy

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from footfall.api.encode import check_in, check_ins
-from footfall.entries import RawEntry
-from footfall.model import MAX_ID, MAX_TIME_MS, Entry
+from footfall.domain.entries import RawEntry
+from footfall.domain.model import MAX_ID, MAX_TIME_MS, Entry
 
 _GOOD: RawEntry = (b"1609602085397-0", [b"locationId", b"171", b"userId", b"789", b"starRating", b"5"])
 _BAD: RawEntry = (b"1609602085398-0", [b"locationId", b"171", b"userId", b'7"', b"starRating", b"5"])

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from footfall.entries import Fields, Reason, read
-from footfall.model import MAX_ID
+from footfall.domain.entries import Fields, Reason, read
+from footfall.domain.model import MAX_ID
 
 ID = b"1609602085397-0"
 GOOD = [b"locationId", b"171", b"userId", b"789", b"starRating", b"5"]

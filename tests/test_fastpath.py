@@ -14,8 +14,8 @@ from uvicorn.protocols.http import httptools_impl
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.server import ServerState
 
-from footfall.auth.credentials import Credential, digest
-from footfall.auth.tokens import MAX_RATE, Token
+from footfall.identity.credentials import Credential, digest
+from footfall.identity.tokens import MAX_RATE, Token
 from footfall.receiver.plain import PlainParser
 from processes import AsgiReceiver, Receiver
 from raw_http import RawConnection, request

@@ -11,10 +11,10 @@ from footfall import config
 from footfall.api import feed as feeds
 from footfall.api.events import HEARTBEAT, PAGE, EntryId, block_of, event_of, page_after
 from footfall.api.feed import MAX_WAITING, EndReason, Feed, Listener
-from footfall.api.live import LiveAnswer
-from footfall.entries import RawEntry
+from footfall.api.routes.live import LiveAnswer
+from footfall.domain.entries import RawEntry
 from footfall.keys import Keys
-from footfall.store.books import open_pipeline
+from footfall.store.metadata import open_pipeline
 from footfall.store.pipeline import Pipeline
 from servers import Server, wait_until
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from api_scene import store_locations, store_users, user_answer
 from auth_scene import new_token
-from footfall.forwarded import MAX_PREFIX
+from footfall.http.forwarded import MAX_PREFIX
 from processes import Api, Auth, Processor, Receiver, Service
 from raw_http import Answer, RawConnection
 from receiver_scene import open_books

@@ -5,8 +5,9 @@ import redis
 
 from chaos.replay import raw_client
 from chaos.scene import add, load_records, load_rows, location_row, user_row
-from footfall import config, loader
-from footfall.greeting import greeting
+from footfall import config
+from footfall.operations import loader
+from footfall.process.greeting import greeting
 from servers import Server
 
 WHERE = {"receiver": "http://r", "api": "http://a", "processor": "http://p", "auth": "http://s"}

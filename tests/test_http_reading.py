@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from footfall.auth.credentials import digest
-from footfall.auth.tokens import Token
+from footfall.identity.credentials import digest
+from footfall.identity.tokens import Token
 from footfall.store.scripts import RECEIVE
 from processes import Api, AsgiReceiver, Receiver, Service
 from proxy import Proxy

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 
 import pytest
 
-from footfall.http_reading import Answering
+from footfall.http.reading import Answering
 from processes import Api
 from raw_http import RawConnection, request
 from servers import Server

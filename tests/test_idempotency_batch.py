@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from footfall.domain.model import CheckIn
 from footfall.errors import BacklogFullError, BrokenKeyError, FootfallError, KeyReusedError, UnavailableError
-from footfall.model import CheckIn
 from footfall.receiver.intake import Intake
 from footfall.store.scripts import RECEIVE
 from proxy import Proxy

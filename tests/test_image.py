@@ -21,7 +21,7 @@ import pytest
 import yaml  # type: ignore[import-untyped]
 
 from footfall.config import Settings
-from footfall.store import launch
+from footfall.process import launch
 from servers import Server, free_port, wait_until
 
 ROOT = Path(__file__).parent.parent

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
+from footfall.domain.model import CheckIn
 from footfall.errors import (
     UnknownUserError,
 )
-from footfall.model import CheckIn
 from footfall.store.calls.receive import Outcome
 from footfall.store.scripts import RECEIVE, Call
 from receiver_scene import CHECK_IN, STREAM, Outcomes, intake_at, open_books, stored

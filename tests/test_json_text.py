@@ -4,10 +4,10 @@ import json
 
 import pytest
 
+from footfall.domain.documents import LocationChange, decode
+from footfall.domain.json_text import repeated, unmarked, why_malformed
+from footfall.domain.model import Social
 from footfall.errors import InvalidError
-from footfall.json_text import repeated, unmarked, why_malformed
-from footfall.manage.documents import LocationChange, decode
-from footfall.model import Social
 
 _DETAILS = {
     "id": 1,

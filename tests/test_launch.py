@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from footfall.store import launch
+from footfall.process import launch
 from servers import process_exists, wait_until
 
 
@@ -31,7 +31,9 @@ def test_a_command_whose_parent_is_already_gone_does_not_start() -> None:
 @pytest.mark.skipif(not Path("/proc/self").exists(), reason="asks /proc for the guard's child")
 @pytest.mark.parametrize(("death", "expected"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGKILL, 137)])
 def test_the_guard_ends_as_its_command_ends(death: signal.Signals, expected: int) -> None:
-    script = f"from footfall.store import launch; import os; launch.guard(os.getppid(), {int(death)}, ['sleep', '20'])"
+    script = (
+        f"from footfall.process import launch; import os; launch.guard(os.getppid(), {int(death)}, ['sleep', '20'])"
+    )
     with subprocess.Popen(launch.command([sys.executable, "-c", script])) as process:
         children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
         try:
@@ -45,7 +47,7 @@ def test_the_guard_ends_as_its_command_ends(death: signal.Signals, expected: int
 def test_the_guard_ends_its_command_when_the_owner_is_killed(tmp_path: Path) -> None:
     note = tmp_path / "pid"
     guard = (
-        "from footfall.store import launch; import os;"
+        "from footfall.process import launch; import os;"
         f"launch.guard(os.getppid(), 15, ['sh', '-c', 'echo $$ > {note}; exec sleep 20'])"
     )
     owner = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {guard!r}])"

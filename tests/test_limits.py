@@ -5,11 +5,15 @@ from pathlib import Path
 
 import pytest
 
-from footfall import config, forwarded, http_head, http_reading
-from footfall.api import bodies, feed
+from footfall import config
+from footfall.api import feed
 from footfall.api.parameters import LimitParameter
-from footfall.auth import limits, passwords, sessions
-from footfall.manage import passwords as hashing
+from footfall.auth import limits, passwords
+from footfall.http import bodies, forwarded
+from footfall.http import head as http_head
+from footfall.http import reading as http_reading
+from footfall.identity import sessions
+from footfall.operations.manage import passwords as hashing
 from footfall.receiver import batch, check_in
 
 _PAGE = Path(__file__).parent.parent / "docs" / "limits.md"

@@ -14,13 +14,13 @@ import redis
 from rich.progress import Progress
 
 from footfall import config, sample
+from footfall.domain.model import average_stars
 from footfall.errors import UsageError
 from footfall.keys import Keys
-from footfall.loader import Loaded, What, load
-from footfall.model import average_stars
+from footfall.operations.loader import Loaded, What, load
 from footfall.processor.batch import Batch
 from footfall.processor.calls import Calls
-from footfall.store.books import open_books
+from footfall.store.metadata import open_books
 from footfall.store.pipeline import Connection
 from footfall.store.scripts import RECEIVE
 from servers import Server

@@ -10,8 +10,8 @@ from redis.retry import Retry
 
 from footfall import config
 from footfall.errors import BrokenKeyError, UnavailableError
-from footfall.loader import What, load
-from footfall.store.books import position
+from footfall.operations.loader import What, load
+from footfall.store.metadata import position
 from servers import Server
 from test_loader import KEYS, Bench, content, location, no_question, unchanged, user
 from test_loader_checkins import NEW, assert_at_baselines, prepare

@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 
-from footfall import config, loader
+from footfall import config
 from footfall.errors import BrokenKeyError, ExitCode, RefusedError, UsageError
-from footfall.loader import BadRowsError, LeaseLostError, Loaded, What
-from footfall.loader import rows as rows_module
-from footfall.loader import stream as stream_module
-from footfall.loader.lease import Lease
+from footfall.operations import loader
+from footfall.operations.loader import BadRowsError, LeaseLostError, Loaded, What
+from footfall.operations.loader import rows as rows_module
+from footfall.operations.loader import stream as stream_module
+from footfall.operations.loader.lease import Lease
 from footfall.store.calls.load import append_staged
 from servers import Server, wait_until
 from test_loader import KEYS, Bench, assert_indexes_are_exact, check_in, location, records, unchanged, user

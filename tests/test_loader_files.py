@@ -10,9 +10,9 @@ import bcrypt
 import msgspec
 import pytest
 
+from footfall.domain.model import MAX_ID
 from footfall.errors import ExitCode, UsageError
-from footfall.loader import BadRowsError, Loaded, What
-from footfall.model import MAX_ID
+from footfall.operations.loader import BadRowsError, Loaded, What
 from servers import Server
 from test_loader import DETAILS, KEYS, Bench, check_in, content, location, unchanged, user
 

@@ -12,9 +12,9 @@ import bcrypt
 import msgspec
 import pytest
 
-from footfall.loader import Loaded, hashing
-from footfall.loader.hashing import Hasher
-from footfall.loader.passwords import processors
+from footfall.domain.passwords import processors
+from footfall.operations.loader import Loaded, hashing
+from footfall.operations.loader.hashing import Hasher
 from processes import Footfall
 from servers import Server, wait_until
 from test_loader import HASH, KEYS, Bench, user

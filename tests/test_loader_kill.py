@@ -12,9 +12,10 @@ from typing import Any, Self
 import msgspec
 import pytest
 
-from footfall import config, loader
+from footfall import config
 from footfall.errors import RefusedError
-from footfall.loader import abort
+from footfall.operations import loader
+from footfall.operations.loader import abort
 from servers import Server, wait_until
 from test_loader import KEYS, Bench, assert_indexes_are_exact, check_in, content, unchanged
 from test_loader_checkins import prepare
@@ -26,8 +27,9 @@ ROUNDS = 25
 LOADERS = """
 import os, signal, sys, time
 import redis
-from footfall import config, loader, sample
-from footfall.loader import records, reset, stream
+from footfall import config, sample
+from footfall.operations import loader
+from footfall.operations.loader import records, reset, stream
 for name, count in ("users", 40), ("locations", 20), ("check_ins", 60):
     rows = getattr(sample, name)()[:count]
     setattr(sample, name, lambda rows=rows: rows)

@@ -7,17 +7,17 @@ from pathlib import Path
 
 import pytest
 
+from footfall.domain.model import LoadedLocation, LoadedUser
 from footfall.errors import BrokenKeyError, RefusedError
-from footfall.loader import LeaseLostError, What
-from footfall.loader import lease as lease_module
-from footfall.loader.checkins import CheckIns
-from footfall.loader.lease import Lease
-from footfall.loader.records import write_locations, write_users
-from footfall.loader.removed import Removed
-from footfall.loader.reset import reset
-from footfall.loader.stream import abort, begin, finish, stage, switch
-from footfall.model import LoadedLocation, LoadedUser
-from footfall.store.calls.books import open_books as open_books_call
+from footfall.operations.loader import LeaseLostError, What
+from footfall.operations.loader import lease as lease_module
+from footfall.operations.loader.checkins import CheckIns
+from footfall.operations.loader.lease import Lease
+from footfall.operations.loader.records import write_locations, write_users
+from footfall.operations.loader.removed import Removed
+from footfall.operations.loader.reset import reset
+from footfall.operations.loader.stream import abort, begin, finish, stage, switch
+from footfall.store.calls.metadata import open_books as open_books_call
 from servers import Server
 from test_loader import HASH, KEYS, Bench, content, location, no_question, unchanged, user
 from test_loader_checkins import NEW, prepare

@@ -13,7 +13,7 @@ import msgspec
 import pytest
 
 from footfall.errors import ExitCode
-from footfall.loader import Loaded, What
+from footfall.operations.loader import Loaded, What
 from processes import environment
 from servers import Server
 from test_loader import DETAILS, KEYS, Bench, check_in, content, location, user

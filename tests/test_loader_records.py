@@ -9,8 +9,8 @@ import bcrypt
 import msgspec
 import pytest
 
-from footfall.loader import What
-from footfall.loader import records as records_module
+from footfall.operations.loader import What
+from footfall.operations.loader import records as records_module
 from servers import Server
 from test_loader import DETAILS, HASH, KEYS, ROWS, Bench, assert_indexes_are_exact, content, location, user
 

@@ -13,8 +13,8 @@ from chaos.replay import raw_client
 from chaos.scene import Row, load_rows, location_row, user_row
 from footfall import config
 from footfall.errors import BrokenKeyError, ExitCode, RefusedError
-from footfall.loader import BadRowsError, Loaded, What, load, rows
-from footfall.manage.users import Users
+from footfall.operations.loader import BadRowsError, Loaded, What, load, rows
+from footfall.operations.manage.users import Users
 from manage_scene import KEYS, dump, manage_locations, manage_users
 from processes import Footfall
 from servers import Server

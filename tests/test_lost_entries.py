@@ -9,10 +9,10 @@ from chaos.replay import assert_books, entries, raw_client
 from chaos.scene import add, add_some, load_records, load_rows, processed, seeded, wait_until_drained
 from footfall import config
 from footfall.keys import Keys
+from footfall.operations.status import collect
 from footfall.processor.gaps import Gaps
-from footfall.status import collect
 from footfall.store.calls import stream
-from footfall.store.calls.books import Position
+from footfall.store.calls.metadata import Position
 from footfall.store.client import connect
 from footfall.store.pipeline import Connection
 from pipelines import connected_to

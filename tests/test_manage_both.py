@@ -8,8 +8,8 @@ import pytest
 from audit_scene import assert_sound, prepare, process, settle_dead_letters
 from chaos.replay import raw_client
 from chaos.scene import add
+from footfall.domain.documents import LocationChange, UserChange
 from footfall.errors import BrokenKeyError, ConflictError, LoadingError, NotFoundError
-from footfall.manage.documents import LocationChange, UserChange
 from manage_scene import KEYS, details, dump, manage_locations, manage_users, new_location, new_user
 from servers import Server
 

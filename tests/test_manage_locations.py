@@ -11,10 +11,10 @@ import pytest
 from audit_scene import assert_sound, prepare, process
 from chaos.replay import raw_client
 from chaos.scene import add
+from footfall.activity import BUCKET_MS
+from footfall.domain.documents import LocationChange
 from footfall.errors import ConflictError, InvalidError
-from footfall.kept import BUCKET_MS
-from footfall.manage.documents import LocationChange
-from footfall.manage.locations import Locations
+from footfall.operations.manage.locations import Locations
 from manage_scene import KEYS, details, dump, manage_locations, mentions, new_location
 from servers import Server
 

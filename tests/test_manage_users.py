@@ -11,9 +11,9 @@ from msgspec import UNSET
 from audit_scene import E1, assert_sound, prepare, process
 from chaos.replay import raw_client
 from chaos.scene import add
+from footfall.domain.documents import UserChange
 from footfall.errors import ConflictError, InvalidError
-from footfall.manage.documents import UserChange
-from footfall.manage.users import Users
+from footfall.operations.manage.users import Users
 from manage_scene import KEYS, dump, manage_users, mentions, new_user
 from servers import Server
 

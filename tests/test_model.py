@@ -9,9 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from footfall.errors import InvalidError
-from footfall.manage.documents import LocationChange, decode
-from footfall.model import (
+from footfall.domain.documents import LocationChange, decode
+from footfall.domain.model import (
     MAX_ID,
     MAX_TIME_MS,
     CheckIn,
@@ -24,6 +23,7 @@ from footfall.model import (
     parse_entry_id,
     why_not,
 )
+from footfall.errors import InvalidError
 
 DETAILS: dict[str, object] = {
     "id": 1,

@@ -8,7 +8,7 @@ import jsonschema_rs
 import pytest
 import schemathesis
 
-from footfall.problems import MEDIA_TYPE
+from footfall.http.problems import MEDIA_TYPE
 from openapi_documents import DOCUMENTS, Operation, operations
 
 OPERATIONS = list(operations())

@@ -14,11 +14,11 @@ from auth_scene import signed_in
 from chaos.replay import raw_client
 from footfall import config
 from footfall.api.app import create as create_api
-from footfall.auth import tokens
 from footfall.auth.app import create as create_auth
+from footfall.domain.model import MAX_LATITUDE, MAX_LONGITUDE
+from footfall.http.openapi import completed
+from footfall.identity import tokens
 from footfall.keys import Keys
-from footfall.model import MAX_LATITUDE, MAX_LONGITUDE
-from footfall.openapi import completed
 from footfall.processor.health import create as create_processor
 from live_reader import LIVE
 from made_up_requests import examples, has_its_method, is_valid, schema_of, whole_numbers

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from footfall import sample
-from footfall.postman import SCHEMA, collection
+from footfall.http.postman import SCHEMA, collection
 from openapi_documents import DOCUMENTS, operations
 from processes import Api
 from servers import Server

@@ -25,9 +25,9 @@ from footfall.errors import BrokenKeyError, LoadingError, TemporaryReplyError
 from footfall.keys import Keys
 from footfall.processor.batch import Applied, Batch
 from footfall.processor.calls import Calls
-from footfall.store.books import open_books
-from footfall.store.calls.books import Position
+from footfall.store.calls.metadata import Position
 from footfall.store.calls.reply import FencedError
+from footfall.store.metadata import open_books
 from footfall.store.pipeline import Connection
 from servers import Server
 

@@ -18,7 +18,7 @@ import pytest
 from chaos.replay import assert_books, entries, raw_client
 from chaos.scene import LOCATIONS, USERS, add, add_some, load_records, processed, seeded, wait_until_drained
 from footfall.errors import ExitCode
-from footfall.store import launch
+from footfall.process import launch
 from footfall.store.scripts import PROCESS
 from processes import Footfall, environment
 from proxy import Proxy

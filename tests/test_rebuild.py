@@ -20,10 +20,10 @@ from audit_scene import (
 from chaos.replay import Replay, assert_books, entries, raw_client
 from chaos.scene import LOCATIONS, USERS, add, load_rows, location_row, seeded, user_row
 from footfall import config
-from footfall.audit import rebuild as module
-from footfall.audit.look import Look
-from footfall.audit.rebuild import Rebuilt, rebuild
 from footfall.errors import BrokenKeyError, ExitCode, FootfallError, LoadingError, RefusedError, UnavailableError
+from footfall.operations.audit import rebuild as module
+from footfall.operations.audit.look import Look
+from footfall.operations.audit.rebuild import Rebuilt, rebuild
 from footfall.store.scripts import DROP_INDEX_ENTRIES, REBUILD_PAGE, Script
 from processes import Footfall
 from servers import Server

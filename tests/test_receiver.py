@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from footfall.model import MAX_ID
+from footfall.domain.model import MAX_ID
 from footfall.store.scripts import RECEIVE
 from processes import Receiver
 from proxy import Proxy

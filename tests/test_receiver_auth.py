@@ -10,8 +10,8 @@ import pytest
 
 from auth_scene import add_user, new_token, signed_in, with_user
 from footfall import config
-from footfall.auth import tokens
-from footfall.auth.identities import KNOWN_S
+from footfall.identity import tokens
+from footfall.identity.identities import KNOWN_S
 from footfall.keys import Keys
 from footfall.store.client import connect
 from processes import AsgiReceiver, Auth, FastReceiver, Receiver

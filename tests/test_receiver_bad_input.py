@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from footfall.model import MAX_ID
+from footfall.domain.model import MAX_ID
 from processes import Receiver
 from raw_http import RawConnection, request
 from receiver_scene import GOOD, STREAM, accepted_id, ask, assert_problem, open_books, post

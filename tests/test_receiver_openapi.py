@@ -14,7 +14,7 @@ from schemathesis.checks import CHECKS
 
 from auth_scene import new_token, signed_in, with_user
 from footfall import config
-from footfall.openapi import completed
+from footfall.http.openapi import completed
 from footfall.receiver.app import create
 from made_up_requests import examples, has_its_method, is_valid, schema_of, whole_numbers
 from processes import Auth, Receiver

@@ -14,14 +14,14 @@ from chaos.recent import Applied, assert_recent, expected, held
 from chaos.replay import entries, raw_client
 from chaos.replay import held as held_books
 from chaos.scene import LOCATIONS, USERS, add, load_records, load_rows, seeded, user_row
+from footfall.activity import BUCKET_MS, HOUR_MS, NOTHING, Kept
 from footfall.errors import BrokenKeyError, FootfallError
-from footfall.kept import BUCKET_MS, HOUR_MS, NOTHING, Kept
 from footfall.keys import Keys
 from footfall.processor.batch import Batch
 from footfall.processor.calls import Calls
 from footfall.processor.trending import ServerClock, Trending
-from footfall.store.books import open_books
 from footfall.store.calls.activity import Rolled, roll_trending
+from footfall.store.metadata import open_books
 from footfall.store.pipeline import Connection
 from pipelines import connected_to
 from servers import Server

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from redis.exceptions import ResponseError
 
-from footfall.replies import printed
+from footfall.store.replies import printed
 
 
 @pytest.mark.parametrize(

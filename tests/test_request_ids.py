@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from footfall.problems import request_id
+from footfall.http.problems import request_id
 from processes import Api, AsgiReceiver, Auth, Receiver, Service
 from raw_http import RawConnection, request
 from receiver_scene import GOOD, META, ask, assert_problem, open_books

@@ -14,7 +14,7 @@ import msgspec
 import pytest
 
 from footfall import sample
-from footfall.model import LoadedCheckIn, LoadedLocation, LoadedUser, parse_entry_id
+from footfall.domain.model import LoadedCheckIn, LoadedLocation, LoadedUser, parse_entry_id
 from footfall.sample.draw import Draw
 from footfall.sample.names import ascii_letters
 

@@ -9,12 +9,12 @@ import pytest
 
 from auth_scene import with_user
 from footfall import config
-from footfall.auth.credentials import Credential, credential, digest
 from footfall.auth.limits import Attempt, Attempts
-from footfall.auth.sessions import Sessions
 from footfall.errors import BrokenKeyError, RateLimitedError, UnauthorizedError
+from footfall.identity.credentials import Credential, credential, digest
+from footfall.identity.sessions import Sessions
 from footfall.keys import Keys
-from footfall.store.books import open_pipeline
+from footfall.store.metadata import open_pipeline
 from pipelines import pipeline_to
 from servers import Server, wait_until
 

@@ -13,9 +13,10 @@ from typing import Any
 import pytest
 import typer
 
-from footfall import cli, signals
+from footfall import cli
+from footfall.embedded import server as embedded
 from footfall.errors import ExitCode
-from footfall.store import embedded, launch
+from footfall.process import launch, signals
 from processes import Api, Auth, Footfall, Processor, Receiver, Service, environment
 from raw_http import RawConnection, request
 from receiver_scene import GOOD, accepted_id, open_books

@@ -16,14 +16,14 @@ from books_scene import make_books
 from chaos.replay import raw_client
 from chaos.scene import load_records
 from footfall import config
-from footfall import status as status_module
 from footfall.errors import ExitCode
 from footfall.keys import Keys
-from footfall.status import LeaseStatus, Status, collect
-from footfall.store.calls.books import Position, open_books
+from footfall.operations import status as status_module
+from footfall.operations.status import LeaseStatus, Status, collect
+from footfall.operations.watch import render
+from footfall.store.calls.metadata import Position, open_books
 from footfall.store.calls.stream import count_lost
 from footfall.store.client import connect
-from footfall.watch import render
 from processes import Footfall
 from servers import Server
 

@@ -21,7 +21,7 @@ from audit_scene import E4, prepare
 from chaos.replay import raw_client
 from footfall import cli
 from footfall.errors import ExitCode, OutputError
-from footfall.streams import Stream
+from footfall.process.streams import Stream
 from processes import Api, Auth, Footfall, Processor, Receiver, Service, environment
 from receiver_scene import GOOD
 from servers import Server, free_port, wait_until

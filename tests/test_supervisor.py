@@ -16,7 +16,7 @@ import httpx
 import pytest
 
 from footfall.keys import Keys
-from footfall.store import launch
+from footfall.process import launch
 from processes import Footfall, environment
 from servers import free_port, wait_until
 from up_process import Load, Up, assert_stored, interrupt_group, load_sample, processes, program, stored

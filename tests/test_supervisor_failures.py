@@ -10,10 +10,12 @@ import httpx
 import pytest
 import redis
 
-from footfall import config, loader, supervisor
+from footfall import config
+from footfall.embedded import server as embedded
 from footfall.errors import ExitCode
 from footfall.keys import Keys
-from footfall.store import embedded
+from footfall.operations import loader
+from footfall.process import supervisor
 from footfall.store.client import connect
 from servers import Server, wait_until
 from up_process import Up, interrupt_group, processes, stored

@@ -6,7 +6,7 @@ import logging
 import pytest
 from rich.console import Console
 
-from footfall.terminal import Bars, duration, progress
+from footfall.process.terminal import Bars, duration, progress
 
 
 class Clock:

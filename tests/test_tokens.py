@@ -13,12 +13,12 @@ import pytest
 
 from auth_scene import new_token
 from footfall import config
-from footfall.auth import admin_token, tokens
-from footfall.auth.quota import Quota
 from footfall.errors import BrokenKeyError, ExitCode, InvalidError, NotFoundError, RateLimitedError, TooLargeError
+from footfall.identity import admin_token, tokens
+from footfall.identity.quota import Quota
 from footfall.keys import Keys
-from footfall.store.books import open_pipeline
 from footfall.store.client import connect
+from footfall.store.metadata import open_pipeline
 from processes import Api, Footfall
 from receiver_scene import open_books
 from servers import Server

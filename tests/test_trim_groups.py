@@ -12,9 +12,9 @@ from chaos.replay import raw_client
 from chaos.scene import seeded
 from footfall import config
 from footfall.keys import Keys
+from footfall.operations.status import collect
 from footfall.processor import trim as trim_module
 from footfall.processor.trim import Held, Trim, held_back
-from footfall.status import collect
 from footfall.store.calls import stream
 from footfall.store.calls.stream import Trimmed
 from footfall.store.client import connect

@@ -24,10 +24,10 @@ from audit_scene import (
 )
 from chaos.replay import raw_client
 from chaos.scene import LOCATIONS, USERS, add, load_rows, location_row, seeded, user_row
-from footfall.audit import fold, letters, look, records, verify
-from footfall.audit.differences import SHOWN
-from footfall.audit.look import Look
 from footfall.errors import BrokenKeyError, ExitCode, LoadingError, UnavailableError
+from footfall.operations.audit import fold, letters, look, records, verify
+from footfall.operations.audit.differences import SHOWN
+from footfall.operations.audit.look import Look
 from processes import Footfall
 from servers import Server
 

@@ -27,15 +27,15 @@ from audit_scene import (
 from chaos.replay import raw_client
 from chaos.scene import LOCATIONS, USERS, add, load_rows, seeded, user_row
 from footfall import config
-from footfall.audit import gone as gone_module
-from footfall.audit import verify as verify_module
-from footfall.audit.gone import Gone
-from footfall.audit.rebuild import rebuild
-from footfall.audit.verify import Report, verify
-from footfall.baseline import LocationBaseline, UserBaseline
+from footfall.domain.baseline import LocationBaseline, UserBaseline
 from footfall.errors import BrokenKeyError, ExitCode, RefusedError, UnavailableError
-from footfall.manage.passwords import PasswordHasher
-from footfall.manage.users import Users
+from footfall.operations.audit import gone as gone_module
+from footfall.operations.audit import verify as verify_module
+from footfall.operations.audit.gone import Gone
+from footfall.operations.audit.rebuild import rebuild
+from footfall.operations.audit.verify import Report, verify
+from footfall.operations.manage.passwords import PasswordHasher
+from footfall.operations.manage.users import Users
 from pipelines import pipeline_to
 from processes import Footfall
 from servers import Server

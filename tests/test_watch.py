@@ -17,10 +17,10 @@ from chaos.scene import add_some, load_records, seeded
 from footfall import config
 from footfall.errors import ExitCode
 from footfall.keys import Keys
-from footfall.status import Status, collect
-from footfall.store import launch
+from footfall.operations.status import Status, collect
+from footfall.operations.watch import Rates, _rates, lines
+from footfall.process import launch
 from footfall.store.client import connect
-from footfall.watch import Rates, _rates, lines
 from processes import Footfall, environment
 from servers import Server
 

@@ -12,18 +12,19 @@ from typing import Any, Self
 import httpx
 import redis
 
-from footfall import config, loader
+from footfall import config
+from footfall.domain.model import MAX_ID
+from footfall.embedded import server as embedded
 from footfall.errors import ExitCode
 from footfall.keys import Keys
-from footfall.model import MAX_ID
-from footfall.store import embedded
+from footfall.operations import loader
 from processes import Footfall
 from servers import free_port, wait_until
 
 _UP = "Footfall is up"
 _PROGRAM = """
 from footfall.cli import main
-from footfall.store import embedded
+from footfall.embedded import server as embedded
 embedded.start.__kwdefaults__["first_port"] = {port}
 main()
 """

@@ -11,7 +11,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import NamedTuple, Self
 
-from footfall.store import launch
+from footfall.process import launch
 from processes import Api, Auth, Receiver
 from servers import Server, free_port, installed, wait_until
 

@@ -15,7 +15,7 @@ from fastapi import FastAPI
 from pydantic import BaseModel, ConfigDict, Field
 from redis.asyncio import Redis
 
-from footfall.model import MAX_ID
+from footfall.domain.model import MAX_ID
 
 
 class CheckIn(BaseModel):

@@ -15,8 +15,8 @@ from typing import Any
 import hiredis
 from redis import Redis
 
+from footfall.domain.model import average_stars
 from footfall.keys import Keys
-from footfall.model import average_stars
 
 
 def commands(client: Redis, keys: Keys) -> Any:

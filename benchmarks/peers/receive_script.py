@@ -15,8 +15,8 @@ import time
 import hiredis
 
 from footfall import config
+from footfall.domain.model import CheckIn
 from footfall.keys import Keys
-from footfall.model import CheckIn
 from footfall.store.address import parse
 from footfall.store.calls.receive import Group, Receive
 from footfall.store.scripts import RECEIVE

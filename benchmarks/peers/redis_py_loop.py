@@ -13,8 +13,8 @@ from typing import Any
 
 from redis import Redis
 
+from footfall.domain.model import average_stars
 from footfall.keys import Keys
-from footfall.model import average_stars
 
 
 def apply_one_by_one(client: Redis, keys: Keys) -> None:

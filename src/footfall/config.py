@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from footfall.entries import Reason
+from footfall.domain.entries import Reason
 from footfall.errors import UsageError
 from footfall.logs import LogFormat, LogLevel
 

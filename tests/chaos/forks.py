@@ -15,7 +15,7 @@ import os, signal, sys
 import uvloop
 from footfall import cli
 from footfall.processor import service
-from footfall.store import books, embedded, launch
+from footfall.process import launch
 
 parent = os.getpid()
 for line in sys.stdin:

@@ -10,7 +10,7 @@ import msgspec
 
 from chaos.replay import Replay
 from footfall import config
-from footfall.loader import Loaded, What, load
+from footfall.operations.loader import Loaded, What, load
 from footfall.store.scripts import PROCESS
 from servers import wait_until
 

@@ -12,7 +12,7 @@ from typing import Any
 from chaos.poster import CheckIn, Poster, distinct_check_ins
 from chaos.replay import check_ins
 from chaos.scene import full
-from footfall.model import MAX_ID
+from footfall.domain.model import MAX_ID
 from processes import Receiver
 from proxy import Proxy
 from servers import Server, wait_until

@@ -13,7 +13,7 @@ import pytest
 
 from chaos.poster import CheckIn
 from chaos.replay import check_ins
-from footfall.model import MAX_ID
+from footfall.domain.model import MAX_ID
 from footfall.store.scripts import RECEIVE
 from processes import Receiver
 from proxy import Proxy

@@ -12,7 +12,7 @@ from typing import Any
 
 from chaos.replay import check_ins
 from chaos.scene import full
-from footfall.model import MAX_ID
+from footfall.domain.model import MAX_ID
 from processes import Receiver
 from raw_http import request
 from receiver_scene import GOOD, accepted_id, post

@@ -7,7 +7,7 @@ from typing import Any
 from chaos.poster import CheckIn, Poster, distinct_check_ins, random_check_ins
 from chaos.replay import assert_books, check_ins, entries
 from chaos.scene import LOCATIONS, USERS, full, load_records, wait_until_drained, wait_until_processed
-from footfall.model import MAX_ID
+from footfall.domain.model import MAX_ID
 from processes import Footfall, Receiver
 from proxy import Fault, Proxy
 from servers import Server, wait_until

@@ -20,7 +20,7 @@ _PROGRAM = """
 import os, signal, sys, time
 import redis
 from footfall import config
-from footfall.audit import rebuild
+from footfall.operations.audit import rebuild
 rebuild._PAGE = 2
 settings = config.load({"rebuild_yes": True})
 for line in sys.stdin:

@@ -10,8 +10,8 @@ import pytest
 from audit_scene import assert_sound, rebuilt, settle_dead_letters
 from chaos.replay import check_ins
 from chaos.scene import LOCATIONS, USERS, add_some, full, load_records, wait_until_drained
-from footfall.manage.locations import Locations
-from footfall.manage.users import Users
+from footfall.operations.manage.locations import Locations
+from footfall.operations.manage.users import Users
 from manage_scene import KEYS, manage_locations, manage_users
 from processes import Footfall
 from servers import Server

@@ -7,7 +7,13 @@ from functools import partial
 
 from litestar import Litestar, Router
 
-from footfall.api import (
+from footfall.activity import Kept
+from footfall.api.feed import Feed
+from footfall.api.hot import HotReads
+from footfall.api.metrics import Metrics
+from footfall.api.parameters import Parameters
+from footfall.api.reading import Reader
+from footfall.api.routes import (
     checkins,
     details,
     health,
@@ -23,24 +29,18 @@ from footfall.api import (
     user_lists,
     users,
 )
-from footfall.api.feed import Feed
-from footfall.api.hot import HotReads
-from footfall.api.metrics import Metrics
-from footfall.api.parameters import Parameters
-from footfall.api.reading import Reader
-from footfall.auth.describe import ANYBODY, SECURITY_SCHEMES, SENDER
-from footfall.auth.sessions import Sessions
 from footfall.config import Settings
-from footfall.http_protocol import limits
-from footfall.kept import Kept
+from footfall.http.app import create_app
+from footfall.http.protocol import limits
+from footfall.http.server import worker_settings
+from footfall.identity.describe import ANYBODY, SECURITY_SCHEMES, SENDER
+from footfall.identity.sessions import Sessions
 from footfall.keys import Keys
-from footfall.manage.locations import Locations
-from footfall.manage.passwords import PasswordHasher
-from footfall.manage.users import Users
-from footfall.serve import worker_settings
+from footfall.operations.manage.locations import Locations
+from footfall.operations.manage.passwords import PasswordHasher
+from footfall.operations.manage.users import Users
 from footfall.store import permissions
-from footfall.store.books import open_pipeline
-from footfall.web import create_app
+from footfall.store.metadata import open_pipeline
 
 
 def create(settings: Settings | None = None) -> Litestar:

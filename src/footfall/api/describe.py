@@ -7,7 +7,7 @@ import msgspec
 from litestar.openapi.spec import Example, OpenAPIResponse, Operation, Parameter, Reference, Schema
 from litestar.openapi.spec.enums import OpenAPIType
 
-from footfall.web import CURSOR
+from footfall.http.app import CURSOR
 
 
 def answers_like(example: Any) -> type[Operation]:

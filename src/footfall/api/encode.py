@@ -6,7 +6,7 @@ converted, and a range of a thousand takes half the time that it takes by way of
 
 from collections.abc import Iterable
 
-from footfall.entries import Fields, RawEntry, read
+from footfall.domain.entries import Fields, RawEntry, read
 
 _CHECK_IN = b'{"id":"%b","timestamp":%b,"userId":%b,"locationId":%b,"starRating":%b}'
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import msgspec
 
 from footfall.api import encode
-from footfall.entries import RawEntry
+from footfall.domain.entries import RawEntry
 from footfall.errors import BrokenKeyError, ReplyError, WrongTypeError
 from footfall.store.pipeline import Reply
 

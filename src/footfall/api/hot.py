@@ -13,10 +13,10 @@ from typing import Any, get_type_hints
 import msgspec
 from litestar import Litestar, Response
 
-from footfall.answers import id_of
 from footfall.errors import FootfallError
+from footfall.http.answers import id_of
+from footfall.http.problems import answer
 from footfall.logs import log
-from footfall.problems import answer
 
 Headers = list[tuple[bytes, bytes]]
 

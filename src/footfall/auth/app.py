@@ -11,22 +11,22 @@ from litestar.openapi.datastructures import ResponseSpec
 from msgspec import Meta
 
 from footfall import sample
-from footfall.api.bodies import MAX_READ, document, takes
-from footfall.auth.credentials import session
-from footfall.auth.describe import SECURITY_SCHEMES, SetsCookie
 from footfall.auth.metrics import Metrics
-from footfall.auth.sessions import Sessions
 from footfall.auth.signing_in import SigningIn
 from footfall.config import Settings
-from footfall.forwarded import client_address
-from footfall.http_protocol import limits
+from footfall.domain.model import Id, Record
+from footfall.http.app import answers, create_app, healthz, metrics_answer, metrics_response, problems
+from footfall.http.bodies import MAX_READ, document, takes
+from footfall.http.forwarded import client_address
+from footfall.http.protocol import limits
+from footfall.http.server import worker_settings
+from footfall.identity.credentials import session
+from footfall.identity.describe import SECURITY_SCHEMES, SetsCookie
+from footfall.identity.sessions import Sessions
 from footfall.keys import Keys
-from footfall.model import Id, Record
-from footfall.serve import worker_settings
 from footfall.store import permissions
-from footfall.store.books import open_pipeline
+from footfall.store.metadata import open_pipeline
 from footfall.store.pipeline import Pipeline
-from footfall.web import answers, create_app, healthz, metrics_answer, metrics_response, problems
 
 
 class Login(Record, frozen=True):

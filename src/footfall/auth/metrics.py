@@ -4,7 +4,7 @@ from typing import Literal, get_args
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from footfall.exposition import text_of
+from footfall.http.exposition import text_of
 
 _SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2)
 #: what became of an attempt to sign in

@@ -8,8 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 import bcrypt
 
 from footfall.auth.metrics import Metrics
+from footfall.domain.passwords import MAX_BYTES, is_hash, processors
 from footfall.errors import OverloadedError
-from footfall.loader.passwords import MAX_BYTES, is_hash, processors
 
 #: seconds that a check may have to wait for its turn, as far as the last ones tell
 _MAX_WAIT_S = 2.0

@@ -4,11 +4,9 @@ import re
 from functools import cache
 
 from footfall import sample
-from footfall.auth.credentials import Credential
 from footfall.auth.limits import Attempt, Attempts
 from footfall.auth.metrics import Metrics, Outcome
 from footfall.auth.passwords import Passwords
-from footfall.auth.sessions import Sessions
 from footfall.config import Settings
 from footfall.errors import (
     BrokenKeyError,
@@ -18,6 +16,8 @@ from footfall.errors import (
     UnauthorizedError,
     WrongTypeError,
 )
+from footfall.identity.credentials import Credential
+from footfall.identity.sessions import Sessions
 from footfall.keys import Keys
 from footfall.logs import log
 from footfall.store.pipeline import Pipeline

@@ -23,7 +23,7 @@ def tokens(
     A token is printed once, by create; the server keeps only its SHA-256. A revoked one is refused everywhere within
     two seconds.
     """
-    from footfall.auth import tokens as work
+    from footfall.identity import tokens as work
     from footfall.keys import Keys
 
     if (name is None) != (action == "list"):

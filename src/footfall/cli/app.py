@@ -5,9 +5,10 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from footfall import __version__, logs, signals, streams
+from footfall import __version__, logs
 from footfall.errors import ExitCode, FootfallError, OutputError
-from footfall.signals import Terminated
+from footfall.process import signals, streams
+from footfall.process.signals import Terminated
 
 _EPILOG = "Exit codes: " + ", ".join(f"{code.value} {code.name.lower().replace('_', ' ')}" for code in ExitCode)
 

@@ -11,8 +11,8 @@ from footfall.cli.app import app
 from footfall.cli.options import KEPT, LOGS, SERVER, command
 from footfall.cli.shared import client_of, confirmed, server
 from footfall.errors import ExitCode, UsageError, reply_error
-from footfall.signals import Terminated
-from footfall.terminal import progress
+from footfall.process.signals import Terminated
+from footfall.process.terminal import progress
 
 # ruff: noqa: PLC0415 - as in services.py
 
@@ -52,7 +52,7 @@ def load(
     loaded then; rows of users and locations that were removed for good are skipped. A load that was killed is finished
     by running it again, or ended with --abort.
     """
-    from footfall import loader
+    from footfall.operations import loader
 
     with server(context) as settings, client_of(settings) as client, progress() as bars:
         if settings.load_abort:
@@ -99,7 +99,7 @@ def status(context: typer.Context) -> None:
 
     With --watch again every second until Ctrl-C, with rates; with --json, too, one object per line.
     """
-    from footfall import watch
+    from footfall.operations import watch
 
     with server(context) as settings:
         # to be told to stop is how --watch ends, also before it has begun
@@ -130,7 +130,7 @@ def dead_letters(
     retry applies each exactly once, also when it is killed half way and run again, beside running processors; what
     still cannot be applied stays, and the exit code is 1 then. discard removes them for good, when confirmed.
     """
-    from footfall import dead_letters as work
+    from footfall.operations import dead_letters as work
 
     with server(context) as settings, client_of(settings) as client:
         if action == "list":
@@ -157,7 +157,7 @@ def verify(context: typer.Context) -> None:
     Entries that somebody removed from the stream after they were processed are named with what they have counted, when
     all the rest agrees. --note-gone writes that down, when confirmed, and the rest is proven again from then on.
     """
-    from footfall.audit import verify as audit
+    from footfall.operations.audit import verify as audit
 
     with server(context) as settings, client_of(settings) as client:
         with progress() as bars:
@@ -177,7 +177,7 @@ def rebuild(context: typer.Context) -> None:
     Everything may run meanwhile. It is refused when the stream was trimmed since the load. A rebuild that was killed
     is finished by running it again.
     """
-    from footfall.audit import rebuild as audit
+    from footfall.operations.audit import rebuild as audit
 
     with server(context) as settings, client_of(settings) as client:
         with progress() as bars:
@@ -199,7 +199,7 @@ def redis(
     words: Annotated[list[str], typer.Argument(metavar="COMMAND [ARGUMENT]...", help="As redis-cli takes it.")],
 ) -> None:
     """Send one command to the server and print the reply: `footfall redis HGETALL ncc:users:180`."""
-    from footfall.replies import printed
+    from footfall.store.replies import printed
 
     with server(context) as settings, client_of(settings) as client:
         client.response_callbacks.clear()  # the reply as it is

@@ -43,7 +43,7 @@ def users(
     add asks for the password when it is in no document. set changes what is given; a new password ends the user's
     sessions. remove is for good: the id is not given out again, and the user's later check-ins become dead letters.
     """
-    from footfall.manage import command as work
+    from footfall.operations.manage import command as work
 
     options = {"firstName": first_name, "lastName": last_name, "email": email}
     given = _given(action, options, document, yes=yes)
@@ -74,7 +74,7 @@ def locations(
     Details come with --json; in a document for set, null removes them. remove is for good: the id is not given out
     again, and later check-ins there become dead letters.
     """
-    from footfall.manage import command as work
+    from footfall.operations.manage import command as work
 
     given = _given(action, {"name": name, "category": category, "location": location}, document, yes=yes)
     record = work.require_id(location_id, given)
@@ -86,7 +86,7 @@ def locations(
 
 def _given(action: str, options: dict[str, str | None], document: Path | None, *, yes: bool) -> dict[str, object]:
     """The fields that the command line gives. Raises UsageError for what the action does not take."""
-    from footfall.manage import command as work
+    from footfall.operations.manage import command as work
 
     given = work.fields(options, document)
     if action == "remove" and given:

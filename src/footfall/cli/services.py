@@ -46,7 +46,7 @@ def up(context: typer.Context) -> None:
     Starts the embedded Valkey unless --redis-url names a server, and loads the sample when its data directory is
     empty. Ctrl-C stops all parts, the server last. When one part dies, the others stop too.
     """
-    from footfall import supervisor
+    from footfall.process import supervisor
 
     settings = configured(context, service=True)
     supervisor.run(settings)
@@ -84,12 +84,12 @@ def receiver(context: typer.Context) -> None:
     A 202 is sent when the server has confirmed the write, never before. While the server is away, or the backlog
     is full, the answer is 503 with Retry-After.
     """
+    from footfall.http.server import Service, run
     from footfall.receiver.durability import check_durability_at_start
     from footfall.receiver.fastpath import FastPath
-    from footfall.serve import Service, run
     from footfall.store import permissions
     from footfall.store.advice import warn_at_start
-    from footfall.store.books import check_at_start
+    from footfall.store.metadata import check_at_start
     from footfall.store.permissions import check_commands_at_start
 
     with server(context, service=True) as settings:
@@ -128,7 +128,7 @@ def processor(context: typer.Context) -> None:
     """
     from footfall.processor.service import run
     from footfall.store.advice import warn_at_start
-    from footfall.store.books import check_at_start
+    from footfall.store.metadata import check_at_start
     from footfall.store.permissions import PROCESSOR, check_commands_at_start
 
     with server(context, service=True) as settings:
@@ -166,8 +166,8 @@ def processor(context: typer.Context) -> None:
 )
 def api(context: typer.Context) -> None:
     """Serve check-ins, users and locations as JSON; /docs describes the routes."""
-    from footfall.serve import Service, run
-    from footfall.store.books import check_at_start
+    from footfall.http.server import Service, run
+    from footfall.store.metadata import check_at_start
     from footfall.store.permissions import API, check_commands_at_start
 
     with server(context, service=True) as settings:
@@ -202,8 +202,8 @@ def api(context: typer.Context) -> None:
 )
 def auth(context: typer.Context) -> None:
     """Sign people in and out (POST /login, POST /logout): all services know their sessions."""
-    from footfall.serve import Service, run
-    from footfall.store.books import check_at_start
+    from footfall.http.server import Service, run
+    from footfall.store.metadata import check_at_start
     from footfall.store.permissions import AUTH, check_commands_at_start
 
     with server(context, service=True, signs_in=True) as settings:

@@ -10,13 +10,14 @@ from redis import Redis
 from redis.exceptions import RedisError
 from rich.progress import Progress
 
-from footfall import logs, streams
+from footfall import logs
 from footfall.cli.options import settings_from
 from footfall.config import Settings
+from footfall.embedded.server import server_url
 from footfall.errors import UnavailableError
+from footfall.process import streams
 from footfall.store.address import parse
 from footfall.store.client import connect, raise_if_told, refuse_cluster
-from footfall.store.embedded import server_url
 
 
 def configured(context: typer.Context, *, service: bool) -> Settings:

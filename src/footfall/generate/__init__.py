@@ -13,14 +13,14 @@ import redis
 import uvloop
 from rich.console import Console
 
-from footfall.auth import admin_token
 from footfall.config import Settings
+from footfall.domain.model import MAX_ID
 from footfall.errors import BrokenKeyError, FootfallError
 from footfall.generate.generator import Generator
 from footfall.generate.http import Target
 from footfall.generate.visits import MAX_KNOWN, check_ins, gaps
+from footfall.identity import admin_token
 from footfall.keys import Keys
-from footfall.model import MAX_ID
 
 #: ids that one command asks the server for: about 1 ms
 _PAGE = 1000

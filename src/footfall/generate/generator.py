@@ -10,11 +10,11 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from footfall import signals
 from footfall.errors import OutputError
 from footfall.generate.http import Target
 from footfall.generate.poster import ANSWER_S, Poster
 from footfall.generate.tally import Tally
+from footfall.process import signals
 
 #: The event loop's timers tick in ms. A check-in due before the next tick is sent now rather than late; its latency
 #: counts from then.

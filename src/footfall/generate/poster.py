@@ -11,7 +11,7 @@ import msgspec
 
 from footfall.generate.http import Connection, Target
 from footfall.generate.tally import Refusal, Tally
-from footfall.problems import Problem
+from footfall.http.problems import Problem
 
 #: connections to the receiver, at most
 MAX_CONNECTIONS = 256

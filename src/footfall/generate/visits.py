@@ -7,7 +7,7 @@ from math import isqrt
 
 import msgspec
 
-from footfall.model import CheckIn
+from footfall.domain.model import CheckIn
 from footfall.sample.draw import Draw
 
 #: most users and most locations that take part: about 10 MB each

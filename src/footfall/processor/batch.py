@@ -3,12 +3,12 @@
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from footfall.entries import Fields, RawEntry, Reason, read
-from footfall.kept import NOTHING, Kept
+from footfall.activity import NOTHING, Kept
+from footfall.domain.entries import Fields, RawEntry, Reason, read
 from footfall.keys import Keys
 from footfall.processor.recent import newest
 from footfall.store.calls import process
-from footfall.store.calls.books import Position
+from footfall.store.calls.metadata import Position
 from footfall.store.calls.process import MISSING, DeadLetter, Mistaken, Newest, Rows
 from footfall.store.scripts import Call
 

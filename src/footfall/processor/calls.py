@@ -10,7 +10,7 @@ from typing import NamedTuple
 from footfall.errors import FootfallError
 from footfall.processor.batch import Applied, Batch
 from footfall.store.calls import process
-from footfall.store.calls.books import Position
+from footfall.store.calls.metadata import Position
 from footfall.store.pipeline import Connection
 from footfall.store.scripts import Call
 

@@ -4,7 +4,7 @@ import time
 
 from footfall.keys import Keys
 from footfall.logs import log
-from footfall.store.calls.books import Position
+from footfall.store.calls.metadata import Position
 from footfall.store.calls.stream import count_lost
 from footfall.store.pipeline import Connection
 

@@ -11,13 +11,13 @@ from litestar.di import NamedDependency
 
 from footfall.config import Settings
 from footfall.errors import FootfallError, UnavailableError
-from footfall.http_protocol import limits
+from footfall.http.app import App, answers, create_app, healthz, metrics_answer, metrics_response, problems
+from footfall.http.protocol import limits
 from footfall.keys import Keys
 from footfall.processor.loop import Processor
 from footfall.processor.metrics import Metrics
-from footfall.store.books import open_books, open_pipeline
 from footfall.store.calls.stream import Backlog, backlog
-from footfall.web import App, answers, create_app, healthz, metrics_answer, metrics_response, problems
+from footfall.store.metadata import open_books, open_pipeline
 
 
 class Ready(msgspec.Struct):

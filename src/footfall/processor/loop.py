@@ -7,10 +7,10 @@ import random
 from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Literal, TypeVar
 
+from footfall.activity import Kept
 from footfall.config import Settings
-from footfall.entries import LAST_ID, RawEntry
+from footfall.domain.entries import LAST_ID, RawEntry
 from footfall.errors import ConnectionLostError, FootfallError
-from footfall.kept import Kept
 from footfall.keys import Keys
 from footfall.logs import checkin_log, log
 from footfall.processor.batch import Applied, Batch
@@ -21,9 +21,9 @@ from footfall.processor.summary import Summary
 from footfall.processor.trending import ServerClock, Trending
 from footfall.processor.trim import Trim
 from footfall.store import permissions
-from footfall.store.books import Books, open_pipeline
-from footfall.store.calls.books import Position
+from footfall.store.calls.metadata import Position
 from footfall.store.calls.reply import FencedError
+from footfall.store.metadata import Books, open_pipeline
 from footfall.store.pipeline import Connection
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from prometheus_client import (
     generate_latest,
 )
 
-from footfall.entries import Reason
+from footfall.domain.entries import Reason
 from footfall.processor.calls import Done
 from footfall.processor.gaps import Gaps
 from footfall.processor.trim import Trim

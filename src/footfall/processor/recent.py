@@ -3,8 +3,8 @@
 from collections import defaultdict
 from collections.abc import Iterable
 
-from footfall.entries import Fields
-from footfall.kept import BUCKET_MS, BUCKETS, HOUR_MS, HOURS, NOW_MS, Kept
+from footfall.activity import BUCKET_MS, BUCKETS, HOUR_MS, HOURS, NOW_MS, Kept
+from footfall.domain.entries import Fields
 from footfall.store.calls.process import Newest
 
 #: ms that this process's idea of the server's clock may be off: process.lua decides, by the server's own

@@ -8,11 +8,11 @@ import socket
 
 import uvloop
 
-from footfall import signals
 from footfall.config import Settings
+from footfall.http.server import METRICS_DIRECTORY, listen, serving, url
 from footfall.logs import log
+from footfall.process import signals
 from footfall.processor.loop import Processor
-from footfall.serve import METRICS_DIRECTORY, listen, serving, url
 
 #: seconds that the batches under way get when it is told to stop: a server that hangs may take longer
 _STOP_S = 0.6

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Self
 from footfall.errors import BrokenKeyError
 from footfall.keys import Keys
 from footfall.logs import log
+from footfall.process.terminal import Bars, progress
 from footfall.store.calls.stream import backlog
 from footfall.store.pipeline import Connection
-from footfall.terminal import Bars, progress
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -3,7 +3,7 @@
 import secrets
 import time
 
-from footfall.kept import BUCKET_MS
+from footfall.activity import BUCKET_MS
 from footfall.keys import Keys
 from footfall.store.calls.activity import roll_trending
 from footfall.store.pipeline import Connection

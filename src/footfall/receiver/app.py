@@ -12,12 +12,14 @@ from typing import Any
 from litestar import Litestar, Request, Response, Router, post
 from litestar.di import NamedDependency
 
-from footfall.auth.credentials import credential
-from footfall.auth.describe import ANYBODY, SECURITY_SCHEMES, SENDER
-from footfall.auth.identities import FORBIDDEN, Identities, Identity
 from footfall.config import Settings
 from footfall.errors import FootfallError
-from footfall.http_protocol import limits
+from footfall.http.app import answers, body_of, create_app, footfall_error, healthz, problems
+from footfall.http.protocol import limits
+from footfall.http.server import worker_settings
+from footfall.identity.credentials import credential
+from footfall.identity.describe import ANYBODY, SECURITY_SCHEMES, SENDER
+from footfall.identity.identities import FORBIDDEN, Identities, Identity
 from footfall.keys import Keys
 from footfall.receiver import batch
 from footfall.receiver.check_in import MAX_BODY, REPLAYED, decode, idempotency_key, require_json, require_plain
@@ -33,10 +35,8 @@ from footfall.receiver.durability import check_durability
 from footfall.receiver.health import Readiness, metrics_text, readyz
 from footfall.receiver.intake import Intake
 from footfall.receiver.metrics import Metrics
-from footfall.serve import worker_settings
 from footfall.store import permissions
-from footfall.store.books import open_pipeline
-from footfall.web import answers, body_of, create_app, footfall_error, healthz, problems
+from footfall.store.metadata import open_pipeline
 
 #: bytes of a body that is too large which are read all the same; a sender that is cut off may never see the answer
 _MAX_READ = 2 * 1024 * 1024

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import msgspec
 from msgspec import Raw
 
+from footfall.domain.json_text import unmarked, why_malformed
+from footfall.domain.model import CheckIn
 from footfall.errors import FootfallError, InvalidError, MalformedError, TooLargeError, UnsupportedTypeError
-from footfall.json_text import unmarked, why_malformed
-from footfall.model import CheckIn
 from footfall.receiver import check_in
 from footfall.receiver.check_in import COLONS
 

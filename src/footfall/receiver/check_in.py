@@ -6,9 +6,9 @@ from typing import get_type_hints
 import msgspec
 from msgspec import Raw
 
+from footfall.domain.json_text import MORE_THAN_ONCE, repeated, unmarked, why_malformed
+from footfall.domain.model import CheckIn
 from footfall.errors import InvalidError, MalformedError, UnsupportedTypeError
-from footfall.json_text import MORE_THAN_ONCE, repeated, unmarked, why_malformed
-from footfall.model import CheckIn
 
 #: bytes; a check-in takes about 60
 MAX_BODY = 16 * 1024

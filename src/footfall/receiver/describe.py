@@ -8,7 +8,7 @@ from litestar.openapi.spec import Example, OpenAPIMediaType, Operation, Paramete
 from litestar.openapi.spec.enums import OpenAPIType
 from msgspec import Meta
 
-from footfall.model import MAX_ID
+from footfall.domain.model import MAX_ID
 from footfall.receiver.batch import MAX_ITEMS
 
 

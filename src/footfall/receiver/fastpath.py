@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from footfall.auth.credentials import Credential
-from footfall.auth.identities import FORBIDDEN, Identities, Identity
+from footfall.domain.model import CheckIn
 from footfall.errors import FootfallError, OverloadedError
-from footfall.http_protocol import HttpProtocol, written
+from footfall.http.problems import PROCESS, Answer, answer, numbers, request_id
+from footfall.http.protocol import HttpProtocol, written
+from footfall.identity.credentials import Credential
+from footfall.identity.identities import FORBIDDEN, Identities, Identity
 from footfall.logs import log
-from footfall.model import CheckIn
-from footfall.problems import PROCESS, Answer, answer, numbers, request_id
 from footfall.receiver.check_in import COLONS, REPLAYED
 from footfall.receiver.plain import Head, PlainParser
 from footfall.store.calls.receive import Outcome
@@ -24,7 +24,7 @@ from footfall.store.calls.receive import Outcome
 if TYPE_CHECKING:
     import asyncio
 
-    from footfall.auth.quota import Quota
+    from footfall.identity.quota import Quota
     from footfall.receiver.intake import Intake
     from footfall.receiver.metrics import Metrics
 

@@ -8,15 +8,15 @@ from litestar import Request, Response, get
 from litestar.di import NamedDependency
 
 from footfall.config import Settings
+from footfall.domain.model import MAX_TIME_MS
 from footfall.errors import BacklogFullError, BrokenKeyError, DeniedError, LoadingError, ReplyError, UnavailableError
+from footfall.http.app import answers, metrics_answer, metrics_response, problems
 from footfall.keys import Keys
 from footfall.logs import log
-from footfall.model import MAX_TIME_MS
 from footfall.receiver.intake import Intake
 from footfall.store import permissions
 from footfall.store.calls.commands import check_commands
 from footfall.store.pipeline import Pipeline
-from footfall.web import answers, metrics_answer, metrics_response, problems
 
 if TYPE_CHECKING:
     from footfall.receiver.metrics import Metrics

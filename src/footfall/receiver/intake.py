@@ -12,6 +12,7 @@ from copy import copy
 from http import HTTPStatus
 
 from footfall.config import Settings
+from footfall.domain.model import CheckIn
 from footfall.errors import (
     BacklogFullError,
     BrokenKeyError,
@@ -30,7 +31,6 @@ from footfall.errors import (
 )
 from footfall.keys import Keys
 from footfall.logs import log
-from footfall.model import CheckIn
 from footfall.receiver.metrics import Metrics
 from footfall.store.calls.receive import MAX_CALL, Group, Outcome, Receive, Record, Result, fingerprint
 from footfall.store.pipeline import Pipeline

@@ -23,7 +23,7 @@ from footfall.errors import (
     UnknownUserError,
     UnsupportedTypeError,
 )
-from footfall.exposition import text_of
+from footfall.http.exposition import text_of
 
 #: what a refusal may be counted as: the closed list
 REFUSALS: tuple[type[FootfallError], ...] = (

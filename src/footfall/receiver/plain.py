@@ -5,9 +5,9 @@ from functools import lru_cache
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 
-from footfall.auth.credentials import COOKIE, SESSION_ID_SIZE, Credential, credential, session_with
 from footfall.errors import UnsupportedTypeError
-from footfall.http_head import MAX_HEAD, is_host
+from footfall.http.head import MAX_HEAD, is_host
+from footfall.identity.credentials import COOKIE, SESSION_ID_SIZE, Credential, credential, session_with
 from footfall.receiver.check_in import MAX_BODY, require_json
 
 #: Headers that decide whether and how a request is taken and answered, in lower case. No other makes a difference.

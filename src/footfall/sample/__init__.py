@@ -6,7 +6,7 @@ documentation shows can be relied on.
 
 from itertools import accumulate, pairwise
 
-from footfall.model import LoadedCheckIn, LoadedLocation, LoadedUser
+from footfall.domain.model import LoadedCheckIn, LoadedLocation, LoadedUser
 from footfall.sample.people import people
 from footfall.sample.places import places
 from footfall.sample.visits import check_ins_at, last_visits

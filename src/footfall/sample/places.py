@@ -3,7 +3,7 @@
 import re
 from typing import NamedTuple
 
-from footfall.model import DayHours, LocationDetails, Social
+from footfall.domain.model import DayHours, LocationDetails, Social
 from footfall.sample.area import TOWNS, Town, point_in
 from footfall.sample.draw import Draw
 from footfall.sample.hours import open_hours

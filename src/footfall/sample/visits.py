@@ -3,7 +3,7 @@
 from itertools import accumulate
 from math import isqrt
 
-from footfall.model import LoadedCheckIn
+from footfall.domain.model import LoadedCheckIn
 from footfall.sample.area import TOWNS
 from footfall.sample.draw import Draw
 from footfall.sample.people import Person

@@ -2,8 +2,8 @@
 
 from typing import Any, NamedTuple
 
+from footfall.activity import window
 from footfall.errors import BrokenKeyError
-from footfall.kept import window
 from footfall.keys import Keys
 from footfall.store.calls.reply import Errors, after_ok, broken, one_of, text
 from footfall.store.pipeline import Reply

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from footfall.baseline import LocationBaseline, UserBaseline
+from footfall.domain.baseline import LocationBaseline, UserBaseline
 from footfall.errors import LoadingError, RefusedError, UnavailableError
 from footfall.keys import Keys
 from footfall.store.calls.manage import category_key

@@ -7,8 +7,8 @@ loaded, TornError after a batch that was applied in part, BrokenKeyError; nothin
 from collections.abc import Sequence
 from typing import Any
 
-from footfall.entries import Fields, Reason
-from footfall.kept import BUCKET_MS, HOUR_MS, Kept
+from footfall.activity import BUCKET_MS, HOUR_MS, Kept
+from footfall.domain.entries import Fields, Reason
 from footfall.keys import Keys
 from footfall.store.calls.reply import Errors, FencedError, after_ok, broken, loading, torn
 from footfall.store.pipeline import Argument, Reply

@@ -7,10 +7,10 @@ another load's by now; BrokenKeyError when a key does not hold what it must.
 from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple
 
+from footfall.activity import period_keys
 from footfall.errors import BrokenKeyError, FootfallError, RefusedError
-from footfall.kept import period_keys
 from footfall.keys import Keys
-from footfall.store.calls.books import SCHEMA, SHARDS
+from footfall.store.calls.metadata import SCHEMA, SHARDS
 from footfall.store.calls.reply import Errors, after_ok, nothing, one_of, text
 from footfall.store.pipeline import Argument, Reply
 from footfall.store.scripts import (

@@ -9,9 +9,9 @@ from typing import NamedTuple
 
 import msgspec
 
-from footfall.baseline import LocationBaseline, UserBaseline
+from footfall.domain.baseline import LocationBaseline, UserBaseline
+from footfall.domain.model import LoadedLocation, LoadedUser, indexed_place
 from footfall.keys import Keys
-from footfall.model import LoadedLocation, LoadedUser, indexed_place
 from footfall.store.calls.load import ERRORS
 from footfall.store.calls.manage import lower
 from footfall.store.calls.reply import nothing, one_of

@@ -7,8 +7,8 @@ there is no such record, ConflictError when it cannot be as others are; nothing 
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
+from footfall.activity import period_keys
 from footfall.errors import ConflictError, NotFoundError
-from footfall.kept import period_keys
 from footfall.keys import Keys
 from footfall.store.calls.reply import Errors, broken, loading, nothing, one_of
 from footfall.store.pipeline import Argument, Reply

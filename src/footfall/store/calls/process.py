@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from footfall.errors import BrokenKeyError
 from footfall.keys import Keys
-from footfall.store.calls.books import Position
+from footfall.store.calls.metadata import Position
 from footfall.store.calls.reply import Errors, FencedError, loading, one_of, text, torn
 from footfall.store.pipeline import Argument, Reply
 from footfall.store.scripts import PROCESS, Call, Key

@@ -7,6 +7,7 @@ from hashlib import blake2b
 import msgspec
 
 from footfall.config import Settings
+from footfall.domain.model import CheckIn
 from footfall.errors import (
     BacklogFullError,
     BrokenKeyError,
@@ -17,7 +18,6 @@ from footfall.errors import (
     UnknownUserError,
 )
 from footfall.keys import Keys
-from footfall.model import CheckIn
 from footfall.store.calls.reply import Errors, after_ok, broken, loading
 from footfall.store.pipeline import Argument, Reply
 from footfall.store.scripts import RECEIVE, Call, Key

@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from footfall.keys import Keys
-from footfall.store.calls.books import Position
+from footfall.store.calls.metadata import Position
 from footfall.store.calls.reply import Errors, after_ok, broken
 from footfall.store.pipeline import Reply
 from footfall.store.scripts import BACKLOG, COUNT_LOST, TRIM, Call

@@ -1,0 +1,187 @@
+"""uvicorn's HTTP/1.1 protocol, mended where it would mislead a client or wait for one without end."""
+
+import asyncio
+from collections.abc import Sequence
+from http import HTTPStatus
+from typing import Any, cast
+
+import msgspec
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
+
+from footfall.config import Settings
+from footfall.http.head import Refusal
+from footfall.http.problems import MEDIA_TYPE, REQUEST_ID, Answer, Problem, request_id, title
+from footfall.http.reading import NOTHING, Reading
+
+
+def limits(settings: Settings) -> dict[str, Any]:
+    """What the protocol looks for in the state that an app shares with it."""
+    return {
+        "request_timeout": settings.request_timeout,
+        "keepalive_timeout": settings.keepalive_timeout_s,
+        "max_connections": settings.max_connections,
+        "cors": settings.cors_origins is not None,
+    }
+
+
+def written(headers: Sequence[tuple[bytes, bytes]], answer: Answer, known_as: str, *, is_last: bool) -> bytes:
+    """The bytes of an answer as uvicorn writes it, after these headers of the server; `known_as`: the request's id."""
+    own = {**answer.headers, "content-length": str(len(answer.body))}
+    lines = [*headers, *((name.encode(), value.encode()) for name, value in own.items())]
+    lines += [(REQUEST_ID, known_as.encode()), *([(b"connection", b"close")] if is_last else [])]
+    return STATUS_LINE[answer.status] + b"".join(b"%b: %b\r\n" % line for line in lines) + b"\r\n" + answer.body
+
+
+class HttpProtocol(Reading):
+    """uvicorn's, mended where it would mislead a client.
+
+    What is not HTTP, or a version of it that is not spoken, gets a problem document, after the answers to the requests
+    before it; so does a head that asks for what is not done here. A client that ends its side of the connection still
+    gets its answers. Who does not send a whole request within `request_timeout` seconds is cut off, and so are
+    connections beyond `max_connections`.
+    """
+
+    #: when the next request has to be here
+    _deadline: asyncio.TimerHandle | None = None
+    #: the request whose answer is the next, or was the last
+    _answering: RequestResponseCycle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._request_timeout: float = self.app_state["request_timeout"]
+        self.timeout_keep_alive = self.app_state["keepalive_timeout"]
+        if len(self.connections) > self.app_state["max_connections"]:
+            self._write_refusal(503, "too many connections")
+            if len(self.connections) > 2 * self.app_state["max_connections"]:  # waiting for them would be too many, too
+                self.transport.close()
+            return
+        self._set_deadline()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        if self._answering is not None:  # uvicorn tells only the newest request that nobody reads its answer
+            self._answering.disconnected = True
+        self._unset_deadline()
+
+    def shutdown(self) -> None:
+        super().shutdown()
+        if stop_streams := self.app_state.get("stop_streams"):  # answers that would never end
+            stop_streams()
+
+    def _end(self) -> bool:
+        cycle = self._in_progress()
+        if self._refusal is not None:
+            return True
+        if self._head is not None or (cycle is not None and cycle.more_body):
+            self._refuse(400, "the request ends too early")
+        elif cycle is not None:
+            cycle.keep_alive = False
+            if cycle.scope["state"].get("is_endless"):  # nobody waits for the end of it
+                return False
+        return cycle is not None  # whether to keep the connection open until the answer is written
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self.scope["state"]["abort"] = self.transport.abort
+        self._set_deadline()
+
+    def on_message_complete(self) -> None:
+        self._in_message = False
+        self._unset_deadline()
+        if not self.parser.should_upgrade():
+            super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        """As uvicorn's, but it reads on when the next request has begun: what it brings comes after that one."""
+        self.server_state.total_requests += 1
+        self._answers_over.flush()  # an answer to HEAD is a head alone
+        if self._to_drop is not None or self.transport.is_closing():
+            return
+        self._unset_keepalive_if_required()
+        if self.pipeline:
+            self._start_asgi_task(*self.pipeline.pop())
+        elif self._refusal is not None:
+            self._write_refusal(*self._refusal)
+            return
+        else:
+            self.timeout_keep_alive_task = self.loop.call_later(
+                self.timeout_keep_alive, self.timeout_keep_alive_handler
+            )
+        self.flow.resume_reading()
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        self._answering = cycle
+        super()._start_asgi_task(cycle, app)
+
+    def _await_next_request(self) -> None:
+        """End the connection when none comes, also after bytes that began none.
+
+        uvicorn waits without end after blank lines, and after the rest of a body whose request is answered already.
+        """
+        is_timed = self._deadline is not None or self.timeout_keep_alive_task is not None or self._to_drop is not None
+        if not (is_timed or self._in_message or self.pipeline or self._in_progress() or self.transport.is_closing()):
+            self.timeout_keep_alive_task = self.loop.call_later(
+                self.timeout_keep_alive, self.timeout_keep_alive_handler
+            )
+
+    def _set_deadline(self) -> None:
+        self._unset_deadline()
+        self._deadline = self.loop.call_later(self._request_timeout, self._cut_off)
+
+    def _unset_deadline(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def _cut_off(self) -> None:
+        self._deadline = None
+        if self._unread or self.pipeline:  # it is not the client who is waited for
+            self._set_deadline()
+        elif self._in_message:
+            self._refuse(408, f"the request was not complete after {self._request_timeout:g} s")
+        else:
+            self.transport.close()
+
+    def _in_progress(self) -> RequestResponseCycle | None:
+        """The newest request on this connection, while it is not answered."""
+        newest = cast("RequestResponseCycle | None", self.cycle)
+        return newest if newest is not None and not newest.response_complete else None
+
+    def _refuse(self, status: int, detail: str) -> None:
+        """Answer what cannot be read on, when the requests before it are answered, and end the connection."""
+        self._unread = NOTHING
+        newest = self._in_progress()
+        if newest is not None and newest.more_body and self.pipeline:
+            self.pipeline.popleft()  # it is this one that cannot be read on
+        elif newest is None or newest.more_body:
+            self._write_refusal(status, detail)
+            return
+        self._refusal = Refusal(status, detail)
+
+    def _write_refusal(self, status: int, detail: str) -> None:
+        if self._to_drop is not None or self.transport.is_closing():
+            return
+        self._answers_over.flush()
+        self._unset_deadline()
+        cycle = self._in_progress()
+        if cycle is not None:  # nobody reads what it would be answered
+            cycle.disconnected = True
+            cycle.message_event.set()
+        if self._in_message and self._is_answered():
+            self._linger()
+            return
+        # of the request that cannot be read on, as far as its headers were read
+        sent = dict(self.headers).get(REQUEST_ID, b"").decode("latin-1") if self._in_message else None
+        known_as = request_id(sent)
+        problem = Problem(title=title(status), status=status, detail=detail, request_id=known_as)
+        headers = {"content-type": MEDIA_TYPE}
+        if status == HTTPStatus.SERVICE_UNAVAILABLE:
+            headers["retry-after"] = "1"
+        answer = Answer(status, headers, msgspec.json.encode(problem))
+        self.transport.write(written(self.server_state.default_headers, answer, known_as, is_last=True))
+        self._linger()
+
+    def _is_answered(self) -> bool:
+        """Whether the message that is read has an answer already, or the beginning of one."""
+        newest = cast("RequestResponseCycle | None", self.cycle)
+        return newest is not None and newest.scope is self.scope and newest.response_started

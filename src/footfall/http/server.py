@@ -1,0 +1,166 @@
+"""Running an HTTP service: the socket, the workers, the signals."""
+
+import asyncio
+import contextlib
+import errno
+import multiprocessing
+import os
+import resource
+import signal
+import socket
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import uvicorn
+from uvicorn.supervisors import ChangeReload, Multiprocess
+
+from footfall import config, logs
+from footfall.config import Settings, env_name
+from footfall.errors import PortTakenError
+from footfall.http.protocol import HttpProtocol
+from footfall.logs import log
+from footfall.process import launch, signals, streams
+
+if TYPE_CHECKING:
+    from uvicorn._types import ASGIApplication
+
+#: seconds that requests in progress get to finish when the service stops, and beside other work that has stopped
+_GRACE_S = 2
+_GUEST_GRACE_S = 0.3
+
+#: where workers keep what they count for each other; the metrics library reads it when it is imported
+METRICS_DIRECTORY = "PROMETHEUS_MULTIPROC_DIR"
+
+
+@dataclass(frozen=True)
+class Service:
+    """One HTTP service: its name, the factory of its app, and the setting of its port."""
+
+    name: str
+    factory: str
+    setting: str
+    workers: int = 1
+    reload: bool = False
+    protocol: type[HttpProtocol] = HttpProtocol
+
+
+def run(service: Service, settings: Settings) -> None:
+    """Serve until SIGINT or SIGTERM (or SIGHUP), finish the requests in progress, return.
+
+    Raises PortTakenError when another process listens there.
+    """
+    os.environ.update(settings.environment())
+    _allow_many_connections()
+    listener = listen(service.setting, settings)
+    log.info("The %s listens on %s", service.name, url(service.setting, settings))
+    server = _config(
+        service.factory,
+        service.protocol,
+        factory=True,
+        workers=service.workers,
+        reload=service.reload,
+        reload_dirs=[str(Path(__file__).parent.parent)] if service.reload else None,
+    )
+    os.environ.pop(METRICS_DIRECTORY, None)
+    if service.reload:
+        ChangeReload(server, target=uvicorn.Server(server).run, sockets=[listener]).run()
+    elif service.workers > 1:
+        with tempfile.TemporaryDirectory(prefix="footfall-metrics-") as directory:
+            os.environ[METRICS_DIRECTORY] = directory
+            hang_up = signal.getsignal(signal.SIGHUP)
+            workers = Multiprocess(server, sockets=[listener])
+            signal.signal(signal.SIGHUP, hang_up)  # uvicorn would make the workers anew
+            workers.run()
+    else:
+        alone = _Server(server)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, alone.handle_exit)
+        alone.run(sockets=[listener])
+    log.info("The %s has stopped.", service.name)
+
+
+class _Server(uvicorn.Server):
+    """A server that leaves the signals to its host.
+
+    uvicorn would lose one that comes before it listens for them, and raise it again when it has finished.
+    """
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+@contextlib.asynccontextmanager
+async def serving(app: "ASGIApplication", listener: socket.socket) -> AsyncIterator[None]:
+    """Serve an app beside other work of the event loop. It ends soon: what is in progress then may be cut off."""
+    server = _Server(_config(app, HttpProtocol))
+    task = asyncio.create_task(server.serve(sockets=[listener]))
+    try:
+        yield
+    finally:
+        server.should_exit = True
+        await asyncio.wait({task}, timeout=_GUEST_GRACE_S)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+def _config(app: "ASGIApplication | str", protocol: type[HttpProtocol], **options: Any) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        loop="uvloop",
+        http=protocol,
+        ws="none",
+        lifespan="on",
+        access_log=False,
+        server_header=False,
+        # the address of a client is worked out where it matters, from proxies that the settings name
+        proxy_headers=False,
+        log_config=None,
+        timeout_graceful_shutdown=_GRACE_S,
+        **options,
+    )
+
+
+def worker_settings() -> Settings:
+    """The settings of an app that uvicorn makes, maybe in a worker process: all of them are in its environment."""
+    settings = config.load()
+    parent = multiprocessing.parent_process()
+    if parent is not None and parent.pid is not None:
+        launch.end_with_parent(parent.pid)
+        signals.take_hang_up()
+        streams.watch(stdout_is_log=True)
+        logs.configure(settings.log_level, settings.log_format)
+    return settings
+
+
+def _allow_many_connections() -> None:
+    """Raise the limit of open files, often 1,024, as far as the system lets this process."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(OSError, ValueError):  # macOS names a limit that it does not accept
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def listen(setting: str, settings: Settings) -> socket.socket:
+    """A socket that listens on the port that `setting` names. Raises PortTakenError."""
+    host, port = settings.host, getattr(settings, setting)
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=2048)
+    except OSError as error:
+        remedy = f"{env_name('host')} sets another address"
+        if error.errno in (errno.EADDRINUSE, errno.EACCES):
+            remedy = f"{env_name(setting)} sets another port"
+        reason = str(error.strerror).partition(" (while")[0]  # the address follows, again
+        raise PortTakenError(f"cannot listen on {_authority(host, port)}: {reason}; {remedy}") from None
+
+
+def url(setting: str, settings: Settings) -> str:
+    """Where the service listens whose port `setting` names."""
+    return f"http://{_authority(settings.host, getattr(settings, setting))}"
+
+
+def _authority(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -1,0 +1,89 @@
+"""Entries of indexes that do not follow from the records: seen from the index, since no record leads to them."""
+
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from footfall.operations.audit.keyspace import Keyspace, id_of
+from footfall.operations.audit.look import Look
+from footfall.operations.audit.records import lower
+from footfall.store.calls.audit import read_index
+
+_member = re.compile(rb"[0-9]{16}:[0-9]{13}:([1-9][0-9]{0,15})").fullmatch
+
+
+class Stray(NamedTuple):
+    """An entry of an index that must not be there."""
+
+    #: the entry: member of a zset, field of a hash
+    entry: bytes
+    #: value of the hash's field
+    value: bytes
+    #: id of the record that it is about; None when it is about none
+    record: int | None
+    #: what the record's fields were then
+    fields: list[bytes]
+
+
+class Index(NamedTuple):
+    """An index that is looked through."""
+
+    key: bytes
+    #: what finds its entries
+    scan: str
+    #: whether its records are users, not locations
+    of_users: bool
+    #: the record's fields that an entry follows from
+    fields: tuple[str, ...]
+
+
+def indexes(look: Look, keyspace: Keyspace) -> list[Index]:
+    """The indexes in which an entry can be that no record leads to, except those of another type."""
+    keys = look.keys
+    found = [
+        Index(keys.users_last_seen, "ZSCAN", True, ("lastSeenAt", "lastCheckin")),
+        Index(keys.users_email, "HSCAN", True, ("email",)),
+        *(Index(category, "ZSCAN", False, ("category",)) for category in keyspace.categories),
+    ]
+    return [index for index in found if index.key not in keyspace.wrong_types]
+
+
+def strays(look: Look, index: Index) -> Iterator[tuple[int, list[Stray]]]:
+    """Page by page: how many entries were looked at, and which of them must not be there."""
+    for page in look.scan(index.scan, index.key):
+        if page:
+            yield len(page) // 2, strays_among(look, index, page[::2], page[1::2])
+
+
+def strays_among(look: Look, index: Index, entries: list[bytes], values: list[bytes]) -> list[Stray]:
+    """Those of some entries that must not be there, as things are now; `values` as they were when they were found."""
+    keys = look.keys
+    ids = [_record(look, index, entry, value) for entry, value in zip(entries, values, strict=True)]
+    hashes = [keys.user(record or 0) if index.of_users else keys.location(record or 0) for record in ids]
+    _, reply = look.read(read_index(index.key, entries, hashes, index.fields))
+    found = []
+    for entry, value, record, (now, *fields) in zip(entries, values, ids, reply, strict=True):
+        # one that is gone, or is about another record by now, was changed rightly
+        if now is None or (index.scan == "HSCAN" and now != value):
+            continue
+        texts = [field or b"" for field in fields]
+        if record is None or not _follows(look, index, entry, record, texts):
+            found.append(Stray(entry, value if index.scan == "HSCAN" else b"there", record, texts))
+    return found
+
+
+def _record(look: Look, index: Index, entry: bytes, value: bytes) -> int | None:
+    if index.key == look.keys.users_last_seen:
+        match = _member(entry)
+        return id_of(match[1]) if match else None
+    return id_of(value if index.scan == "HSCAN" else entry)
+
+
+def _follows(look: Look, index: Index, entry: bytes, record: int, fields: list[bytes]) -> bool:
+    """Whether a record with these fields has this entry."""
+    if index.key == look.keys.users_last_seen:
+        place, at = fields
+        return place.isdigit() and at.isdigit() and entry == b"%016d:%013d:%d" % (int(place), int(at), record)
+    if index.key == look.keys.users_email:
+        return bool(fields[0]) and entry == lower(fields[0])
+    return bool(fields[0]) and index.key == look.keys.category(fields[0].decode(errors="replace"))

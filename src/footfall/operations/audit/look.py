@@ -1,0 +1,113 @@
+"""Looking at the server: each answer together with where the books and the stream stand at that moment."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, TypeVar
+
+from redis import Redis
+from redis.exceptions import NoPermissionError, RedisError
+from redis.exceptions import NoScriptError as RedisNoScriptError
+
+from footfall.errors import FootfallError, UnavailableError
+from footfall.keys import Keys
+from footfall.store.calls.audit import READ_ONLY, Head, read_head
+from footfall.store.calls.metadata import open_books
+from footfall.store.client import raise_if_told
+from footfall.store.pipeline import Argument, Reply
+from footfall.store.scripts import Call
+
+T = TypeVar("T")
+
+#: names that one SCAN, HSCAN or ZSCAN looks at
+_SCANNED = 1000
+
+
+class MovedError(FootfallError):
+    """What was read does not belong together: the stream was replaced or trimmed meanwhile. Begin anew."""
+
+
+class Look:
+    """Reads from one server. Replies are as the server sends them."""
+
+    def __init__(self, client: Redis, keys: Keys) -> None:
+        self.keys = keys
+        self.client: Any = Redis(connection_pool=client.connection_pool)
+        self.client.response_callbacks.clear()
+        self._read_head = read_head(keys)
+
+    def require_books(self) -> None:
+        """Raise when there is nothing to go by.
+
+        UnavailableError when no books have been opened, LoadingError while data is being loaded, BrokenKeyError when
+        the books cannot be trusted.
+        """
+        keys = self.keys
+        if not self.client.exists(keys.meta, keys.processed):
+            raise UnavailableError(f"there are no books with the prefix {keys.prefix}: nothing was loaded or processed")
+        open_books(keys).look_sync(self.client).position()
+
+    def head(self) -> Head:
+        """Where things stand. Raises LoadingError and BrokenKeyError."""
+        return self.with_head()[0]
+
+    def with_head(self, *command: Argument) -> tuple[Head, Reply]:
+        """The reply to a command that only reads, and where things stand at the same moment. Raises as `head`."""
+        while True:
+            transaction = self.client.pipeline(transaction=True)
+            transaction.execute_command(*self._read_head.as_read_only)
+            if command:
+                transaction.execute_command(*command)
+            replies = transaction.execute(raise_on_error=False)
+            errors = [reply for reply in replies if isinstance(reply, RedisError)]
+            if any(isinstance(error, RedisNoScriptError) for error in errors):
+                for script in READ_ONLY:
+                    self.client.execute_command("SCRIPT LOAD", script.source)
+                continue
+            for error in errors:
+                raise_if_told(self.client, error)
+                raise error
+            return self._read_head.read(replies[0]), replies[-1]
+
+    def read(self, call: Call[T]) -> tuple[Head, T]:
+        """As `with_head`, for a call of a script that only reads."""
+        head, reply = self.with_head(*call.as_read_only)
+        return head, call.read(reply)
+
+    def types(self, keys: Sequence[bytes]) -> list[str]:
+        """The type of each key; `none` when it is not there."""
+        pipeline = self.client.pipeline(transaction=False)
+        for key in keys:
+            pipeline.execute_command("TYPE", key)
+        return [reply.decode() for reply in pipeline.execute()]
+
+    def fields(self, keys: Sequence[bytes], *names: str) -> list[list[bytes]]:
+        """Fields of hashes; those that are not there are empty, as are all of a key of another type."""
+        pipeline = self.client.pipeline(transaction=False)
+        for key in keys:
+            pipeline.execute_command("HMGET", key, *names)
+        replies = pipeline.execute(raise_on_error=False)
+        return [[b""] * len(names) if isinstance(r, Exception) else [value or b"" for value in r] for r in replies]
+
+    def scan(self, command: str, key: bytes | None, *options: Argument) -> Iterator[list[bytes]]:
+        """What SCAN, HSCAN or ZSCAN finds, page by page: the names, and the values or scores between them."""
+        cursor = b"0"
+        while True:
+            cursor, page = self.client.execute_command(
+                command, *([key] if key else []), cursor, "COUNT", _SCANNED, *options
+            )
+            yield page
+            if cursor == b"0":
+                return
+
+    def server_id(self) -> bytes:
+        """Which process answers: after a failover it is another. Empty when the user may not ask."""
+        try:
+            info: bytes = self.client.execute_command("INFO", "server")
+        except NoPermissionError:
+            return b""
+        return info.partition(b"run_id:")[2].partition(b"\r")[0]
+
+
+def as_tuple(entry_id: bytes) -> tuple[int, int]:
+    """An entry id so that ids compare; `0` is before all."""
+    ms, _, sequence = entry_id.partition(b"-")
+    return int(ms), int(sequence or 0)

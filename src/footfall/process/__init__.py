@@ -1,0 +1,1 @@
+"""Processes of the operating system: signals, standard files, the terminal, children, and `footfall up`."""
