@@ -10,8 +10,8 @@ from chaos.replay import assert_books, entries, raw_client
 from chaos.scene import add, load_records, processed, wait_until_drained
 from footfall import config
 from footfall.errors import ExitCode, RefusedError
-from footfall.process import supervisor
 from footfall.store.scripts import OPEN
+from footfall.up import supervisor
 from processes import Api, Footfall, Processor, Receiver
 from proxy import Proxy
 from script_calls import held, put_back

@@ -7,7 +7,7 @@ from chaos.replay import raw_client
 from chaos.scene import add, load_records, load_rows, location_row, user_row
 from footfall import config
 from footfall.operations import loader
-from footfall.process.greeting import greeting
+from footfall.up.greeting import greeting
 from servers import Server
 
 WHERE = {"receiver": "http://r", "api": "http://a", "processor": "http://p", "auth": "http://s"}

@@ -12,7 +12,7 @@ import pytest
 from chaos.replay import assert_books, entries, raw_client
 from chaos.scene import add, add_some, load_records, processed, seeded, wait_until_drained
 from footfall.keys import Keys
-from footfall.processor.lease import holder, new_token
+from footfall.store.calls.lease import holder, new_lease_token
 from footfall.store.scripts import HOLD_LEASE, RELEASE_LEASE
 from processes import Footfall
 from servers import Server, wait_until
@@ -109,8 +109,8 @@ def test_a_key_that_is_no_lease_is_named_and_left_as_it_is(client: Any, kind: st
 
 
 def test_a_token_tells_whose_it_is_and_no_two_are_the_same() -> None:
-    assert holder(new_token().encode()) == f"process {os.getpid()} on {socket.gethostname()}"
-    assert new_token() != new_token()
+    assert holder(new_lease_token().encode()) == f"process {os.getpid()} on {socket.gethostname()}"
+    assert new_lease_token() != new_lease_token()
     assert holder(b"a rebuild") == "a rebuild"
     assert holder(b"\xff:\xff")
 

@@ -15,8 +15,8 @@ from footfall.embedded import server as embedded
 from footfall.errors import ExitCode
 from footfall.keys import Keys
 from footfall.operations import loader
-from footfall.process import supervisor
 from footfall.store.client import connect
+from footfall.up import supervisor
 from servers import Server, wait_until
 from up_process import Up, interrupt_group, processes, stored
 

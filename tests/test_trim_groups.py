@@ -14,11 +14,12 @@ from footfall import config
 from footfall.keys import Keys
 from footfall.operations.status import collect
 from footfall.processor import trim as trim_module
-from footfall.processor.trim import Held, Trim, held_back
+from footfall.processor.trim import Trim
 from footfall.store.calls import stream
 from footfall.store.calls.stream import Trimmed
 from footfall.store.client import connect
 from footfall.store.pipeline import Connection
+from footfall.store.trimming import Held, held_back
 from pipelines import connected_to
 from servers import Server
 from test_trim import COUNT, fill, ids, set_books

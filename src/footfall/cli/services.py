@@ -46,7 +46,7 @@ def up(context: typer.Context) -> None:
     Starts the embedded Valkey unless --redis-url names a server, and loads the sample when its data directory is
     empty. Ctrl-C stops all parts, the server last. When one part dies, the others stop too.
     """
-    from footfall.process import supervisor
+    from footfall.up import supervisor
 
     settings = configured(context, service=True)
     supervisor.run(settings)

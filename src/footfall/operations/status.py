@@ -17,11 +17,11 @@ from footfall.keys import Keys
 from footfall.operations import dead_letters
 from footfall.operations.loader.present import LoadInfo, load_info
 from footfall.operations.loader.stream import ways_out
-from footfall.processor.lease import holder
-from footfall.processor.trim import held_back
 from footfall.store.advice import advice, appends
+from footfall.store.calls.lease import holder
 from footfall.store.calls.metadata import RESTORE_OR_RELOAD, open_books
 from footfall.store.client import with_plain_entries
+from footfall.store.trimming import held_back
 
 #: entries read in one command
 _PAGE = 1000

@@ -3,14 +3,11 @@
 import asyncio
 import contextlib
 import math
-import os
-import secrets
-import socket
 from collections.abc import AsyncIterator
 
 from footfall.errors import FootfallError
 from footfall.keys import Keys
-from footfall.store.calls.lease import hold_lease, release_lease
+from footfall.store.calls.lease import hold_lease, holder, new_lease_token, release_lease
 from footfall.store.pipeline import Connection
 
 #: renewals and looks of a standby in the time that a lease lasts: with both, a standby works within two of these times
@@ -36,7 +33,7 @@ class Lease:
         self._keys = keys
         self._lease_s = lease_s
         self._ms = max(1, round(lease_s * 1000))
-        self._token = f"{new_token()}:{self._ms}ms"
+        self._token = f"{new_lease_token()}:{self._ms}ms"
         self._renewals: asyncio.Task[None] | None = None
 
     @property
@@ -91,15 +88,3 @@ class Lease:
             other = await self.take(connection)
             if other is not None:
                 raise LeaseLostError(f"{other} has taken over")
-
-
-def new_token() -> str:
-    """What the lease's key holds: no two are the same, and it tells an operator whose it is."""
-    return f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(8)}"
-
-
-def holder(token: bytes) -> str:
-    """Whose a token is, for a person."""
-    host, _, rest = token.decode(errors="replace").partition(":")
-    pid, _, _ = rest.partition(":")
-    return f"process {pid} on {host}" if pid.isdigit() else host

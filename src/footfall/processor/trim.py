@@ -2,17 +2,12 @@
 
 import asyncio
 import time
-from typing import Any, NamedTuple
-
-from redis import Redis
 
 from footfall.config import Settings
 from footfall.keys import Keys
 from footfall.logs import log
-from footfall.store.calls.stream import Trimmed, trim
-from footfall.store.client import with_plain_entries
 from footfall.store.pipeline import Connection
-from footfall.store.scripts import Call
+from footfall.store.trimming import Held, trim_call
 
 #: processed entries after which it is due again, or more when fewer than are retained are there
 _EVERY = 10_000
@@ -20,23 +15,6 @@ _EVERY = 10_000
 _EVERY_S = 10.0
 #: most entries that one call removes
 _AT_ONCE = 20_000
-#: entries that `held_back` reads at once
-_PAGE = 1_000
-#: entries that `held_back` looks through: more than there are between two trims
-_LOOKED_AT = 20_000
-
-
-class Held(NamedTuple):
-    """A consumer group that keeps entries from being trimmed."""
-
-    group: str
-    #: entries kept for it beyond `retain`
-    entries: int
-
-    @property
-    def plural(self) -> str:
-        """`1 entry is`, `5 entries are`"""
-        return f"{self.entries:,} {'entry is' if self.entries == 1 else 'entries are'}"
 
 
 class Trim:
@@ -78,7 +56,7 @@ class Trim:
         """Trim, in calls of about 2 ms, until nothing is left to trim or `stopping` is set."""
         cut = ""
         while True:
-            trimmed = await _trim(self._keys, self._settings, _AT_ONCE).start(connection)
+            trimmed = await trim_call(self._keys, self._settings, _AT_ONCE).start(connection)
             self.removed += trimmed.removed
             self.removed_needed += trimmed.needed
             if trimmed.needed:
@@ -110,26 +88,3 @@ class Trim:
                 *(cut, f"{self._settings.retain_for_groups:,}"),
             )
         self._cut = cut
-
-
-def held_back(client: Redis, settings: Settings) -> Held | None:
-    """The consumer group that holds back trimming, from outside of the processor. `client` must answer bytes."""
-    keys = Keys(settings.prefix)
-    found = _trim(keys, settings, 0).look_sync(client)
-    if not found.group:
-        return None
-    # those before the one that it needs are only not trimmed yet
-    client, free, start = with_plain_entries(client), 0, b"-"
-    while free < min(found.excess, _LOOKED_AT):
-        page: Any = client.xrange(keys.stream, start, b"(" + found.oldest, _PAGE)
-        if not page:
-            return Held(found.group, found.excess - free)
-        free, start = free + len(page), b"(" + page[-1][0]
-    return None
-
-
-# --- private
-
-
-def _trim(keys: Keys, settings: Settings, most: int) -> Call[Trimmed]:
-    return trim(keys, retain=settings.retain, most=most, for_groups=settings.retain_for_groups)

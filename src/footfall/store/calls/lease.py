@@ -1,10 +1,26 @@
 """hold_lease.lua and release_lease.lua: which of the processors works."""
 
+import os
+import secrets
+import socket
+
 from footfall.errors import BrokenKeyError
 from footfall.keys import Keys
 from footfall.store.calls.reply import Errors, one_of
 from footfall.store.pipeline import Reply
 from footfall.store.scripts import HOLD_LEASE, RELEASE_LEASE, Call
+
+
+def new_lease_token() -> str:
+    """What the lease's key holds: no two are the same, and it tells an operator whose it is."""
+    return f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(8)}"
+
+
+def holder(token: bytes) -> str:
+    """Whose a token is, for a person."""
+    host, _, rest = token.decode(errors="replace").partition(":")
+    pid, _, _ = rest.partition(":")
+    return f"process {pid} on {host}" if pid.isdigit() else host
 
 
 def hold_lease(keys: Keys, token: str, ms: int) -> Call[bytes | None]:

@@ -17,10 +17,10 @@ from footfall.http.server import listen, url
 from footfall.identity import admin_token
 from footfall.logs import log
 from footfall.process import launch
-from footfall.process.greeting import greeting
 from footfall.process.terminal import progress
 from footfall.store.address import parse
 from footfall.store.client import connect
+from footfall.up.greeting import greeting
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 #: seconds that the parts get to finish their work, and then the server to write its data
