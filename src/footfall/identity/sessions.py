@@ -34,7 +34,6 @@ class Session(NamedTuple):
 
 
 #: without the key: it holds the session's digest
-_BROKEN = BrokenKeyError("a session does not hold what it must")
 _decode = msgspec.json.Decoder(_Content).decode
 
 
@@ -67,7 +66,7 @@ class Sessions:
         try:
             value, left_ms = await asyncio.gather(call("GET", key), call("PTTL", key))
         except WrongTypeError:
-            raise _BROKEN from None
+            raise _broken() from None
         user_id = self._user_of(value)
         if user_id is None:
             return None
@@ -108,7 +107,7 @@ class Sessions:
         try:
             return await self._pipeline.call(command, key, *arguments)
         except WrongTypeError:
-            raise _BROKEN from None
+            raise _broken() from None
 
     @staticmethod
     def _user_of(value: bytes | None) -> int | None:
@@ -117,7 +116,7 @@ class Sessions:
         try:
             return _decode(value).user_id
         except msgspec.DecodeError:
-            raise _BROKEN from None
+            raise _broken() from None
 
     async def _make_room(self, user_id: int) -> None:
         """Forget those that have ended by themselves, and end one when there are too many all the same."""
@@ -131,3 +130,7 @@ class Sessions:
             ended = members[: len(members) - _MAX_SESSIONS + 1]
             await asyncio.gather(*(call("DEL", self._keys.session(member.decode())) for member in ended))
         await call("SREM", key, *ended)
+
+
+def _broken() -> BrokenKeyError:
+    return BrokenKeyError("a session does not hold what it must")
