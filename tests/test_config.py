@@ -194,6 +194,21 @@ def test_a_wrong_value_is_an_error_that_names_the_variable(
         config.load()
 
 
+@pytest.mark.parametrize("name", Settings.model_fields)
+def test_an_empty_value_is_refused_and_not_taken_for_something_else(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    for value in ("", " "):
+        monkeypatch.setenv(env_name(name), value)
+        with pytest.raises(UsageError, match=rf"^{env_name(name)}: .*empty"):
+            config.load()
+
+
+def test_an_empty_option_is_refused_too(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "footfall", "status", "--data-dir", ""]
+    ran = subprocess.run(command, check=False, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert (ran.returncode, ran.stderr.split(":")[:2]) == (2, ["error", " FOOTFALL_DATA_DIR"])
+    assert not list(tmp_path.iterdir())
+
+
 def test_every_wrong_value_is_named_and_none_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FOOTFALL_API_PORT", "s3cret")
     with pytest.raises(UsageError) as caught:

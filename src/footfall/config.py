@@ -204,6 +204,14 @@ class Settings(BaseSettings):
     log_level: LogLevel = Field("info", description="Least level to log.")
     log_format: LogFormat = Field("text", description="`text` for a person, `json` for a machine.")
 
+    @field_validator("*", mode="before")
+    @classmethod
+    def _said(cls, value: object) -> object:
+        """An empty text is no value: as an address it would be all of them, as a path the working directory."""
+        if isinstance(value, str) and not value.strip():
+            raise ValueError("it is empty; leave it out to have the default")
+        return value
+
     @field_validator("trusted_proxies")
     @classmethod
     def _networks(cls, value: str | None) -> str | None:

@@ -72,7 +72,9 @@ def _option(setting: str, flag: str) -> Any:
     default = "" if field.default in (None, False) else f", default {field.default}"
     if field.default is True:
         flag = f"{flag}/--no-{flag.removeprefix('--')}"
-    return typer.Option(flag, help=f"{field.description} [{env_name(setting)}{default}]", show_default=False)
+    said = f"{field.description} [{env_name(setting)}{default}]"
+    kind = "<path>" if field.annotation in (Path, Path | None) else None
+    return typer.Option(flag, help=said, show_default=False, metavar=kind)
 
 
 def _type(annotation: Any) -> Any:
@@ -81,7 +83,8 @@ def _type(annotation: Any) -> Any:
         annotation = next(kind for kind in get_args(annotation) if kind is not type(None))
     if get_origin(annotation) is Annotated:
         annotation = get_args(annotation)[0]
-    if get_origin(annotation) is Literal or issubclass(annotation, Enum):
+    # a path that is empty cannot be told any more from the working directory
+    if get_origin(annotation) is Literal or annotation is Path or issubclass(annotation, Enum):
         return str
-    assert annotation in (bool, int, float, str, Path), annotation
+    assert annotation in (bool, int, float, str), annotation
     return annotation
