@@ -1,5 +1,6 @@
 """Clients that go away, wait, or never end a request: they disturb nobody else."""
 
+import signal
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -135,6 +136,34 @@ def test_what_comes_while_a_check_in_is_under_way_is_answered_after_it(server: S
         answers = [connection.read() for _ in range(5)]
     assert [answer.status for answer in answers] == [202, 202, 400, 202, 200]
     assert [entry for entry, _ in client.xrange(STREAM)] == [accepted_id(answers[i]) for i in (0, 1, 3)]
+
+
+def test_half_a_request_is_not_blamed_on_its_client_when_the_service_stops(server: Server, client: Any) -> None:
+    client.script_load(RECEIVE.source)
+    with (
+        Proxy(server.port) as proxy,
+        Receiver(proxy.url, server_timeout=10) as receiver,
+        RawConnection(receiver.port) as connection,
+    ):
+        proxy.hold_replies(to=RECEIVE.sha)
+        connection.send(request(GOOD))
+        proxy.wait_until_holding()
+        connection.send(request(GOOD)[:30])
+        receiver.signal(signal.SIGTERM)
+        wait_until(lambda: not listens(receiver.port), "it takes no more connections")
+        proxy.release()
+        accepted_id(connection.read())
+        assert connection.is_ended()
+        assert receiver.wait() == 0
+
+
+def listens(port: int) -> bool:
+    """Whether somebody can connect."""
+    try:
+        RawConnection(port).close()
+    except ConnectionError:
+        return False
+    return True
 
 
 def test_connections_beyond_the_limit_are_refused_and_the_others_go_on(server: Server, client: Any) -> None:

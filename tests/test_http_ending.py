@@ -53,6 +53,16 @@ def test_a_client_that_sends_all_before_it_reads_has_the_answer(receiver: Receiv
         assert time.monotonic() - began < _DROPPING / 2, "the answer is ended at once"
 
 
+@pytest.mark.parametrize("version", ["1.1", "1.0"])
+def test_what_is_sent_behind_the_last_request_takes_no_answer_away(receiver: Receiver, version: str) -> None:
+    last = request(method="GET", path="/healthz", version=version, headers={"Connection": "close"})
+    data = last + _MUCH
+    with RawConnection(receiver.port) as connection:
+        connection.send(*(data[start : start + 65_536] for start in range(0, len(data), 65_536)))
+        assert connection.read().status == 200
+        assert connection.is_ended()
+
+
 @pytest.mark.parametrize("kind", [Api, Auth])
 def test_so_it_is_with_the_other_services(server: Server, kind: type[Service]) -> None:
     open_books(server)

@@ -16,7 +16,7 @@ from footfall.store.scripts import RECEIVE
 from processes import Api, AsgiReceiver, Receiver, Service
 from proxy import Proxy
 from raw_http import Answer, RawConnection, request
-from receiver_scene import GOOD, STREAM, accepted_id, assert_problem, open_books
+from receiver_scene import GOOD, STREAM, accepted_id, ask, assert_problem, open_books
 from servers import Server
 
 #: growth that a process may have without a reason of ours, in bytes
@@ -126,6 +126,14 @@ def test_a_request_that_waits_for_its_turn_is_not_cut_off(server: Server) -> Non
         accepted_id(connection.read())
         connection.send(request(GOOD)[-5:])
         accepted_id(connection.read())
+
+
+@pytest.mark.parametrize("path", ["/api/checkin", "/api/checkin?"])
+def test_blanks_behind_a_value_are_no_part_of_it(receiver: Receiver, path: str) -> None:
+    headers = {"X-Request-Id": "app-1 \t ", "Idempotency-Key": "once ", "Host": "test\t"}
+    first, again = (ask(receiver, request(GOOD, path=path, headers=headers)) for _ in range(2))
+    assert accepted_id(first) == accepted_id(again)
+    assert {answer.headers["x-request-id"] for answer in (first, again)} == {"app-1"}
 
 
 # --- what is no body

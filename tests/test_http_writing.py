@@ -2,9 +2,12 @@
 
 import asyncio
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 import pytest
 
+from footfall.http import reading
+from footfall.http.protocol import HttpProtocol
 from footfall.http.reading import Answering
 from processes import Api
 from raw_http import RawConnection, request
@@ -17,6 +20,8 @@ class _Transport:
     def __init__(self) -> None:
         self.writes: list[bytes] = []
         self.is_closed = False
+        #: bytes that the client has not taken
+        self.unsent = 0
 
     def write(self, data: bytes) -> None:
         self.writes.append(data)
@@ -29,6 +34,14 @@ class _Transport:
 
     def close(self) -> None:
         self.is_closed = True
+
+    abort = close
+
+    def write_eof(self) -> None:
+        """Nothing more is written."""
+
+    def get_write_buffer_size(self) -> int:
+        return self.unsent
 
 
 @pytest.fixture(scope="module")
@@ -80,6 +93,27 @@ async def test_nothing_is_written_to_a_client_that_has_gone(answering: Answering
     transport.close()
     await asyncio.sleep(0)
     assert transport.writes == []
+
+
+async def test_a_client_that_reads_its_last_answer_slowly_is_waited_for(
+    answering: Answering, transport: _Transport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading, "_DROPPING_S", 0.001)
+    protocol: Any = HttpProtocol.__new__(HttpProtocol)
+    protocol.loop = asyncio.get_running_loop()
+    protocol.transport, protocol._answers_over = transport, answering
+    protocol.cycle = protocol.timeout_keep_alive_task = None
+    protocol.flow = reading._Flow(transport, lambda: True)  # type: ignore[arg-type]
+    answering.end = protocol._end_after_answer
+    transport.unsent = 1
+    answering.close()
+    first = protocol._dropping
+    while protocol._dropping is first:
+        await asyncio.sleep(0.001)
+    assert not transport.is_closed
+    transport.unsent = 0
+    while not transport.is_closed:
+        await asyncio.sleep(0.001)
 
 
 @pytest.mark.parametrize("rest", [b"nonsense\r\n\r\n", request(method="GET", path="/healthz", version="1.0")])

@@ -181,8 +181,8 @@ class Reading(HttpToolsProtocol):
         if self._head is None:  # a trailer says nothing that must be known before the body (RFC 9110, section 6.5.1)
             return
         name = name.lower()
+        value = value.rstrip(b" \t")  # the parser leaves what follows a value (RFC 9110, section 5.5)
         if name in _CHECKED:
-            value = value.strip(b" \t")  # the parser leaves what follows a value
             _CHECKED[name](self._head, value)
         self.headers.append((name, value))
 
@@ -245,11 +245,8 @@ class Reading(HttpToolsProtocol):
         return not (self._unread or self.pipeline)
 
     def _end_after_answer(self) -> None:
-        """End the connection after the answer to the newest request."""
-        if self._in_message or self._unread:
-            self._linger()
-        else:
-            self.transport.close()
+        """End the connection after the answer to the newest request: whatever comes behind it, that is not lost."""
+        self._linger()
 
     def _linger(self) -> None:
         """End the connection so that a client has its last answer which still sends."""
@@ -258,13 +255,19 @@ class Reading(HttpToolsProtocol):
             self.transport.close()
         elif self._to_drop is None:
             self._to_drop = _DROPPED
-            self._dropping = self.loop.call_later(_DROPPING_S, self.transport.abort)
+            self._dropping = self.loop.call_later(_DROPPING_S, self._stop_dropping)
             self._unread = NOTHING
             self._unset_keepalive_if_required()
             if self.cycle is not None:  # it would be written after the end
                 self.cycle.waiting_for_100_continue = False
             self.transport.write_eof()
             self.flow.resume_reading()
+
+    def _stop_dropping(self) -> None:
+        if self.transport.get_write_buffer_size():  # it still reads its answer
+            self._dropping = self.loop.call_later(_DROPPING_S, self._stop_dropping)
+        else:
+            self.transport.abort()
 
     def _drop(self, size: int) -> None:
         assert self._to_drop is not None

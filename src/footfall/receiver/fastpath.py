@@ -57,6 +57,8 @@ class FastPath(HttpProtocol):
         self._held: list[bytes] = []
         #: the client sends nothing more, or the service stops: the next answer is the last
         self._is_last = False
+        #: the service stops
+        self._stops = False
         #: heads of plain requests on this connection, by the size of the whole request: clients repeat themselves
         self._heads: dict[int, Head] = {}
         #: X-Request-Id of the request under way, and its RateLimit headers
@@ -82,7 +84,7 @@ class FastPath(HttpProtocol):
     def shutdown(self) -> None:
         self.app_state["is_draining"] = True
         if self._under_way:
-            self._is_last = True
+            self._is_last = self._stops = True
         else:
             super().shutdown()
 
@@ -206,7 +208,9 @@ class FastPath(HttpProtocol):
                 plain_answer = plain_answer._replace(headers={**self._quota.headers(), **plain_answer.headers})
             transport.write(written(headers, plain_answer, known_as, is_last=is_last))
         self._answered_at = self.loop.time()
-        if is_last:
+        if self._stops and is_last:
+            self._linger()
+        elif is_last:
             transport.close()
         elif self._held:
             self._go_on()
@@ -221,8 +225,12 @@ class FastPath(HttpProtocol):
         self._held.clear()
         self.flow.resume_reading()
         self.data_received(data)
-        # the other path may have it now, and does not know yet that nothing more comes
-        if self._is_last and not self._under_way and not super().eof_received():
+        if self._under_way:
+            return
+        # the other path may have it now, and does not know yet that it is the last
+        if self._stops:
+            super().shutdown()
+        elif self._is_last and not super().eof_received():
             self.transport.close()
 
 

@@ -98,7 +98,7 @@ class PlainParser:
     def on_header(self, name: bytes, value: bytes) -> None:
         name = name.lower()
         if name in self._names:
-            self._decisive.append((name, value))
+            self._decisive.append((name, value.rstrip(b" \t")))  # the parser leaves what follows a value
 
     def on_body(self, body: bytes) -> None:
         self._body += body
