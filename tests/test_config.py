@@ -209,6 +209,18 @@ def test_an_empty_option_is_refused_too(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize(
+    ("said", "meant"),
+    [
+        ("::ffff:10.0.0.0/104", "10.0.0.0/8"),
+        ("::ffff:192.0.2.7, fd00::/8", "192.0.2.7/32,fd00::/8"),
+        ("::/0", "::/0"),
+    ],
+)
+def test_a_proxy_s_ipv4_address_may_be_written_as_an_ipv6_one(said: str, meant: str) -> None:
+    assert ",".join(map(str, config.load({"trusted_proxies": said}).proxies)) == meant
+
+
 def test_every_wrong_value_is_named_and_none_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FOOTFALL_API_PORT", "s3cret")
     with pytest.raises(UsageError) as caught:

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -14,6 +14,8 @@ from footfall.errors import UsageError
 from footfall.logs import LogFormat, LogLevel
 
 ENV_PREFIX = "FOOTFALL_"
+#: bits before an IPv4 address that is written as an IPv6 one (RFC 4291, 2.5.5.2)
+_IPV4_IN_IPV6 = 96
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 Appendfsync = Literal["everysec", "always"]
@@ -215,14 +217,14 @@ class Settings(BaseSettings):
     @field_validator("trusted_proxies")
     @classmethod
     def _networks(cls, value: str | None) -> str | None:
-        for network in (value or "").split(",") if value is not None else ():
-            ip_network(network.strip())
+        if value is not None:
+            _networks_in(value)
         return value
 
     @property
     def proxies(self) -> list[IPv4Network | IPv6Network]:
         """The networks in `trusted_proxies`."""
-        return [ip_network(network.strip()) for network in (self.trusted_proxies or "").split(",") if network.strip()]
+        return _networks_in(self.trusted_proxies) if self.trusted_proxies is not None else []
 
     @property
     def appendfsync(self) -> Appendfsync:
@@ -254,6 +256,19 @@ class Settings(BaseSettings):
             if value is not None
         }
         return inherited | mine
+
+
+def _networks_in(text: str) -> list[IPv4Network | IPv6Network]:
+    """The networks in a text, with commas between. Raises ValueError."""
+    return [_network(ip_network(part.strip())) for part in text.split(",")]
+
+
+def _network(network: IPv4Network | IPv6Network) -> IPv4Network | IPv6Network:
+    """IPv4 in IPv6 is IPv4, as it is with the addresses that are looked for: else it would have none of them."""
+    address = network.network_address
+    if isinstance(address, IPv6Address) and address.ipv4_mapped is not None and network.prefixlen >= _IPV4_IN_IPV6:
+        return IPv4Network((address.ipv4_mapped, network.prefixlen - _IPV4_IN_IPV6))
+    return network
 
 
 def env_name(setting: str) -> str:
