@@ -1,19 +1,27 @@
 """A small system to audit: loaded records, and a stream of which a part is processed."""
 
 import asyncio
+import random
+from collections.abc import Callable
 from typing import Any
 
 from chaos.scene import add, load_records
 from footfall import config
 from footfall.keys import Keys
 from footfall.operations import dead_letters
-from footfall.operations.audit.rebuild import Rebuilt, rebuild
-from footfall.operations.audit.verify import Report, verify
+from footfall.operations.audit.limits import Retries, Sizes
+from footfall.operations.audit.reader import SnapshotReader
+from footfall.operations.audit.rebuild import rebuild
+from footfall.operations.audit.rebuild_report import Rebuilt
+from footfall.operations.audit.verify import verify
+from footfall.operations.audit.verify_report import Report
 from footfall.processor.batch import Batch
 from footfall.processor.calls import Calls
 from footfall.store.calls import stream
 from footfall.store.calls.metadata import Position
 from footfall.store.metadata import open_books
+from footfall.store.pipeline import Argument, Reply
+from footfall.store.scripts import READ_USERS, Call
 from pipelines import connected_to
 from servers import Server
 
@@ -65,14 +73,64 @@ def count_lost(client: Any) -> int:
     return stream.count_lost(KEYS, position).run_sync(client)
 
 
-def verified(client: Any) -> Report:
+class EventfulReader(SnapshotReader):
+    """A reader during which something happens, at one of these moments."""
+
+    def __init__(
+        self,
+        client: Any,
+        *,
+        before_read: Callable[[], None] | None = None,
+        before_users: Callable[[int], None] | None = None,
+        after_fields: Callable[[str], None] | None = None,
+        sizes: Sizes | None = None,
+        retries: Retries | None = None,
+    ) -> None:
+        """`before_read`: before each transaction. `before_users`: before a page of users, with the first id.
+
+        `after_fields`: after fields of records were read without a snapshot, with the first field's name.
+        """
+        super().__init__(client, KEYS, sizes=sizes, retries=retries)
+        self._before_read, self._before_users, self._after_fields = before_read, before_users, after_fields
+
+    def with_snapshot(self, *command: Argument) -> tuple[Any, Reply]:
+        if self._before_read:
+            self._before_read()
+        return super().with_snapshot(*command)
+
+    def read(self, call: Call[Any]) -> tuple[Any, Any]:
+        if self._before_users and call.script is READ_USERS:
+            self._before_users(int(call.arguments[0]))
+        return super().read(call)
+
+    def fields(self, keys: Any, *names: str) -> list[list[bytes]]:
+        found = super().fields(keys, *names)
+        if self._after_fields:
+            self._after_fields(names[0])
+        return found
+
+
+def small_sizes(rng: random.Random) -> Sizes:
+    """Little at once, so that much happens in between."""
+    return Sizes(
+        scanned=rng.randint(1, 30),
+        entries=rng.randint(20, 60),  # more than is added meanwhile, or there would be no end
+        dead_letters=rng.randint(1, 5),
+        compared=rng.randint(1, 12),
+        rebuilt=rng.randint(1, 12),
+        between=rng.randint(30, 100),
+    )
+
+
+def verified(client: Any, reader: SnapshotReader | None = None) -> Report:
     """What verifying finds."""
-    return verify(client, config.load(), None)
+    return verify(reader or SnapshotReader(client, KEYS), config.load(), None)
 
 
 def noted(client: Any) -> Report:
     """What verifying finds, and notes of entries that are gone, without a question."""
-    return verify(client, config.load({"verify_note_gone": True, "verify_yes": True}), None)
+    settings = config.load({"verify_note_gone": True, "verify_yes": True})
+    return verify(SnapshotReader(client, KEYS), settings, None)
 
 
 def found(report: Report) -> set[tuple[str, str | None, str | None, str | None]]:
@@ -80,17 +138,18 @@ def found(report: Report) -> set[tuple[str, str | None, str | None, str | None]]
     return {(one.key, one.part, one.found, one.wanted) for one in report.shown}
 
 
-def assert_sound(client: Any, proof: str = "records") -> Report:
+def assert_sound(client: Any, proof: str = "records", reader: SnapshotReader | None = None) -> Report:
     """Nothing differs, by this proof."""
-    report = verified(client)
+    report = verified(client, reader)
     assert not report.differences, "\n".join(map(str, report.shown))
     assert report.proof == proof
     return report
 
 
-def rebuilt(client: Any) -> Rebuilt:
+def rebuilt(client: Any, reader: SnapshotReader | None = None, **options: Any) -> Rebuilt:
     """What rebuilding does, without a question."""
-    return rebuild(client, config.load({"rebuild_yes": True}), confirm=lambda _prompt: False, progress=None)
+    settings = config.load({"rebuild_yes": True, **options})
+    return rebuild(reader or SnapshotReader(client, KEYS), settings, confirm=lambda _prompt: False, progress=None)
 
 
 def settle_dead_letters(client: Any, action: str, **options: Any) -> None:

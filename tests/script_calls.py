@@ -268,7 +268,7 @@ def _read(client: Any, now_ms: int) -> None:
 
 def _read_pages(client: Any) -> None:
     """The scripts that verifying calls in transactions."""
-    audit.read_head(KEYS).run_sync(client)
+    audit.read_snapshot(KEYS).run_sync(client)
     audit.read_users(KEYS, [1, 2], [b"user1@example.com", b""]).run_sync(client)
     audit.read_locations(KEYS, [2], [b"cafe"]).run_sync(client)
     for index, member in ((KEYS.users_recent, b"1"), (KEYS.users_email, b"user1@example.com")):

@@ -9,25 +9,29 @@ from rich.console import Console
 
 from audit_scene import (
     FIRST_MS,
+    KEYS,
+    EventfulReader,
     assert_sound,
     found,
     prepare,
     process,
     rebuilt,
     settle_dead_letters,
+    small_sizes,
     verified,
 )
 from chaos.replay import Replay, assert_books, entries, raw_client
 from chaos.scene import LOCATIONS, USERS, add, load_rows, location_row, seeded, user_row
 from footfall import config
 from footfall.errors import BrokenKeyError, ExitCode, FootfallError, LoadingError, RefusedError, UnavailableError
-from footfall.operations.audit import rebuild as module
-from footfall.operations.audit.look import Look
-from footfall.operations.audit.rebuild import Rebuilt, rebuild
+from footfall.operations.audit.limits import Retries, Sizes
+from footfall.operations.audit.reader import SnapshotReader
+from footfall.operations.audit.rebuild import rebuild
+from footfall.operations.audit.rebuild_report import Rebuilt, render
 from footfall.store.scripts import DROP_INDEX_ENTRIES, REBUILD_PAGE, Script
 from processes import Footfall
 from servers import Server
-from test_verify import DAMAGES, Events, damage, small_pages
+from test_verify import DAMAGES, Events, damage
 
 
 @pytest.fixture
@@ -86,7 +90,7 @@ def test_a_sound_system_is_left_as_it_is(scene: Any) -> None:
     assert digest(scene) == before
 
 
-#: damage that it cannot mend, and says so: it is the operator's to mend, or the loader's
+#: damage that it cannot repair, and says so: that is left to the operator, or to the loader
 OTHERS = {
     "processed", "a user's baseline", "a user's missing baseline", "an unreadable baseline", "a deleted dead letter",
     "a location's unreadable baseline", "a user of another type", "a location of another type",
@@ -97,7 +101,7 @@ OTHERS = {
 
 
 @pytest.mark.parametrize("name", sorted(DAMAGES.keys() - OTHERS))
-def test_damage_is_mended(scene: Any, name: str) -> None:
+def test_damage_is_repaired(scene: Any, name: str) -> None:
     before = scene.execute_command("DEBUG", "DIGEST")
     damage(scene, DAMAGES[name][0])
     assert rebuilt(scene) != Rebuilt(entries=5)
@@ -105,7 +109,7 @@ def test_damage_is_mended(scene: Any, name: str) -> None:
     assert digest(scene) == before
 
 
-def test_everything_can_be_made_anew(server: Server, scene: Any) -> None:
+def test_everything_can_be_rebuilt(server: Server, scene: Any) -> None:
     rng = seeded()
     before = digest(scene)
     for _ in range(20):
@@ -141,7 +145,7 @@ def test_deleted_records_get_their_counters_back_and_the_rest_when_they_are_load
     assert_sound(scene)
 
 
-def test_records_that_check_ins_have_created_are_made_anew(server: Server, client: Any) -> None:
+def test_records_that_check_ins_have_created_are_rebuilt(server: Server, client: Any) -> None:
     load_rows(client, "users", [user_row(1)])
     for number in range(5):
         add(client, 100 + number, 200, number)
@@ -166,7 +170,7 @@ def test_a_record_that_was_loaded_back_to_an_older_last_check_in_gets_the_newer_
 
 def test_a_place_that_is_none_is_told(scene: Any, capsys: pytest.CaptureFixture[str]) -> None:
     damage(scene, "HSET locations:1 location x,y|DEL users:2")
-    module.render(rebuilt(scene), Console(width=200))
+    render(rebuilt(scene), Console(width=200))
     assert capsys.readouterr().out.splitlines() == [
         "Rebuilt from 5 entries: 1 users, 0 locations and 1 index entries were changed.",
         "1 record was missing, with counters only now; load users and locations again for the rest",
@@ -196,9 +200,7 @@ def test_a_place_that_is_none_is_told(scene: Any, capsys: pytest.CaptureFixture[
         ("HSET users:baseline 1 {}", BrokenKeyError, "ncc:users:baseline does not hold what it must"),
     ],
 )  # fmt: skip
-def test_what_cannot_be_made_anew_is_refused(
-    scene: Any, commands: str, error: type[FootfallError], message: str
-) -> None:
+def test_what_cannot_be_rebuilt_is_refused(scene: Any, commands: str, error: type[FootfallError], message: str) -> None:
     damage(scene, commands)
     before = digest(scene)
     with pytest.raises(error, match=message):
@@ -223,11 +225,11 @@ def test_it_is_not_done_without_a_confirmation(scene: Any) -> None:
         return False
 
     with pytest.raises(RefusedError, match="not confirmed"):
-        rebuild(scene, config.load(), confirm=no, progress=None)
+        rebuild(SnapshotReader(scene, KEYS), config.load(), confirm=no, progress=None)
     assert digest(scene) == before
     assert "40 users and 12 locations" in prompts[0]
     assert "6 entries of the stream" in prompts[0]
-    rebuild(scene, config.load(), confirm=lambda _prompt: True, progress=None)
+    rebuild(SnapshotReader(scene, KEYS), config.load(), confirm=lambda _prompt: True, progress=None)
     assert_sound(scene)
 
 
@@ -239,11 +241,7 @@ def test_what_happens_while_it_writes_is_counted_once(
 ) -> None:
     rng = seeded()
     events = Events(server, scene, rng, dead_letters=True)
-    with_head, run_sync = Look.with_head, Script.run_sync
-
-    def eventful(self: Look, *command: Any) -> Any:
-        events.happen()
-        return with_head(self, *command)
+    run_sync = Script.run_sync
 
     def eventful_script(self: Script, *arguments: Any) -> Any:
         if self in (REBUILD_PAGE, DROP_INDEX_ENTRIES):
@@ -258,12 +256,10 @@ def test_what_happens_while_it_writes_is_counted_once(
             )
         damage(scene, f"DEL users:bycheckins|ZADD users:lastseen 0 {1:016d}:{1:013d}:9|HSET locations:2 numCheckins 0")
         with monkeypatch.context() as patches:
-            small_pages(patches, rng)
-            patches.setattr(module, "_PAGE", rng.randint(1, 12))
-            patches.setattr(module, "_BETWEEN", rng.randint(30, 100))
-            patches.setattr(Look, "with_head", eventful)
             patches.setattr(Script, "run_sync", eventful_script)
-            rebuilt(scene)
+            retries = Retries(pause_s=0)
+            reader = EventfulReader(scene, before_read=events.happen, sizes=small_sizes(rng), retries=retries)
+            rebuilt(scene, reader)
         assert_sound(scene)
     assert events.count > 15
 
@@ -288,9 +284,8 @@ def test_check_ins_that_come_between_reading_and_writing_are_counted_once(
         return run_sync(self, *arguments)
 
     monkeypatch.setattr(Script, "run_sync", eventful)
-    monkeypatch.setattr(module, "_PAGE", 3)
     damage(client, "HSET users:1 numCheckins 77|HSET locations:1 numStars 77")
-    rebuilt(client)
+    rebuilt(client, SnapshotReader(client, KEYS, sizes=Sizes(rebuilt=3)))
     assert client.xlen("ncc:checkins") > 100
     assert_books(client, books.after(entries(client)))
 
@@ -313,8 +308,7 @@ def test_more_entries_between_than_a_call_folds_are_read_first(
         return reply
 
     monkeypatch.setattr(Script, "run_sync", eventful)
-    monkeypatch.setattr(module, "_BETWEEN", 3)
-    rebuilt(scene)
+    rebuilt(scene, SnapshotReader(scene, KEYS, sizes=Sizes(between=3)))
     assert replies[:2] == [b"BEHIND", b"OK"]
     assert_sound(scene)
 
@@ -416,10 +410,8 @@ def test_what_breaks_meanwhile_ends_it(
         return run_sync(self, *arguments)
 
     monkeypatch.setattr(Script, "run_sync", eventful)
-    monkeypatch.setattr(module, "_PAGE", 10)
-    monkeypatch.setattr(module, "_TRIES", 10)
     with pytest.raises(error, match=message):
-        rebuilt(scene)
+        rebuilt(scene, SnapshotReader(scene, KEYS, sizes=Sizes(rebuilt=10), retries=Retries(10)))
 
 
 # ---------------------------------------------------------------- the command

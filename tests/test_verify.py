@@ -13,21 +13,23 @@ from audit_scene import (
     E3,
     E5,
     FIRST_MS,
+    EventfulReader,
     assert_sound,
     count_lost,
     found,
     prepare,
     process,
     settle_dead_letters,
+    small_sizes,
     trim,
     verified,
 )
 from chaos.replay import raw_client
 from chaos.scene import LOCATIONS, USERS, add, load_rows, location_row, seeded, user_row
 from footfall.errors import BrokenKeyError, ExitCode, LoadingError, UnavailableError
-from footfall.operations.audit import fold, letters, look, records, verify
 from footfall.operations.audit.differences import SHOWN
-from footfall.operations.audit.look import Look
+from footfall.operations.audit.limits import Retries, Sizes
+from footfall.operations.audit.verify_report import render
 from processes import Footfall
 from servers import Server
 
@@ -243,7 +245,7 @@ def test_without_books_nothing_is_said_of_them(scene: Any, commands: str, error:
 
 
 def test_a_server_without_books_is_named_as_that(client: Any) -> None:
-    with pytest.raises(UnavailableError, match="there are no books with the prefix ncc"):
+    with pytest.raises(UnavailableError, match="there is no metadata with the prefix ncc"):
         verified(client)
     assert client.dbsize() == 0
 
@@ -327,16 +329,6 @@ def test_loading_check_ins_makes_a_stream_taken_over_ones_own(server: Server, cl
 # ---------------------------------------------------------------- while things happen
 
 
-def small_pages(monkeypatch: pytest.MonkeyPatch, rng: random.Random) -> None:
-    """Read little at once, so that much happens in between."""
-    monkeypatch.setattr(verify, "_PAGE", rng.randint(1, 12))
-    # more than is added meanwhile, or there would be no end
-    monkeypatch.setattr(fold, "_PAGE", rng.randint(20, 60))
-    monkeypatch.setattr(letters, "_PAGE", rng.randint(1, 5))
-    monkeypatch.setattr(look, "_SCANNED", rng.randint(1, 30))
-    monkeypatch.setattr(letters, "_PAUSE_S", 0)
-
-
 class Events:
     """What happens on a busy system, at random, whenever the server is looked at."""
 
@@ -375,68 +367,47 @@ class Events:
 
 
 @pytest.mark.parametrize("proof", ["records", "sums"])
-def test_what_happens_between_two_reads_is_no_difference(
-    server: Server, scene: Any, monkeypatch: pytest.MonkeyPatch, proof: str
-) -> None:
+def test_what_happens_between_two_reads_is_no_difference(server: Server, scene: Any, proof: str) -> None:
     rng = seeded()
     events = Events(server, scene, rng, dead_letters=True)
     if proof == "sums":
         trim(scene, 3)
-    with_head = Look.with_head
-
-    def eventful(self: Look, *command: Any) -> Any:
-        events.happen()
-        return with_head(self, *command)
-
     for _ in range(3):
-        with monkeypatch.context() as patches:
-            small_pages(patches, rng)
-            patches.setattr(Look, "with_head", eventful)
-            assert_sound(scene, proof)
+        retries = Retries(pause_s=0)
+        reader = EventfulReader(scene, before_read=events.happen, sizes=small_sizes(rng), retries=retries)
+        assert_sound(scene, proof, reader)
     assert events.count > 15
 
 
 @pytest.mark.parametrize("action", ["retry", "discard"])
 @pytest.mark.parametrize("proof", ["records", "sums"])
-def test_a_dead_letter_that_is_settled_between_two_pages_is_no_difference(
-    scene: Any, monkeypatch: pytest.MonkeyPatch, proof: str, action: str
-) -> None:
+def test_a_dead_letter_that_is_settled_between_two_pages_is_no_difference(scene: Any, proof: str, action: str) -> None:
     if proof == "sums":
         trim(scene, 3)
     pages: list[int] = []
-    read_users = records.read_users
 
-    def settle(looked: Look, ids: list[int]) -> Any:
-        pages.append(ids[0])
+    def settle(first: int) -> None:
+        pages.append(first)
         if len(pages) == 2:
             load_rows(scene, "users", [user_row(99)])
             settle_dead_letters(scene, action)
-        return read_users(looked, ids)
 
-    monkeypatch.setattr(verify, "read_users", settle)
-    monkeypatch.setattr(verify, "_PAGE", 10)
-    assert_sound(scene, proof)
+    assert_sound(scene, proof, EventfulReader(scene, before_users=settle, sizes=Sizes(compared=10)))
     assert pages[:3] == [1, 11, 11], "the page is read again"
 
 
-def test_an_email_or_category_that_changes_between_two_reads_is_no_difference(
-    scene: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_email_or_category_that_changes_between_two_reads_is_no_difference(scene: Any) -> None:
     changed: list[str] = []
-    fields = Look.fields
 
-    def change(self: Look, keys: Any, *names: str) -> Any:
-        read = fields(self, keys, *names)
-        if names[0] not in changed:
-            changed.append(names[0])
-            if names[0] == "email":
+    def change(name: str) -> None:
+        if name not in changed:
+            changed.append(name)
+            if name == "email":
                 load_rows(scene, "users", [user_row(1, email="another@example.com")])
             else:
                 load_rows(scene, "locations", [location_row(2) | {"category": "bar"}])
-        return read
 
-    monkeypatch.setattr(Look, "fields", change)
-    assert_sound(scene)
+    assert_sound(scene, reader=EventfulReader(scene, after_fields=change))
     assert changed == ["email", "category"]
 
 
@@ -449,37 +420,73 @@ def test_a_check_in_at_the_loaded_time_is_the_later_one(server: Server, client: 
     assert_sound(client)
 
 
-def test_a_stream_that_is_replaced_meanwhile_is_verified_anew(scene: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stream_that_is_replaced_meanwhile_is_verified_again(scene: Any) -> None:
     replaced: list[bool] = []
-    read_users = records.read_users
 
-    def replace(looked: Look, ids: list[int]) -> Any:
+    def replace(_first: int) -> None:
         if not replaced:
             replaced.append(True)
             rows: list[dict[str, object]] = [{"id": E1, "userId": 1, "locationId": 1, "starRating": 4}]
             load_rows(scene, "checkins", rows, load_reset=True, load_yes=True)
-        return read_users(looked, ids)
 
-    monkeypatch.setattr(verify, "read_users", replace)
-    assert assert_sound(scene).checkpoint == "0"
+    assert assert_sound(scene, reader=EventfulReader(scene, before_users=replace)).checkpoint == "0"
     assert replaced
 
 
-def test_a_stream_that_is_trimmed_faster_than_it_can_be_read_is_said_to_be(
-    server: Server, scene: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    read_users = records.read_users
+def test_a_stream_that_is_trimmed_faster_than_it_can_be_read_is_said_to_be(server: Server, scene: Any) -> None:
+    runs: list[int] = []
 
-    def trim(looked: Look, ids: list[int]) -> Any:
+    def trim_again(first: int) -> None:
+        runs.append(first)
         for _ in range(3):
             add(scene, 1, 1, 1)
         process(server)
         scene.xtrim("ncc:checkins", maxlen=1, approximate=False)
-        return read_users(looked, ids)
 
-    monkeypatch.setattr(verify, "read_users", trim)
-    with pytest.raises(UnavailableError, match="removed from the stream before they were read"):
-        verified(scene)
+    with pytest.raises(UnavailableError, match="3 times: entries were removed from the stream before they were read"):
+        verified(scene, EventfulReader(scene, before_users=trim_again))
+    assert runs == [1, 1, 1], "it starts again, and gives up"
+
+
+def test_dead_letters_that_are_settled_again_and_again_end_it(scene: Any) -> None:
+    looks: list[int] = []
+
+    def settle(first: int) -> None:
+        looks.append(first)
+        scene.hincrby("ncc:meta", "settled", 1)
+
+    with pytest.raises(UnavailableError, match="dead letters are being retried or discarded"):
+        verified(scene, EventfulReader(scene, before_users=settle, retries=Retries(7, pause_s=0)))
+    assert len(looks) == 7
+
+
+def test_nested_retries_use_up_the_same_tries(scene: Any) -> None:
+    """Whatever is looked at, dead letters are settled by then: pages are read again, and so are the dead letters."""
+    looks: list[bool] = []
+
+    def settle() -> None:
+        looks.append(True)
+        scene.hincrby("ncc:meta", "settled", 1)
+
+    with pytest.raises(UnavailableError, match="dead letters are being retried or discarded"):
+        verified(scene, EventfulReader(scene, before_read=settle, retries=Retries(20, pause_s=0)))
+    assert len(looks) < 20 * 10
+
+
+def test_progress_gives_all_tries_back(scene: Any) -> None:
+    pages: list[int] = []
+
+    def settle_every_other_time(first: int) -> None:
+        pages.append(first)
+        if len(pages) % 2:
+            scene.hincrby("ncc:meta", "settled", 1)
+
+    reader = EventfulReader(
+        scene, before_users=settle_every_other_time, sizes=Sizes(compared=10), retries=Retries(3, pause_s=0)
+    )
+    assert_sound(scene, reader=reader)
+    assert pages == [1, 1, 11, 11, 21, 21, 31, 31, 99, 99][: len(pages)]
+    assert len(pages) >= 8, "each page was read twice, more often than there are tries in a row"
 
 
 # ---------------------------------------------------------------- the command
@@ -499,7 +506,7 @@ def test_the_command_names_differences_and_ends_with_1(server: Server, scene: An
 
 def test_a_person_is_told_how_much_was_proven(trimmed: Any, capsys: pytest.CaptureFixture[str]) -> None:
     damage(trimmed, "DEL users:email|DEL users:bycheckins|DEL users:recent|DEL users:lastseen")
-    verify.render(verified(trimmed), Console(width=200))
+    render(verified(trimmed), Console(width=200))
     lines = capsys.readouterr().out.splitlines()
     assert lines[SHOWN] == "... and 22 more"
     assert lines[-2].startswith(

@@ -29,11 +29,10 @@ from chaos.scene import LOCATIONS, USERS, add, load_rows, seeded, user_row
 from footfall import config
 from footfall.domain.baseline import LocationBaseline, UserBaseline
 from footfall.errors import BrokenKeyError, ExitCode, RefusedError, UnavailableError
-from footfall.operations.audit import gone as gone_module
-from footfall.operations.audit import verify as verify_module
 from footfall.operations.audit.gone import Gone
-from footfall.operations.audit.rebuild import rebuild
-from footfall.operations.audit.verify import Report, verify
+from footfall.operations.audit.reader import SnapshotReader
+from footfall.operations.audit.verify import verify
+from footfall.operations.audit.verify_report import Report
 from footfall.operations.manage.passwords import PasswordHasher
 from footfall.operations.manage.users import Users
 from pipelines import pipeline_to
@@ -216,7 +215,7 @@ def test_it_is_not_noted_without_a_confirmation(scene: Any) -> None:
         return False
 
     with pytest.raises(RefusedError, match="Not confirmed"):
-        verify(scene, config.load({"verify_note_gone": True}), None, no)
+        verify(SnapshotReader(scene, KEYS), config.load({"verify_note_gone": True}), None, no)
     assert "user 1 once" in asked[0]
     assert digest(scene) == before
     scene.xadd(STREAM, {"no": "entry"})
@@ -313,23 +312,18 @@ def test_of_a_trimmed_stream_it_is_said_since_when(scene: Any) -> None:
 # ---------------------------------------------------------------- notes that meet other things
 
 
-def test_of_two_that_note_the_same_at_once_one_does(scene: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_of_two_that_note_the_same_at_once_one_does(scene: Any) -> None:
     scene.xdel(STREAM, E3)
     noted(scene)
     load_rows(scene, "users", [user_row(99)])
     settle_dead_letters(scene, "retry")
-    note = gone_module.note
-    met: list[bool] = []
 
-    def meanwhile(*arguments: Any) -> None:
-        if not met:
-            met.append(True)
-            noted(scene)
-        note(*arguments)
-
-    monkeypatch.setattr(verify_module, "note", meanwhile)
-    with pytest.raises(UnavailableError, match="nothing was noted"):
+    def note_meanwhile(_prompt: str) -> bool:
         noted(scene)
+        return True
+
+    with pytest.raises(UnavailableError, match="nothing was noted"):
+        verify(SnapshotReader(scene, KEYS), config.load({"verify_note_gone": True}), None, note_meanwhile)
     assert_noted(scene, 1)
     before = digest(scene)
     rebuilt(scene)
@@ -369,8 +363,7 @@ def test_while_a_batch_is_applied_in_part_nothing_is_noted_and_there_is_a_way_ou
         noted(scene)
     with pytest.raises(RefusedError, match="--without-gone lets them count no more"):
         rebuilt(scene)
-    settings = config.load({"rebuild_yes": True, "rebuild_without_gone": True})
-    rebuild(scene, settings, confirm=lambda _prompt: False, progress=None)
+    rebuilt(scene, rebuild_without_gone=True)
     process(server)
     assert_noted(scene, 0)
     assert scene.hget("ncc:users:2", "numCheckins") == b"6", "its entry is gone"
@@ -380,8 +373,7 @@ def test_while_a_batch_is_applied_in_part_nothing_is_noted_and_there_is_a_way_ou
 
 def test_without_what_is_gone_dead_letters_of_such_entries_are_reckoned_with(scene: Any) -> None:
     scene.xdel(STREAM, E2, E3)
-    settings = config.load({"rebuild_yes": True, "rebuild_without_gone": True})
-    rebuild(scene, settings, confirm=lambda _prompt: False, progress=None)
+    rebuilt(scene, rebuild_without_gone=True)
     assert_noted(scene, 1)
     assert scene.hmget("ncc:meta", "lost", "gone", "goneDead") == [b"1", b"1", b"1"]
 

@@ -20,15 +20,18 @@ _PROGRAM = """
 import os, signal, sys, time
 import redis
 from footfall import config
-from footfall.operations.audit import rebuild
-rebuild._PAGE = 2
+from footfall.keys import Keys
+from footfall.operations.audit.limits import Sizes
+from footfall.operations.audit.reader import SnapshotReader
+from footfall.operations.audit.rebuild import rebuild
 settings = config.load({"rebuild_yes": True})
 for line in sys.stdin:
     start = time.monotonic()
     pid = os.fork()
     if pid == 0:
         client = redis.Redis(port=int(sys.argv[1]))
-        rebuild.rebuild(client, settings, confirm=lambda prompt: False, progress=None)
+        reader = SnapshotReader(client, Keys("ncc"), sizes=Sizes(rebuilt=2))
+        rebuild(reader, settings, confirm=lambda prompt: False, progress=None)
         os._exit(0)
     ended, status = 0, None
     while not ended:

@@ -11,6 +11,7 @@ from footfall.cli.app import app
 from footfall.cli.options import KEPT, LOGS, SERVER, command
 from footfall.cli.shared import client_of, confirmed, server
 from footfall.errors import ExitCode, UsageError, reply_error
+from footfall.keys import Keys
 from footfall.process.signals import Terminated
 from footfall.process.terminal import progress
 
@@ -157,32 +158,38 @@ def verify(context: typer.Context) -> None:
     Entries that somebody removed from the stream after they were processed are named with what they have counted, when
     all the rest agrees. --note-gone writes that down, when confirmed, and the rest is proven again from then on.
     """
-    from footfall.operations.audit import verify as audit
+    from footfall.operations.audit.reader import SnapshotReader
+    from footfall.operations.audit.verify import verify as work
+    from footfall.operations.audit.verify_report import as_json, render
 
     with server(context) as settings, client_of(settings) as client:
         with progress() as bars:
-            report = audit.verify(client, settings, bars, confirmed(bars, "note"))
+            reader = SnapshotReader(client, Keys(settings.prefix))
+            report = work(reader, settings, bars, confirmed(bars, "note"))
         if settings.verify_json:
-            print(audit.as_json(report))
+            print(as_json(report))
         else:
-            audit.render(report, Console())
+            render(report, Console())
         if report.differences or report.gone:
             raise typer.Exit(ExitCode.FAILURE)
 
 
 @command(app, "rebuild", "rebuild_without_gone", "rebuild_yes", *SERVER, *LOGS, panel=_PANEL)
 def rebuild(context: typer.Context) -> None:
-    """Make counters and indexes anew from what was loaded and the stream, when confirmed.
+    """Rebuild counters and indexes from what was loaded and the stream, when confirmed.
 
     Everything may run meanwhile. It is refused when the stream was trimmed since the load. A rebuild that was killed
     is finished by running it again.
     """
-    from footfall.operations.audit import rebuild as audit
+    from footfall.operations.audit.reader import SnapshotReader
+    from footfall.operations.audit.rebuild import rebuild as work
+    from footfall.operations.audit.rebuild_report import render
 
     with server(context) as settings, client_of(settings) as client:
         with progress() as bars:
-            done = audit.rebuild(client, settings, confirm=confirmed(bars, "rebuild"), progress=bars)
-        audit.render(done, Console())
+            reader = SnapshotReader(client, Keys(settings.prefix))
+            done = work(reader, settings, confirm=confirmed(bars, "rebuild"), progress=bars)
+        render(done, Console())
 
 
 @command(

@@ -1,5 +1,8 @@
-"""Auditing the books: `verify` proves that records, indexes and stream agree, `rebuild` makes them agree.
+"""Auditing the data: `verify` proves that records, indexes and stream agree, `rebuild` makes them agree.
 
-Both read page by page from a live system. What is read together is read in one transaction with the checkpoint that it
-belongs to, and the stream is folded up to that checkpoint before anything is compared or written.
+Both read page by page from a live system. What is read together is read in one transaction with a snapshot of metadata
+and stream, and the stream is replayed up to that snapshot's checkpoint before anything is compared or written.
+
+What an entry changes is said here once more, apart from the scripts that process and retry: an audit that shared their
+code would share their mistakes. The exception is rebuild_page.lua, which writes what they write.
 """

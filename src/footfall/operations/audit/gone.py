@@ -11,15 +11,10 @@ import msgspec
 
 from footfall.domain.baseline import LocationBaseline, UserBaseline
 from footfall.errors import BrokenKeyError
-from footfall.operations.audit.differences import Differences
 from footfall.operations.audit.keyspace import id_of
-from footfall.operations.audit.look import Look, MovedError
+from footfall.operations.audit.reader import SnapshotReader, StreamChangedError
 from footfall.operations.audit.tally import LocationTally, UserTally
-from footfall.store.calls.audit import Head, note_gone
-
-#: Removed entries that are explained at most. More than somebody removes by hand: then it was a trim, and the sums are
-#: what can be proven.
-MOST = 10_000
+from footfall.store.calls.audit import Snapshot, note_gone
 
 _decode_user = msgspec.json.Decoder(UserBaseline).decode
 _decode_location = msgspec.json.Decoder(LocationBaseline).decode
@@ -50,72 +45,27 @@ class Counted:
             locations.begin_with(location, at.num_checkins, at.num_stars)
 
 
-def read_noted(look: Look, start: Head) -> Counted:
-    """What was noted of entries that are gone. Raises MovedError, and BrokenKeyError when it cannot be read."""
+def read_noted(reader: SnapshotReader, start: Snapshot) -> Counted:
+    """What was noted of entries that are gone. Raises StreamChangedError, and BrokenKeyError when it cannot be read."""
     noted = Counted()
     if not start.noted:
         return noted
-    keys = look.keys
+    keys = reader.keys
     users, locations = keys.users_gone, keys.locations_gone
     for key, decode in ((users, _decode_user), (locations, _decode_location)):
         records: dict[int, Any] = noted.users if key == users else noted.locations
-        if look.types([key])[0] not in ("hash", "none"):
+        if reader.types([key])[0] not in ("hash", "none"):
             raise BrokenKeyError(f"{key.decode()} is not a hash; restore it from a backup")
-        for page in look.scan("HSCAN", key):
+        for page in reader.scan("HSCAN", key):
             for record, json in zip(page[::2], page[1::2], strict=True):
                 try:
                     records[id_of(record) or 0] = decode(json)
                 except msgspec.DecodeError:
                     what = f"{key.decode()} does not hold counters for {record.decode(errors='replace')}"
                     raise BrokenKeyError(f"{what}; restore it from a backup") from None
-    if look.head().noted != start.noted:
-        raise MovedError("entries that are gone were noted meanwhile")
+    if reader.snapshot().noted != start.noted:
+        raise StreamChangedError("entries that are gone were noted meanwhile")
     return noted
-
-
-class Surplus:
-    """Collects what records have beyond the stream, as long as removed entries can explain it."""
-
-    def __init__(self, differences: Differences, limit: int) -> None:
-        """`limit`: check-ins that can be explained."""
-        self._differences = differences
-        self._limit = limit
-        #: check-ins of all users, and at all locations, so far
-        self._users = self._locations = 0
-        self._held_back: list[tuple[Any, ...]] = []
-        #: whether there was some that is not explained
-        self.has_differences = False
-        self.counted = Counted()
-
-    @property
-    def is_possible(self) -> bool:
-        """Whether there may be some that is explained."""
-        return self._limit > 0
-
-    def user(self, user: int, counted: UserBaseline, difference: tuple[Any, ...]) -> None:
-        """A user has so much more; it is this difference when it is not explained."""
-        self.counted.users[user] = counted
-        self._users += counted.num_checkins
-        self._hold_back(difference)
-
-    def location(self, location: int, counted: LocationBaseline, difference: tuple[Any, ...]) -> None:
-        """A location has so much more, or the same number with other stars."""
-        self.counted.locations[location] = counted
-        self._locations += counted.num_checkins
-        self._hold_back(difference)
-
-    def give_up(self) -> None:
-        """It is not explained: these are differences, and so are those to come."""
-        self._limit, self.counted = 0, Counted()
-        self.has_differences |= bool(self._held_back)
-        for difference in self._held_back:
-            self._differences.add(*difference, is_count=True)
-        self._held_back.clear()
-
-    def _hold_back(self, difference: tuple[Any, ...]) -> None:
-        self._held_back.append(difference)
-        if max(self._users, self._locations) > self._limit:
-            self.give_up()
 
 
 class Gone(msgspec.Struct, rename="camel", kw_only=True):
@@ -157,17 +107,17 @@ class Gone(msgspec.Struct, rename="camel", kw_only=True):
         return text
 
 
-def note(look: Look, gone: Gone, head: Head) -> None:
-    """Note what entries that are gone have counted. `head`: where things stood when that was found.
+def note(reader: SnapshotReader, gone: Gone, snapshot: Snapshot) -> None:
+    """Note what entries that are gone have counted. `snapshot`: where things stood when that was found.
 
     Raises UnavailableError when it is no longer so, RefusedError when a batch was applied in part.
     """
-    noted = Counted() if gone.replaces else read_noted(look, head)
+    noted = Counted() if gone.replaces else read_noted(reader, snapshot)
     users = {user: _sum_of_users(noted.users.get(user), more) for user, more in gone.users.items()}
     locations = {at: _sum_of_locations(noted.locations.get(at), more) for at, more in gone.locations.items()}
     call = note_gone(
-        look.keys,
-        head,
+        reader.keys,
+        snapshot,
         entries=gone.entries,
         dead=gone.dead,
         lost=0,
@@ -175,17 +125,17 @@ def note(look: Look, gone: Gone, head: Head) -> None:
         users=users,
         locations=locations,
     )
-    call.run_sync(look.client)
+    call.run_sync(reader.client)
 
 
-def note_lost(look: Look, head: Head, dead: int) -> None:
+def note_lost(reader: SnapshotReader, snapshot: Snapshot, dead: int) -> None:
     """Note that no entry that is gone counts any more, of which that was not noted: after a rebuild without them.
 
     `dead`: those of them that did not count. Raises as `note`.
     """
-    lost = head.unexplained - dead
-    call = note_gone(look.keys, head, entries=dead, dead=dead, lost=lost, replaces=False, users={}, locations={})
-    call.run_sync(look.client)
+    lost = snapshot.unexplained - dead
+    call = note_gone(reader.keys, snapshot, entries=dead, dead=dead, lost=lost, replaces=False, users={}, locations={})
+    call.run_sync(reader.client)
 
 
 # --- private

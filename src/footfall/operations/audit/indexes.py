@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from footfall.operations.audit.keyspace import Keyspace, id_of
-from footfall.operations.audit.look import Look
-from footfall.operations.audit.records import lower
+from footfall.operations.audit.reader import SnapshotReader
+from footfall.operations.audit.record_pages import lower
 from footfall.store.calls.audit import read_index
 
 _member = re.compile(rb"[0-9]{16}:[0-9]{13}:([1-9][0-9]{0,15})").fullmatch
@@ -37,9 +37,9 @@ class Index(NamedTuple):
     fields: tuple[str, ...]
 
 
-def indexes(look: Look, keyspace: Keyspace) -> list[Index]:
+def indexes(reader: SnapshotReader, keyspace: Keyspace) -> list[Index]:
     """The indexes in which an entry can be that no record leads to, except those of another type."""
-    keys = look.keys
+    keys = reader.keys
     found = [
         Index(keys.users_last_seen, "ZSCAN", True, ("lastSeenAt", "lastCheckin")),
         Index(keys.users_email, "HSCAN", True, ("email",)),
@@ -48,42 +48,42 @@ def indexes(look: Look, keyspace: Keyspace) -> list[Index]:
     return [index for index in found if index.key not in keyspace.wrong_types]
 
 
-def strays(look: Look, index: Index) -> Iterator[tuple[int, list[Stray]]]:
+def strays(reader: SnapshotReader, index: Index) -> Iterator[tuple[int, list[Stray]]]:
     """Page by page: how many entries were looked at, and which of them must not be there."""
-    for page in look.scan(index.scan, index.key):
+    for page in reader.scan(index.scan, index.key):
         if page:
-            yield len(page) // 2, strays_among(look, index, page[::2], page[1::2])
+            yield len(page) // 2, strays_among(reader, index, page[::2], page[1::2])
 
 
-def strays_among(look: Look, index: Index, entries: list[bytes], values: list[bytes]) -> list[Stray]:
+def strays_among(reader: SnapshotReader, index: Index, entries: list[bytes], values: list[bytes]) -> list[Stray]:
     """Those of some entries that must not be there, as things are now; `values` as they were when they were found."""
-    keys = look.keys
-    ids = [_record(look, index, entry, value) for entry, value in zip(entries, values, strict=True)]
+    keys = reader.keys
+    ids = [_record(reader, index, entry, value) for entry, value in zip(entries, values, strict=True)]
     hashes = [keys.user(record or 0) if index.of_users else keys.location(record or 0) for record in ids]
-    _, reply = look.read(read_index(index.key, entries, hashes, index.fields))
+    _, reply = reader.read(read_index(index.key, entries, hashes, index.fields))
     found = []
     for entry, value, record, (now, *fields) in zip(entries, values, ids, reply, strict=True):
         # one that is gone, or is about another record by now, was changed rightly
         if now is None or (index.scan == "HSCAN" and now != value):
             continue
         texts = [field or b"" for field in fields]
-        if record is None or not _follows(look, index, entry, record, texts):
+        if record is None or not _follows(reader, index, entry, record, texts):
             found.append(Stray(entry, value if index.scan == "HSCAN" else b"there", record, texts))
     return found
 
 
-def _record(look: Look, index: Index, entry: bytes, value: bytes) -> int | None:
-    if index.key == look.keys.users_last_seen:
+def _record(reader: SnapshotReader, index: Index, entry: bytes, value: bytes) -> int | None:
+    if index.key == reader.keys.users_last_seen:
         match = _member(entry)
         return id_of(match[1]) if match else None
     return id_of(value if index.scan == "HSCAN" else entry)
 
 
-def _follows(look: Look, index: Index, entry: bytes, record: int, fields: list[bytes]) -> bool:
+def _follows(reader: SnapshotReader, index: Index, entry: bytes, record: int, fields: list[bytes]) -> bool:
     """Whether a record with these fields has this entry."""
-    if index.key == look.keys.users_last_seen:
+    if index.key == reader.keys.users_last_seen:
         place, at = fields
         return place.isdigit() and at.isdigit() and entry == b"%016d:%013d:%d" % (int(place), int(at), record)
-    if index.key == look.keys.users_email:
+    if index.key == reader.keys.users_email:
         return bool(fields[0]) and entry == lower(fields[0])
-    return bool(fields[0]) and index.key == look.keys.category(fields[0].decode(errors="replace"))
+    return bool(fields[0]) and index.key == reader.keys.category(fields[0].decode(errors="replace"))

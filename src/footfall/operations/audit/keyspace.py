@@ -2,13 +2,44 @@
 
 import re
 from collections.abc import Callable
+from dataclasses import dataclass, field
 
 from footfall.domain.model import MAX_ID
+from footfall.keys import Keys
 from footfall.operations.audit.differences import Differences
-from footfall.operations.audit.look import Look
+from footfall.operations.audit.reader import SnapshotReader
 
 _digits = re.compile(rb"[1-9][0-9]{0,15}").fullmatch
 Advance = Callable[[int], None]
+
+
+@dataclass
+class Keyspace:
+    """What a scan has found; about 100 bytes per id."""
+
+    #: ids
+    users: set[int] = field(default_factory=set)
+    locations: set[int] = field(default_factory=set)
+    #: keys of categories, in order
+    categories: list[bytes] = field(default_factory=list)
+    #: indexes and baselines that have another type than they must
+    wrong_types: dict[bytes, str] = field(default_factory=dict)
+    #: (index, member) that are there and can never be right
+    strays: list[tuple[bytes, bytes]] = field(default_factory=list)
+
+
+def scan_keyspace(reader: SnapshotReader, differences: Differences, advance: Advance) -> Keyspace:
+    """Scan the server's keys, indexes and baselines. What is wrong with their names and types is a difference."""
+    scan = _Scan(reader, differences, advance)
+    scan.require_types(_types(reader.keys))
+    scan.keys()
+    for ids, (hashes, zsets) in (
+        (scan.found.users, _indexes_of_users(reader.keys)),
+        (scan.found.locations, _indexes_of_locations(reader.keys)),
+    ):
+        for key in (key for key in hashes + zsets if key not in scan.found.wrong_types):
+            scan.index("HSCAN" if key in hashes else "ZSCAN", key, ids)
+    return scan.found
 
 
 def id_of(text: bytes) -> int | None:
@@ -17,70 +48,56 @@ def id_of(text: bytes) -> int | None:
     return number if 0 < number <= MAX_ID else None
 
 
-class Keyspace:
-    """Ids and categories found, about 100 bytes per id while they are collected."""
+# --- private
 
-    def __init__(self, look: Look, differences: Differences, advance: Advance) -> None:
-        self._look, self._differences, self._advance = look, differences, advance
-        keys = look.keys
-        self.users: set[int] = set()
-        self.locations: set[int] = set()
-        #: keys of categories
-        self.categories: list[bytes] = []
-        #: indexes and baselines that have another type than they must
-        self.wrong_types: dict[bytes, str] = {}
-        #: (index, member) that are there and can never be right
-        self.strays: list[tuple[bytes, bytes]] = []
-        self._check_types()
-        self._scan_keys()
-        of_users = [keys.users_baseline, keys.users_removed], [keys.users_by_checkins, keys.users_recent]
-        of_locations = (
-            [keys.locations_baseline, keys.locations_removed],
-            [keys.locations_by_checkins, keys.locations_geo],
-        )
-        for ids, (hashes, zsets) in ((self.users, of_users), (self.locations, of_locations)):
-            for key in (key for key in hashes + zsets if key not in self.wrong_types):
-                self._scan_index("HSCAN" if key in hashes else "ZSCAN", key, ids)
 
-    def _check_types(self) -> None:
-        keys = self._look.keys
-        kinds = {
-            keys.users_baseline: "hash",
-            keys.locations_baseline: "hash",
-            keys.users_removed: "hash",
-            keys.locations_removed: "hash",
-            keys.users_gone: "hash",
-            keys.locations_gone: "hash",
-            keys.users_email: "hash",
-            keys.users_by_checkins: "zset",
-            keys.users_recent: "zset",
-            keys.users_last_seen: "zset",
-            keys.locations_by_checkins: "zset",
-            keys.locations_geo: "zset",
-            keys.discarded: "hash",
-        }
-        self._require(kinds)
+def _types(keys: Keys) -> dict[bytes, str]:
+    hashes = (
+        *(keys.users_baseline, keys.users_removed, keys.users_gone, keys.users_email),
+        *(keys.locations_baseline, keys.locations_removed, keys.locations_gone, keys.discarded),
+    )
+    zsets = (
+        *(keys.users_by_checkins, keys.users_recent, keys.users_last_seen),
+        *(keys.locations_by_checkins, keys.locations_geo),
+    )
+    return dict.fromkeys(hashes, "hash") | dict.fromkeys(zsets, "zset")
 
-    def _require(self, kinds: dict[bytes, str]) -> None:
-        for (key, kind), found in zip(kinds.items(), self._look.types(list(kinds)), strict=True):
-            if found not in (kind, "none"):
-                self.wrong_types[key] = found
-                self._differences.add(key, None, f"a {found}", f"a {kind}")
 
-    def _scan_keys(self) -> None:
-        keys = self._look.keys
+def _indexes_of_users(keys: Keys) -> tuple[list[bytes], list[bytes]]:
+    """Hashes, then zsets, of which the members are ids."""
+    return [keys.users_baseline, keys.users_removed], [keys.users_by_checkins, keys.users_recent]
+
+
+def _indexes_of_locations(keys: Keys) -> tuple[list[bytes], list[bytes]]:
+    return [keys.locations_baseline, keys.locations_removed], [keys.locations_by_checkins, keys.locations_geo]
+
+
+class _Scan:
+    def __init__(self, reader: SnapshotReader, differences: Differences, advance: Advance) -> None:
+        self._reader, self._differences, self._advance = reader, differences, advance
+        self.found = Keyspace()
+
+    def require_types(self, types: dict[bytes, str]) -> None:
+        for (key, wanted), found in zip(types.items(), self._reader.types(list(types)), strict=True):
+            if found not in (wanted, "none"):
+                self.found.wrong_types[key] = found
+                self._differences.add(key, None, f"a {found}", f"a {wanted}")
+
+    def keys(self) -> None:
+        """Keys of records, of details and of categories, by their names."""
+        keys, found = self._reader.keys, self.found
         singles = {value for value in vars(keys).values() if isinstance(value, bytes)}
         texts = (keys.user_text, keys.location_text, keys.location_details_text)
         users, locations, details = (text.encode() for text in texts)
         category = keys.category("")
-        for page in self._look.scan("SCAN", None, "MATCH", keys.records_pattern):
+        for page in self._reader.scan("SCAN", None, "MATCH", keys.records_pattern):
             for key in page:
                 if key in singles:
                     continue
                 if key.startswith(category) and len(key) > len(category):
-                    self.categories.append(key)
+                    found.categories.append(key)
                     continue
-                for start, ids in ((users, self.users), (locations, self.locations), (details, self.locations)):
+                for start, ids in ((users, found.users), (locations, found.locations), (details, found.locations)):
                     if not key.startswith(start):
                         continue
                     record = id_of(key.removeprefix(start))
@@ -89,15 +106,16 @@ class Keyspace:
                     else:
                         ids.add(record)
             self._advance(len(page))
-        self.categories.sort()
-        self._require(dict.fromkeys(self.categories, "zset"))
+        found.categories.sort()
+        self.require_types(dict.fromkeys(found.categories, "zset"))
 
-    def _scan_index(self, command: str, key: bytes, ids: set[int]) -> None:
-        for page in self._look.scan(command, key):
+    def index(self, command: str, key: bytes, ids: set[int]) -> None:
+        """The ids in an index or a baseline."""
+        for page in self._reader.scan(command, key):
             for member in page[::2]:
                 record = id_of(member)
                 if record is None:
-                    self.strays.append((key, member))
+                    self.found.strays.append((key, member))
                     self._differences.add(key, member, "there", None, "it is no id")
                 else:
                     ids.add(record)

@@ -1,4 +1,4 @@
-"""What verifying reads, and notes: read_head.lua and so on. What only reads may be called in a transaction."""
+"""What verifying reads, and notes: read_snapshot.lua and so on. What only reads may be called in a transaction."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -11,14 +11,14 @@ from footfall.keys import Keys
 from footfall.store.calls.manage import category_key
 from footfall.store.calls.reply import Errors, after_ok, broken, nothing
 from footfall.store.pipeline import Argument, Reply
-from footfall.store.scripts import NOTE_GONE, READ_HEAD, READ_INDEX, READ_LOCATIONS, READ_USERS, Call
+from footfall.store.scripts import NOTE_GONE, READ_INDEX, READ_LOCATIONS, READ_SNAPSHOT, READ_USERS, Call
 
 #: the scripts that only read
-READ_ONLY = (READ_HEAD, READ_USERS, READ_LOCATIONS, READ_INDEX)
+READ_ONLY = (READ_SNAPSHOT, READ_USERS, READ_LOCATIONS, READ_INDEX)
 
 
-class Head(NamedTuple):
-    """Where books and stream stand."""
+class Snapshot(NamedTuple):
+    """Metadata and stream at one moment."""
 
     generation: bytes
     checkpoint: bytes
@@ -114,9 +114,11 @@ class Location(msgspec.Struct, array_like=True):
 _user_baseline, _location_baseline = msgspec.json.Decoder(UserBaseline), msgspec.json.Decoder(LocationBaseline)
 
 
-def read_head(keys: Keys) -> Call[Head]:
-    """Where books and stream stand. Raises LoadingError, BrokenKeyError."""
-    return Call(READ_HEAD, [keys.meta, keys.checkpoint, keys.processed, keys.stream, keys.dead_letters], [], _head)
+def read_snapshot(keys: Keys) -> Call[Snapshot]:
+    """Metadata and stream as they are now. Raises LoadingError, BrokenKeyError."""
+    return Call(
+        READ_SNAPSHOT, [keys.meta, keys.checkpoint, keys.processed, keys.stream, keys.dead_letters], [], _snapshot
+    )
 
 
 def read_users(keys: Keys, ids: Sequence[int], emails: Sequence[bytes]) -> Call[list[User | str]]:
@@ -151,7 +153,7 @@ def read_index(
 
 def note_gone(
     keys: Keys,
-    head: Head,
+    snapshot: Snapshot,
     *,
     entries: int,
     dead: int,
@@ -162,11 +164,17 @@ def note_gone(
 ) -> Call[None]:
     """Note that so many entries are gone, those of them that do not count, and what all such ones have counted.
 
-    `head`: where things stood when it was found. `lost`: entries that do not count from now on. `replaces`: what was
+    `snapshot`: how things were when it was found. `lost`: entries that do not count from now on. `replaces`: what was
     noted before is forgotten. Raises UnavailableError when things stand otherwise by now, RefusedError when a batch was
     applied in part.
     """
-    arguments: list[Argument] = [head.generation, head.settled, head.removed, head.noted, head.noted_dead]
+    arguments: list[Argument] = [
+        snapshot.generation,
+        snapshot.settled,
+        snapshot.removed,
+        snapshot.noted,
+        snapshot.noted_dead,
+    ]
     arguments += [entries, dead, lost, "forget" if replaces else "keep", len(users)]
     for record, counted in (*users.items(), *locations.items()):
         arguments += (record, msgspec.json.encode(counted))
@@ -186,17 +194,17 @@ def _moved() -> UnavailableError:
     return UnavailableError("it has changed meanwhile; nothing was noted; run it again")
 
 
-_HEAD_ERRORS: Errors = {
+_SNAPSHOT_ERRORS: Errors = {
     b"LOADING": _loading,
     b"BROKEN": broken("is missing or does not hold what it must; see `footfall status`"),
 }
 _NOTE_ERRORS: Errors = {b"TORN": _torn, b"MOVED": _moved}
 
 
-def _head(reply: Reply) -> Head:
-    generation, checkpoint, processed, settled, *numbers = after_ok(reply, _HEAD_ERRORS)
+def _snapshot(reply: Reply) -> Snapshot:
+    generation, checkpoint, processed, settled, *numbers = after_ok(reply, _SNAPSHOT_ERRORS)
     discarded, forgotten, lost, noted, noted_dead, trimmed, trimmed_since, taken_over, *stream = numbers
-    return Head(
+    return Snapshot(
         generation,
         checkpoint,
         int(processed),

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from footfall.errors import BrokenKeyError, LoadingError
 from footfall.keys import Keys
-from footfall.store.calls.audit import Head
+from footfall.store.calls.audit import Snapshot
 from footfall.store.calls.manage import category_key
 from footfall.store.calls.reply import Errors, after_ok, one_of, text
 from footfall.store.pipeline import Argument, Reply
@@ -51,7 +51,7 @@ class Page(NamedTuple):
 
 def rebuild_page(
     keys: Keys,
-    head: Head,
+    snapshot: Snapshot,
     *,
     folded_to: bytes,
     last_dead: bytes,
@@ -72,7 +72,7 @@ def rebuild_page(
         *(keys.users_removed, keys.locations_removed),
         *(keys.user(row.id) for row in users),
     ]
-    arguments: list[Argument] = [head.generation, head.settled, folded_to, last_dead, between, len(users)]
+    arguments: list[Argument] = [snapshot.generation, snapshot.settled, folded_to, last_dead, between, len(users)]
     for user in users:
         arguments += user
     for row in locations:

@@ -1,5 +1,5 @@
 #!lua flags=no-writes
--- Tells where the books and the stream stand, for what is read in the same transaction. Only reads.
+-- Reads metadata and stream, as they are when something else is read in the same transaction. Only reads.
 --
 -- KEYS  1 meta  2 checkpoint  3 processed  4 stream  5 dead letters
 --

@@ -1,4 +1,4 @@
-"""Looking at the server: each answer together with where the books and the stream stand at that moment."""
+"""Reading from the server: each answer together with a snapshot of metadata and stream at that moment."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any, TypeVar
@@ -9,7 +9,8 @@ from redis.exceptions import NoScriptError as RedisNoScriptError
 
 from footfall.errors import FootfallError, UnavailableError
 from footfall.keys import Keys
-from footfall.store.calls.audit import READ_ONLY, Head, read_head
+from footfall.operations.audit.limits import Retries, Sizes
+from footfall.store.calls.audit import READ_ONLY, Snapshot, read_snapshot
 from footfall.store.calls.metadata import open_books
 from footfall.store.client import raise_if_told
 from footfall.store.pipeline import Argument, Reply
@@ -17,43 +18,45 @@ from footfall.store.scripts import Call
 
 T = TypeVar("T")
 
-#: names that one SCAN, HSCAN or ZSCAN looks at
-_SCANNED = 1000
+
+class StreamChangedError(FootfallError):
+    """What was read does not belong together: the stream was replaced or trimmed meanwhile. Start again."""
 
 
-class MovedError(FootfallError):
-    """What was read does not belong together: the stream was replaced or trimmed meanwhile. Begin anew."""
-
-
-class Look:
+class SnapshotReader:
     """Reads from one server. Replies are as the server sends them."""
 
-    def __init__(self, client: Redis, keys: Keys) -> None:
+    def __init__(
+        self, client: Redis, keys: Keys, *, sizes: Sizes | None = None, retries: Retries | None = None
+    ) -> None:
         self.keys = keys
+        self.sizes, self.retries = sizes or Sizes(), retries or Retries()
         self.client: Any = Redis(connection_pool=client.connection_pool)
         self.client.response_callbacks.clear()
-        self._read_head = read_head(keys)
+        self._read_snapshot = read_snapshot(keys)
 
-    def require_books(self) -> None:
+    def require_metadata(self) -> None:
         """Raise when there is nothing to go by.
 
-        UnavailableError when no books have been opened, LoadingError while data is being loaded, BrokenKeyError when
-        the books cannot be trusted.
+        UnavailableError when there is no metadata, LoadingError while data is being loaded, BrokenKeyError when the
+        metadata cannot be trusted.
         """
         keys = self.keys
         if not self.client.exists(keys.meta, keys.processed):
-            raise UnavailableError(f"there are no books with the prefix {keys.prefix}: nothing was loaded or processed")
+            raise UnavailableError(
+                f"there is no metadata with the prefix {keys.prefix}: nothing was loaded or processed"
+            )
         open_books(keys).look_sync(self.client).position()
 
-    def head(self) -> Head:
-        """Where things stand. Raises LoadingError and BrokenKeyError."""
-        return self.with_head()[0]
+    def snapshot(self) -> Snapshot:
+        """Metadata and stream as they are now. Raises LoadingError and BrokenKeyError."""
+        return self.with_snapshot()[0]
 
-    def with_head(self, *command: Argument) -> tuple[Head, Reply]:
-        """The reply to a command that only reads, and where things stand at the same moment. Raises as `head`."""
+    def with_snapshot(self, *command: Argument) -> tuple[Snapshot, Reply]:
+        """The reply to a command that only reads, and a snapshot of the same moment. Raises as `snapshot`."""
         while True:
             transaction = self.client.pipeline(transaction=True)
-            transaction.execute_command(*self._read_head.as_read_only)
+            transaction.execute_command(*self._read_snapshot.as_read_only)
             if command:
                 transaction.execute_command(*command)
             replies = transaction.execute(raise_on_error=False)
@@ -65,12 +68,12 @@ class Look:
             for error in errors:
                 raise_if_told(self.client, error)
                 raise error
-            return self._read_head.read(replies[0]), replies[-1]
+            return self._read_snapshot.read(replies[0]), replies[-1]
 
-    def read(self, call: Call[T]) -> tuple[Head, T]:
-        """As `with_head`, for a call of a script that only reads."""
-        head, reply = self.with_head(*call.as_read_only)
-        return head, call.read(reply)
+    def read(self, call: Call[T]) -> tuple[Snapshot, T]:
+        """As `with_snapshot`, for a call of a script that only reads."""
+        snapshot, reply = self.with_snapshot(*call.as_read_only)
+        return snapshot, call.read(reply)
 
     def types(self, keys: Sequence[bytes]) -> list[str]:
         """The type of each key; `none` when it is not there."""
@@ -92,7 +95,7 @@ class Look:
         cursor = b"0"
         while True:
             cursor, page = self.client.execute_command(
-                command, *([key] if key else []), cursor, "COUNT", _SCANNED, *options
+                command, *([key] if key else []), cursor, "COUNT", self.sizes.scanned, *options
             )
             yield page
             if cursor == b"0":
