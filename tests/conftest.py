@@ -4,9 +4,14 @@ import os
 from collections.abc import Callable, Iterator
 
 import pytest
+from hypothesis import settings
 
 from footfall.config import ENV_PREFIX
 from servers import Server
+
+# how long an example may take depends on what else the machine does
+settings.register_profile("footfall", deadline=None, print_blob=True)
+settings.load_profile("footfall")
 
 
 @pytest.fixture(autouse=True)

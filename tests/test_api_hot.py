@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 
 from footfall import config
 from footfall.api.app import create
+from footfall.api.state import ApiState
 from footfall.domain.model import MAX_ID
+from footfall.http.state import begin_request, share
 from processes import Api
 from raw_http import RawConnection, request
 from servers import Server
@@ -94,7 +96,9 @@ def test_just_the_plain_requests_for_the_hottest_are_taken_from_the_framework() 
 
         scope: dict[str, Any] = {"type": "http", "method": method, "path": path, "query_string": query, "headers": []}
         # nothing can be read here: what is answered all the same is answered with a problem
-        scope |= {"state": {"reader": None}, "footfall.request_id": "1"}
+        scope["state"] = {}
+        share(scope["state"], ApiState, config.load(), reader=None)
+        begin_request(scope, lambda: None)
         await app.asgi_handler(scope, None, send)
         return messages[0]["status"] if messages else None
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from footfall.http.answers import Answers
 from footfall.http.caching import LARGE, accepts_gzip
+from footfall.http.state import begin_request
 from processes import Api
 from raw_http import RawConnection, request
 from servers import Server
@@ -179,7 +180,9 @@ async def _answer(messages: list[dict[str, object]], **headers: str) -> list[dic
         sent.append(message)
 
     lines = [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
-    await Answers(app, None)({"type": "http", "method": "GET", "headers": lines, "state": {}}, None, send)
+    scope: dict[str, Any] = {"type": "http", "method": "GET", "headers": lines, "state": {}}
+    begin_request(scope, lambda: None)
+    await Answers(app, None)(scope, None, send)
     head: Any = sent[0]
     head["headers"] = [line for line in head["headers"] if line[0] != b"x-request-id"]
     return sent

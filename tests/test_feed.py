@@ -13,6 +13,7 @@ from footfall.api.events import HEARTBEAT, PAGE, EntryId, block_of, event_of, pa
 from footfall.api.feed import MAX_WAITING, EndReason, Feed, Listener
 from footfall.api.routes.live import LiveAnswer
 from footfall.domain.entries import RawEntry
+from footfall.http.state import begin_request
 from footfall.keys import Keys
 from footfall.store.metadata import open_pipeline
 from footfall.store.pipeline import Pipeline
@@ -211,7 +212,8 @@ class Client:
         self.gone.set()
 
     def listen(self, feed: Feed, page: Any) -> "asyncio.Task[None]":
-        scope = {"type": "http", "state": {"abort": self.abort}}
+        scope: dict[str, Any] = {"type": "http", "state": {}}
+        begin_request(scope, self.abort)
         return asyncio.create_task(LiveAnswer(feed, page)(scope, self.receive, self.send))
 
 

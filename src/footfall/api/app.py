@@ -29,10 +29,11 @@ from footfall.api.routes import (
     user_lists,
     users,
 )
+from footfall.api.state import ApiState
 from footfall.config import Settings
 from footfall.http.app import create_app
-from footfall.http.protocol import limits
 from footfall.http.server import worker_settings
+from footfall.http.state import share
 from footfall.identity.describe import ANYBODY, SECURITY_SCHEMES, SENDER
 from footfall.identity.sessions import Sessions
 from footfall.keys import Keys
@@ -52,7 +53,6 @@ def create(settings: Settings | None = None) -> Litestar:
     async def lifespan(app: Litestar) -> AsyncIterator[None]:
         pipeline = open_pipeline(settings.server_url, settings, commands=permissions.API)
         app.state.reader = Reader(pipeline, Keys(settings.prefix))
-        app.state.shared.update(limits(settings), reader=app.state.reader)
         app.state.metrics = metrics
         app.state.kept = Kept.by(settings)
         app.state.feed = Feed(
@@ -62,7 +62,8 @@ def create(settings: Settings | None = None) -> Litestar:
             settings,
             metrics.streams,
         )
-        app.state.shared["stop_streams"] = app.state.feed.stop
+        state = share(app.state.shared, ApiState, settings, reader=app.state.reader)
+        state.stop_streams = app.state.feed.stop
         app.state.settings = settings
         app.state.sessions = Sessions(pipeline, app.state.reader.keys, settings)
         hasher = PasswordHasher(settings.bcrypt_cost)

@@ -13,9 +13,10 @@ from typing import Any, get_type_hints
 import msgspec
 from litestar import Litestar, Response
 
+from footfall.api.state import ApiState
 from footfall.errors import FootfallError
-from footfall.http.answers import id_of
 from footfall.http.problems import answer
+from footfall.http.state import request_state, service_state
 from footfall.logs import log
 
 Headers = list[tuple[bytes, bytes]]
@@ -93,7 +94,7 @@ class HotReads:
                 read = reads[start]
                 scope["path_template"] = read.route
                 try:
-                    return read.start(values, scope["query_string"], scope["state"]["reader"])
+                    return read.start(values, scope["query_string"], service_state(scope["state"], ApiState).reader)
                 except ValueError:  # the framework says what is wrong with it
                     return None
             start, _, value = start.rpartition("/")
@@ -112,7 +113,7 @@ def _success(answer: Any) -> tuple[int, Headers, bytes]:
 
 def _problem(scope: Any, error: Exception) -> tuple[int, Headers, bytes]:
     """The answer to a request that failed, as the framework gives it."""
-    known_as = id_of(scope)
+    known_as = request_state(scope).request_id
     if not isinstance(error, FootfallError) or error.status == HTTPStatus.INTERNAL_SERVER_ERROR:
         log.error("%s %s failed (request %s)", scope["method"], scope["path"], known_as, exc_info=error)
         error = FootfallError()

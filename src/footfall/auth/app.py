@@ -18,8 +18,8 @@ from footfall.domain.model import Id, Record
 from footfall.http.app import answers, create_app, healthz, metrics_answer, metrics_response, problems
 from footfall.http.bodies import MAX_READ, document, takes
 from footfall.http.forwarded import client_address
-from footfall.http.protocol import limits
 from footfall.http.server import worker_settings
+from footfall.http.state import ServiceState, share
 from footfall.identity.credentials import session
 from footfall.identity.describe import SECURITY_SCHEMES, SetsCookie
 from footfall.identity.sessions import Sessions
@@ -144,7 +144,7 @@ def create(settings: Settings | None = None) -> Litestar:
         state.settings, state.pipeline, state.metrics = settings, pipeline, Metrics()
         state.sessions = Sessions(pipeline, keys, settings)
         state.signing_in = SigningIn(pipeline, keys, settings, state.metrics)
-        state.shared.update(limits(settings))
+        share(state.shared, ServiceState, settings)
         pipeline.start()
         await pipeline.settle()
         yield

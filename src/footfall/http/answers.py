@@ -10,19 +10,11 @@ from typing import Any
 
 from footfall.http.caching import finish
 from footfall.http.problems import REQUEST_ID, request_id
+from footfall.http.state import request_state
 
 App = Callable[[Any, Any, Any], Awaitable[None]]
 #: is told of an answer: method, route (None: none takes the path), status, seconds until its end
 Count = Callable[[str, str | None, int, float], None]
-
-#: where a request's scope has its id
-_IN_SCOPE = "footfall.request_id"
-
-
-def id_of(scope: Any) -> str:
-    """The id of a request."""
-    known_as: str = scope[_IN_SCOPE]
-    return known_as
 
 
 class Answers:
@@ -42,11 +34,12 @@ class Answers:
             if name == REQUEST_ID:
                 sent = value.decode("latin-1")
                 break
-        known_as = scope[_IN_SCOPE] = request_id(sent)
+        state = request_state(scope)
+        known_as = state.request_id = request_id(sent)
         method = scope["method"]
         if method == "HEAD":
             scope = {**scope, "method": "GET"}
-            scope["state"]["is_head"] = True
+            state.is_head = True
         sender = _Sender(send, (REQUEST_ID, known_as.encode()), headers if scope["method"] == "GET" else None)
         if self._count is None:
             await self._app(scope, receive, sender)

@@ -21,7 +21,7 @@ from litestar.types import ControllerRouterHandler
 
 from footfall import __version__
 from footfall.errors import BadCursorError, FootfallError, InvalidError, TooLargeError
-from footfall.http.answers import Answers, Count, id_of
+from footfall.http.answers import Answers, Count
 from footfall.http.answers import App as AsgiApp
 from footfall.http.cors import Cors
 from footfall.http.docs_page import DocsPage, docs
@@ -30,6 +30,7 @@ from footfall.http.openapi import LICENSE, TAGS, Document
 from footfall.http.paths import Paths, is_special
 from footfall.http.postman import PostmanCollection
 from footfall.http.problems import MEDIA_TYPE, FieldProblem, Problem, answer, title
+from footfall.http.state import request_state
 from footfall.logs import log
 
 #: the query parameter in which a list takes its cursor
@@ -238,7 +239,7 @@ def footfall_error(request: Request[Any, Any, Any], error: FootfallError) -> Res
     """The answer to a request that failed with this error."""
     if error.status == HTTPStatus.INTERNAL_SERVER_ERROR:
         return _unexpected(request, error)
-    return _response(error, id_of(request.scope))
+    return _response(error, request_state(request.scope).request_id)
 
 
 def _response(error: FootfallError, request_id: str) -> Response[bytes]:
@@ -254,7 +255,9 @@ def _http_exception(request: Request[Any, Any, Any], error: HTTPException) -> Re
         kind = BadCursorError if any(name == CURSOR for name, _ in errors) else InvalidError
         return footfall_error(request, kind(errors))
     status = error.status_code
-    document = Problem(title=title(status), status=status, detail=error.detail, request_id=id_of(request.scope))
+    document = Problem(
+        title=title(status), status=status, detail=error.detail, request_id=request_state(request.scope).request_id
+    )
     body = msgspec.json.encode(document)
     headers = dict(error.headers or {})
     if "allow" in headers:  # the framework names the methods in the order of a set
@@ -264,7 +267,7 @@ def _http_exception(request: Request[Any, Any, Any], error: HTTPException) -> Re
 
 def _unexpected(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
     """A defect of ours: logged with its trace, answered without."""
-    known_as = id_of(request.scope)
+    known_as = request_state(request.scope).request_id
     route = request.scope.get("path_template", "")  # not the path: an e-mail address may be in it
     log.error("%s %s failed (request %s)", request.method, route, known_as, exc_info=error)
     return _response(FootfallError(), known_as)

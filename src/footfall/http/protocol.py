@@ -8,20 +8,10 @@ from typing import Any, cast
 import msgspec
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
-from footfall.config import Settings
 from footfall.http.head import Refusal
 from footfall.http.problems import MEDIA_TYPE, REQUEST_ID, Answer, Problem, request_id, title
 from footfall.http.reading import NOTHING, Reading
-
-
-def limits(settings: Settings) -> dict[str, Any]:
-    """What the protocol looks for in the state that an app shares with it."""
-    return {
-        "request_timeout": settings.request_timeout,
-        "keepalive_timeout": settings.keepalive_timeout_s,
-        "max_connections": settings.max_connections,
-        "cors": settings.cors_origins is not None,
-    }
+from footfall.http.state import ServiceState, begin_request, request_state, service_state
 
 
 def written(headers: Sequence[tuple[bytes, bytes]], answer: Answer, known_as: str, *, is_last: bool) -> bytes:
@@ -48,11 +38,11 @@ class HttpProtocol(Reading):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self._request_timeout: float = self.app_state["request_timeout"]
-        self.timeout_keep_alive = self.app_state["keepalive_timeout"]
-        if len(self.connections) > self.app_state["max_connections"]:
+        service = self._service = service_state(self.app_state, ServiceState)
+        self.timeout_keep_alive = cast("int", service.keepalive_timeout_s)
+        if len(self.connections) > service.max_connections:
             self._write_refusal(503, "too many connections")
-            if len(self.connections) > 2 * self.app_state["max_connections"]:  # waiting for them would be too many, too
+            if len(self.connections) > 2 * service.max_connections:  # waiting for them would be too many, too
                 self.transport.close()
             return
         self._set_deadline()
@@ -65,8 +55,8 @@ class HttpProtocol(Reading):
 
     def shutdown(self) -> None:
         super().shutdown()
-        if stop_streams := self.app_state.get("stop_streams"):  # answers that would never end
-            stop_streams()
+        if self._service.stop_streams is not None:
+            self._service.stop_streams()
 
     def _end(self) -> bool:
         cycle = self._in_progress()
@@ -76,13 +66,13 @@ class HttpProtocol(Reading):
             self._refuse(400, "the request ends too early")
         elif cycle is not None:
             cycle.keep_alive = False
-            if cycle.scope["state"].get("is_endless"):  # nobody waits for the end of it
+            if request_state(cycle.scope).is_endless:  # nobody waits for the end of it
                 return False
         return cycle is not None  # whether to keep the connection open until the answer is written
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self.scope["state"]["abort"] = self.transport.abort
+        begin_request(self.scope, self.transport.abort)
         self._set_deadline()
 
     def on_message_complete(self) -> None:
@@ -126,7 +116,7 @@ class HttpProtocol(Reading):
 
     def _set_deadline(self) -> None:
         self._unset_deadline()
-        self._deadline = self.loop.call_later(self._request_timeout, self._cut_off)
+        self._deadline = self.loop.call_later(self._service.request_timeout, self._cut_off)
 
     def _unset_deadline(self) -> None:
         if self._deadline is not None:
@@ -138,7 +128,7 @@ class HttpProtocol(Reading):
         if self._unread or self.pipeline:  # it is not the client who is waited for
             self._set_deadline()
         elif self._in_message:
-            self._refuse(408, f"the request was not complete after {self._request_timeout:g} s")
+            self._refuse(408, f"the request was not complete after {self._service.request_timeout:g} s")
         else:
             self.transport.close()
 

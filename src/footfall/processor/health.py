@@ -12,7 +12,7 @@ from litestar.di import NamedDependency
 from footfall.config import Settings
 from footfall.errors import FootfallError, UnavailableError
 from footfall.http.app import App, answers, create_app, healthz, metrics_answer, metrics_response, problems
-from footfall.http.protocol import limits
+from footfall.http.state import ServiceState, share
 from footfall.keys import Keys
 from footfall.processor.loop import Processor
 from footfall.processor.metrics import Metrics
@@ -102,7 +102,7 @@ def create(settings: Settings, health: Health | None = None) -> App:
     @asynccontextmanager
     async def lifespan(app: Litestar) -> AsyncIterator[None]:
         app.state.health = health
-        app.state.shared.update(limits(settings))
+        share(app.state.shared, ServiceState, settings)
         yield
 
     return create_app(

@@ -15,8 +15,8 @@ from litestar.di import NamedDependency
 from footfall.config import Settings
 from footfall.errors import FootfallError
 from footfall.http.app import answers, body_of, create_app, footfall_error, healthz, problems
-from footfall.http.protocol import limits
 from footfall.http.server import worker_settings
+from footfall.http.state import share
 from footfall.identity.credentials import credential
 from footfall.identity.describe import ANYBODY, SECURITY_SCHEMES, SENDER
 from footfall.identity.identities import FORBIDDEN, Identities, Identity
@@ -35,6 +35,7 @@ from footfall.receiver.durability import check_durability
 from footfall.receiver.health import Readiness, metrics_text, readyz
 from footfall.receiver.intake import Intake
 from footfall.receiver.metrics import Metrics
+from footfall.receiver.state import ReceiverState
 from footfall.store import permissions
 from footfall.store.metadata import open_pipeline
 
@@ -180,8 +181,8 @@ def create(settings: Settings | None = None) -> Litestar:
         state.metrics = metrics
         state.intake = Intake(pipeline, keys, settings, metrics)
         state.identities = Identities(beside, keys, settings) if settings.auth else None
-        state.readiness = Readiness(beside, settings, state.shared)
-        state.shared.update(limits(settings), intake=state.intake, metrics=metrics, identities=state.identities)
+        shared = {"intake": state.intake, "metrics": metrics, "identities": state.identities}
+        state.readiness = Readiness(beside, settings, share(state.shared, ReceiverState, settings, **shared))
         pipeline.start()
         beside.start()
         await pipeline.settle()

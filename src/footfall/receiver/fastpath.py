@@ -14,19 +14,19 @@ from footfall.domain.model import CheckIn
 from footfall.errors import FootfallError, OverloadedError
 from footfall.http.problems import PROCESS, Answer, answer, numbers, request_id
 from footfall.http.protocol import HttpProtocol, written
+from footfall.http.state import service_state
 from footfall.identity.credentials import Credential
-from footfall.identity.identities import FORBIDDEN, Identities, Identity
+from footfall.identity.identities import FORBIDDEN, Identity
 from footfall.logs import log
 from footfall.receiver.check_in import COLONS, REPLAYED
 from footfall.receiver.plain import Head, PlainParser
+from footfall.receiver.state import ReceiverState
 from footfall.store.calls.receive import Outcome
 
 if TYPE_CHECKING:
     import asyncio
 
     from footfall.identity.quota import Quota
-    from footfall.receiver.intake import Intake
-    from footfall.receiver.metrics import Metrics
 
 _REQUEST_LINE = b"POST /api/checkin HTTP/1.1\r\n"
 #: Heads that a connection remembers, at most, and bytes of each: ids of one to four digits make five sizes of bodies.
@@ -43,11 +43,11 @@ class FastPath(HttpProtocol):
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
-        self._intake: Intake = self.app_state["intake"]
-        self._metrics: Metrics = self.app_state["metrics"]
-        #: who clients are; None while sign-in is off
-        self._identities: Identities | None = self.app_state["identities"]
-        self._parser = _parsers[self._identities is not None, self.app_state["cors"]]
+        self._receiver = receiver = service_state(self.app_state, ReceiverState)
+        self._intake = receiver.intake
+        self._metrics = receiver.metrics
+        self._identities = receiver.identities
+        self._parser = _parsers[self._identities is not None, receiver.cors]
         #: asks who the client is
         self._identifying: asyncio.Task[None] | None = None
         #: whether the other path has nothing to do on this connection
@@ -82,7 +82,7 @@ class FastPath(HttpProtocol):
         return super().eof_received()
 
     def shutdown(self) -> None:
-        self.app_state["is_draining"] = True
+        self._receiver.is_draining = True
         if self._under_way:
             self._is_last = self._stops = True
         else:

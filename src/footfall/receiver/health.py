@@ -11,6 +11,7 @@ from footfall.config import Settings
 from footfall.domain.model import MAX_TIME_MS
 from footfall.errors import BacklogFullError, BrokenKeyError, DeniedError, LoadingError, ReplyError, UnavailableError
 from footfall.http.app import answers, metrics_answer, metrics_response, problems
+from footfall.http.state import ServiceState
 from footfall.keys import Keys
 from footfall.logs import log
 from footfall.receiver.intake import Intake
@@ -34,17 +35,17 @@ class Ready(msgspec.Struct):
 class Readiness:
     """Looks at the server over a connection of its own: the intake's may be waiting for replicas."""
 
-    def __init__(self, pipeline: Pipeline, settings: Settings, shared: dict[str, Any]) -> None:
+    def __init__(self, pipeline: Pipeline, settings: Settings, service: ServiceState) -> None:
         self._pipeline = pipeline
         self._keys = Keys(settings.prefix)
         self._max_backlog = settings.max_backlog
         self._replicas = settings.replicas
         self._commands = permissions.receiver(settings)
-        self._shared = shared
+        self._service = service
 
     async def backlog(self) -> int:
         """Entries that are not processed yet. Raises UnavailableError or BrokenKeyError when no check-in is taken."""
-        if self._shared.get("is_draining"):
+        if self._service.is_draining:
             raise UnavailableError("the receiver is stopping")
         keys, call = self._keys, self._pipeline.call
         try:

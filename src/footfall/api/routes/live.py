@@ -19,6 +19,7 @@ from footfall.api.parameters import EntryIdParameter, LimitParameter
 from footfall.domain.model import parse_entry_id
 from footfall.errors import BrokenKeyError, MalformedError, UnavailableError
 from footfall.http.app import problems
+from footfall.http.state import request_state
 
 #: what the first event of every feed begins with: how long a browser waits, in ms, before it connects again. Alone it
 #: would be no event to browsers, but an empty one to some libraries.
@@ -53,10 +54,10 @@ class LiveAnswer(ASGIResponse):
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
-        if scope["state"].get("is_head"):
+        if (state := request_state(scope)).is_head:
             await send({"type": "http.response.body", "body": b""})
             return
-        scope["state"]["is_endless"] = True
+        state.is_endless = True
         self._send = send
         self._writing = asyncio.create_task(self._write())
         leaving = asyncio.create_task(_left(receive))
@@ -64,7 +65,7 @@ class LiveAnswer(ASGIResponse):
         try:
             await asyncio.wait({self._writing, leaving}, return_when=asyncio.FIRST_COMPLETED)
             if self._reason is not None and not leaving.done():
-                await self._say_end(self._reason, leaving, scope["state"]["abort"])
+                await self._say_end(self._reason, leaving, state.abort)
         finally:
             self._feed.leave(self._listener)
             self._writing.cancel()
