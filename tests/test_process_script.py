@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from chaos.replay import Entry, Replay, assert_books, entries, held, raw_client
+from chaos.replay import Entry, Replay, assert_books, entries, held, raw_client, writes_of
 from chaos.scene import (
     LOCATIONS,
     USERS,
@@ -82,9 +82,14 @@ class Bench:
 
     @contextmanager
     def unchanged(self) -> Iterator[None]:
-        """What happens inside changes nothing on the server."""
-        before, digest = held(self.client), self.client.execute_command("DEBUG", "DIGEST")
+        """What happens inside changes nothing on the server, and nothing is changed and undone, either."""
+        before, digest, writes = (
+            held(self.client),
+            self.client.execute_command("DEBUG", "DIGEST"),
+            writes_of(self.client),
+        )
         yield
+        assert writes_of(self.client) == writes
         assert held(self.client) == before
         assert self.client.execute_command("DEBUG", "DIGEST") == digest
 

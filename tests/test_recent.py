@@ -11,7 +11,7 @@ import pytest
 
 from audit_scene import settle_dead_letters
 from chaos.recent import Applied, assert_recent, expected, held
-from chaos.replay import entries, raw_client
+from chaos.replay import entries, raw_client, writes_of
 from chaos.replay import held as held_books
 from chaos.scene import LOCATIONS, USERS, add, load_records, load_rows, seeded, user_row
 from footfall.activity import BUCKET_MS, HOUR_MS, NOTHING, Kept
@@ -75,9 +75,11 @@ class Scene:
 
     @contextmanager
     def unchanged(self) -> Iterator[None]:
-        """What happens inside changes nothing on the server."""
+        """What happens inside changes nothing on the server, and nothing is changed and undone, either."""
         before, digest = held_books(self.client), self.client.execute_command("DEBUG", "DIGEST")
+        writes = writes_of(self.client)
         yield
+        assert writes_of(self.client) == writes
         assert held_books(self.client) == before
         assert self.client.execute_command("DEBUG", "DIGEST") == digest
 

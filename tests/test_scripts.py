@@ -15,6 +15,8 @@ FOLDER = Path(scripts_module.__file__).parent
 SOURCES = {path.stem: path.read_text() for path in FOLDER.glob("*.lua")}
 PARTS = {path.stem: path.read_text() for path in (FOLDER / "parts").glob("*.lua")}
 SCRIPTS = scripts_module._scripts
+#: short names of what Lua and the server have
+LIBRARY = {"call", "pcall", "find", "match", "fmt"}
 
 
 def _included(source: str) -> list[str]:
@@ -100,6 +102,18 @@ def test_the_header_of_a_part_names_what_it_defines() -> None:
         assert _header(text)["Defines"] == _defined(text), part
 
 
+def test_what_a_part_shares_are_functions_and_constants_alone() -> None:
+    """A variable that several parts read and set can be understood in none of them."""
+    functions = {
+        name for text in [*SOURCES.values(), *PARTS.values()] for name in re.findall(r"function (\w+)\(", text)
+    }
+    for part, text in PARTS.items():
+        shared = _header(text)["Reads"] | _header(text)["Defines"]
+        assert {name for name in shared - functions if not name.isupper()} <= LIBRARY, part
+        outside = [line for line in text.splitlines() if line and not re.match(r" |--|end$|\}$", line)]
+        assert not [line for line in outside if not re.match(r"local (function |[A-Z_, ]+ = )", line)], part
+
+
 def test_a_script_includes_only_what_it_uses_and_parts_say_what_they_read_of_it() -> None:
     for name, source in SOURCES.items():
         lines = re.split(r"^(--@include .*\n)", source, flags=re.MULTILINE)
@@ -119,4 +133,4 @@ def test_no_script_has_its_own_version_of_a_part_but_where_speed_counts() -> Non
         for function in re.findall(r"local function (\w+)", source)
         if function in PARTS
     }
-    assert own <= {("process", "whole"), ("process", "seen_member"), ("trim", "digits")}
+    assert own <= {("trim", "digits")}

@@ -35,6 +35,11 @@ def raw_client(port: int) -> Any:
     return client
 
 
+def writes_of(client: Any) -> int:
+    """How many changes the server has ever made to its data: those that were undone count, too."""
+    return int(client.info("persistence")["rdb_changes_since_last_save"])
+
+
 def entries(client: Any, stream: str = "ncc:checkins") -> list[Entry]:
     """All entries of a stream."""
     return [(entry_id, fields) for entry_id, fields in client.xrange(stream)]

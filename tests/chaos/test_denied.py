@@ -161,10 +161,10 @@ def test_a_batch_that_is_cut_short_is_not_sent_again_until_a_rebuild_has_undone_
     books, rng = load_records(client), seeded()
     text = PROCESS.source.decode()
     for place in (
-        "in_chunks('ZADD', recent",
-        "in_chunks('ZADD', locations_by_checkins",
-        "call('MSET', processed_key",
-        "call('HDEL', meta, 'torn'",
+        "write_in_chunks('ZADD', keys.users_recent",
+        "write_in_chunks('ZADD', keys.locations_by_checkins",
+        "call('MSET', keys.processed",
+        "call('HDEL', keys.meta, 'torn'",
     ):
         for _ in range(30):
             add(client, rng.randint(1, USERS + 2), rng.randint(1, LOCATIONS), rng.randint(0, 5))

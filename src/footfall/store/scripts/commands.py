@@ -14,7 +14,6 @@ WRITES = frozenset(
         *("DECR", "DEL", "EXPIRE", "GEOADD", "HDEL", "HINCRBY", "HSET", "HSETNX", "INCR", "LTRIM", "MSET", "PEXPIRE"),
         *(
             "RENAME",
-            "RPOP",
             "RPUSH",
             "SADD",
             "SET",
@@ -41,6 +40,7 @@ READS = frozenset(
             "HMGET",
             "HSCAN",
             "HVALS",
+            "LLEN",
             "LRANGE",
             "MGET",
             "PTTL",

@@ -33,15 +33,12 @@
 --         {'LOADING'}      data is being loaded
 --         {'TORN'}         an earlier batch, or call of this, was applied in part
 --         {'BROKEN', key}  a key is missing or does not hold what it must
-local dead_letters, meta, stream, checkpoint_key = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
-local by_checkins, recent, last_seen, locations_by_checkins = KEYS[5], KEYS[6], KEYS[7], KEYS[8]
-local call, pcall, fmt, match = redis.call, redis.pcall, string.format, string.match
-local users_removed, locations_removed = KEYS[9], KEYS[10]
-local create = ARGV[2] == 'create'
-local history, keeps_now, keeps_hours, keeps_trending = tonumber(ARGV[3]), ARGV[4] == '1', ARGV[5] == '1', ARGV[6] == '1'
-local state_key = KEYS[11]
-local FIRST_LETTER, ARGS_EACH, KEYS_EACH = 7, 6, 7
--- entries looked at for users' last check-ins before the rest of the dead letters is left to another call
+--
+-- What it does is in functions, each of which has its part. Reading gathers in two tables what is to be written: records
+-- and activity (what is kept of the newest check-ins).
+local call, pcall, match = redis.call, redis.pcall, string.match
+local FIRST_LETTER, ARGS_EACH, FIRST_KEY, KEYS_EACH = 7, 6, 14, 7
+-- entries and items looked at before the rest of the dead letters is left to another call
 local ENOUGH = 5000
 
 --@include windows
@@ -52,64 +49,53 @@ local ENOUGH = 5000
 --@include digits
 --@include field
 --@include stream_info
+--@include is_missing
+--@include check_ids_left
+--@include retry_books
+--@include retry_records
+--@include retry_histories
+--@include retry_activity
+
+local keys = {
+    dead_letters = KEYS[1], meta = KEYS[2], stream = KEYS[3], checkpoint = KEYS[4], users_by_checkins = KEYS[5],
+    users_recent = KEYS[6], users_last_seen = KEYS[7], locations_by_checkins = KEYS[8], users_removed = KEYS[9],
+    locations_removed = KEYS[10], trending_state = KEYS[11], trending_orders = {KEYS[12], KEYS[13]},
+}
+local create = ARGV[2] == 'create'
 
 -- ---------------------------------------------------------------- read and check
 
-local book = pcall('HMGET', meta, 'state', 'generation', 'settled', 'torn')
-if book.err then return {'BROKEN', meta} end
-if book[1] == 'loading' then return {'LOADING'} end
-local settled = number_of(book[3])
-if book[1] ~= 'ready' or not settled then return {'BROKEN', meta} end
-if book[2] ~= ARGV[1] then return {'FENCED'} end
-if book[4] then return {'TORN'} end
-
-local checkpoint = pcall('GET', checkpoint_key)
-if type(checkpoint) ~= 'string' or pcall('XRANGE', stream, checkpoint, checkpoint).err then
-    return {'BROKEN', type(pcall('XLEN', stream)) == 'number' and checkpoint_key or stream}
-end
-if type(pcall('XLEN', dead_letters)) ~= 'number' then return {'BROKEN', dead_letters} end
-for i = 5, 8 do
-    if type(pcall('ZCARD', KEYS[i])) ~= 'number' then return {'BROKEN', KEYS[i]} end
-end
-for i = 9, 10 do
-    if type(pcall('HLEN', KEYS[i])) ~= 'number' then return {'BROKEN', KEYS[i]} end
-end
-
-local looked_at = 0 -- entries and items
-local broken -- a key that does not hold what it must
-
---@include is_missing
---@include retry_records
---@include retry_kept_read
+local books, refusal = read_books(keys, ARGV[1])
+if refusal then return refusal end
+local activity
+activity, refusal = read_activity(keys, tonumber(ARGV[3]), ARGV[4] == '1', ARGV[5] == '1', ARGV[6] == '1')
+if refusal then return refusal end
+local records = {users = {}, locations = {}, looked_at = 0}
 
 local outcomes, removed, changed = {'OK'}, {}, {}
-local key = 14
+local key = FIRST_KEY
 for arg = FIRST_LETTER, #ARGV, ARGS_EACH do
-    if looked_at > ENOUGH then break end
-    local id, entry_id, reason = ARGV[arg], ARGV[arg + 1], ARGV[arg + 2]
-    local user, location
+    if records.looked_at + activity.histories.looked_at > ENOUGH then break end
+    local id, entry_id, reason, user_id, location_id, stars = unpack(ARGV, arg, arg + ARGS_EACH - 1)
+    local user, location, own
     if reason == '' then
-        user, location = user_of(KEYS[key], ARGV[arg + 3]), location_of(KEYS[key + 1], ARGV[arg + 4])
-        if broken then return {'BROKEN', broken} end
-        key = key + KEYS_EACH
-        if not user.exists and is_missing(users_removed, user.id) then
+        own, key = key, key + KEYS_EACH
+        user, location = user_of(records, KEYS[own], user_id), location_of(records, KEYS[own + 1], location_id)
+        if not user then return {'BROKEN', KEYS[own]} end
+        if not location then return {'BROKEN', KEYS[own + 1]} end
+        if not user.exists and is_missing(create, keys.users_removed, user_id) then
             reason = 'unknown-user'
-        elseif not location.exists and is_missing(locations_removed, location.id) then
+        elseif not location.exists and is_missing(create, keys.locations_removed, location_id) then
             reason = 'unknown-location'
         end
     end
-    local letter = call('XRANGE', dead_letters, id, id)[1]
+    local letter = call('XRANGE', keys.dead_letters, id, id)[1]
     if not letter or letter[2][2] ~= entry_id then
         outcomes[#outcomes + 1] = 'GONE'
     elseif reason == '' then
-        user.count, user.added = user.count + 1, user.added + 1
-        if is_newest(user, entry_id) then
-            local ms = match(entry_id, '^%d+')
-            user.at, user.ms, user.place, user.entry_id = tonumber(ms), ms, ARGV[arg + 4], entry_id
-        end
-        location.count, location.added = location.count + 1, location.added + 1
-        location.stars = location.stars + tonumber(ARGV[arg + 5])
-        keep_all(key - KEYS_EACH, entry_id, ARGV[arg + 3], ARGV[arg + 4], ARGV[arg + 5])
+        local is_last = is_newest(keys, books, records, user, entry_id)
+        count(user, location, is_last and entry_id, stars)
+        local broken = keep(activity, own, entry_id, user_id, location_id, stars)
         if broken then return {'BROKEN', broken} end
         removed[#removed + 1] = id
         outcomes[#outcomes + 1] = 'APPLIED'
@@ -121,51 +107,21 @@ for arg = FIRST_LETTER, #ARGV, ARGS_EACH do
         outcomes[#outcomes + 1] = reason
     end
 end
-if #changed > 0 then
-    -- with the last ms that there can be, the sequence numbers could run out between two XADDs
-    local last_id = stream_info(dead_letters)['last-generated-id']
-    if match(last_id, '^18446744073709551615%-') then return {'BROKEN', dead_letters} end
-end
+refusal = #changed > 0 and check_ids_left(keys)
+if refusal then return refusal end
 
 -- ---------------------------------------------------------------- write
 
-call('HSET', meta, 'torn', checkpoint)
-for _, values in ipairs(changed) do
-    call('XADD', dead_letters, '*', unpack(values))
-end
-for record_key, user in pairs(users) do
-    if user.added > 0 then
-        local total = whole(user.count)
-        if user.exists then
-            call('HSET', record_key, 'numCheckins', total)
-        else
-            call('HSET', record_key, 'id', user.id, 'numCheckins', total)
-        end
-        call('ZADD', by_checkins, total, user.id)
-        if user.entry_id then
-            call('HSET', record_key, 'lastCheckin', user.ms, 'lastSeenAt', user.place)
-            call('ZADD', recent, user.ms, user.id)
-            if user.member then call('ZREM', last_seen, user.member) end
-            call('ZADD', last_seen, '0', seen_member(user.place, user.at, user.id))
-        end
-    end
-end
-for record_key, location in pairs(locations) do
-    if location.added > 0 then
-        local count, stars = whole(location.count), whole(location.stars)
-        local average = whole(average_of(location.stars, location.count))
-        if not location.exists then call('HSET', record_key, 'id', location.id) end
-        call('HSET', record_key, 'numCheckins', count, 'numStars', stars, 'averageStars', average)
-        call('ZADD', locations_by_checkins, count, location.id)
-    end
-end
-
---@include retry_kept_write
-
+call('HSET', keys.meta, 'torn', books.checkpoint)
+for _, values in ipairs(changed) do call('XADD', keys.dead_letters, '*', unpack(values)) end
+write_users(keys, records)
+write_locations(keys, records)
+write_histories(activity)
+write_activity(activity)
 if #removed > 0 then
-    call('XDEL', dead_letters, unpack(removed))
+    call('XDEL', keys.dead_letters, unpack(removed))
     -- also for those that only moved: whoever reads dead letters page by page must notice
-    call('HSET', meta, 'settled', whole(settled + 1))
+    call('HSET', keys.meta, 'settled', whole(books.settled + 1))
 end
-call('HDEL', meta, 'torn')
+call('HDEL', keys.meta, 'torn')
 return outcomes

@@ -1,5 +1,5 @@
--- Reads    create, pcall
--- Defines  is_missing(removed, id)  whether what has no record may not get one either
-local function is_missing(removed, id)
+-- Reads    pcall
+-- Defines  is_missing(create, removed, id)  whether what has no record may not get one either
+local function is_missing(create, removed, id)
     return not create or pcall('HEXISTS', removed, id) ~= 0
 end
