@@ -20,6 +20,7 @@ import httpx
 import pytest
 import yaml  # type: ignore[import-untyped]
 
+from footfall import config
 from footfall.config import Settings
 from footfall.process import launch
 from servers import Server, free_port, wait_until
@@ -76,12 +77,21 @@ def as_user() -> dict[str, Any]:
     return {"user": USER, "group": USER, "extra_groups": []}
 
 
+def environment(part: str, **caller: str) -> dict[str, str]:
+    """What Compose gives a part when it is called with these variables."""
+
+    def expand(text: str) -> str:
+        return re.sub(r"\$\{(\w+):-(\w*)\}", lambda found: caller.get(found[1]) or found[2], text)
+
+    return {name: expand(value) for name, value in COMPOSE["services"][part]["environment"].items()}
+
+
 class Container:
     """A part of compose.yaml, running from the image."""
 
     def __init__(self, image: Path, part: str, server: Server, **settings: object) -> None:
         env = dict(pair.split("=", 1) for i, what in steps() if i == "ENV" for pair in what.split())
-        env |= COMPOSE["services"][part]["environment"] | {"FOOTFALL_REDIS_URL": server.url, "PATH": "/usr/bin:/bin"}
+        env |= environment(part) | {"FOOTFALL_REDIS_URL": server.url, "PATH": "/usr/bin:/bin"}
         env |= {"FOOTFALL_HOST": "127.0.0.1"} | {
             f"FOOTFALL_{name.upper()}": str(value) for name, value in settings.items()
         }
@@ -157,7 +167,17 @@ def test_the_image_has_what_it_needs_and_no_more(image: Path) -> None:
     [package] = (image / "app").rglob("footfall/__init__.py")
     assert (package.parent / "py.typed").exists()
     assert (package.parent / "store" / "scripts" / "process.lua").exists()
-    assert (package.parent / "docs_page.html").exists()
+    assert (package.parent / "http" / "docs_page.html").exists()
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_sign_in_is_on_in_each_part_when_whoever_calls_compose_says_so(
+    part: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for said, is_on in (("true", True), ("", False)):
+        for name, value in environment(part, FOOTFALL_AUTH=said).items():
+            monkeypatch.setenv(name, value)
+        assert config.load().auth is is_on
 
 
 def test_what_compose_says_is_known() -> None:
