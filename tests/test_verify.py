@@ -461,16 +461,23 @@ def test_dead_letters_that_are_settled_again_and_again_end_it(scene: Any) -> Non
 
 
 def test_nested_retries_use_up_the_same_tries(scene: Any) -> None:
-    """Whatever is looked at, dead letters are settled by then: pages are read again, and so are the dead letters."""
-    looks: list[bool] = []
+    """Dead letters have to be read some ten times, and then the page of users has to be read again, each time."""
+    reads: list[int] = []
 
-    def settle() -> None:
-        looks.append(True)
+    def settle(_first: int = 0) -> None:
         scene.hincrby("ncc:meta", "settled", 1)
 
+    def settle_mostly() -> None:
+        reads.append(1)
+        if len(reads) // 4 % 8:
+            settle()
+
+    reader = EventfulReader(
+        scene, before_read=settle_mostly, before_users=settle, retries=Retries(20, pause_s=0), sizes=Sizes(compared=50)
+    )
     with pytest.raises(UnavailableError, match="dead letters are being retried or discarded"):
-        verified(scene, EventfulReader(scene, before_read=settle, retries=Retries(20, pause_s=0)))
-    assert len(looks) < 20 * 10
+        verified(scene, reader)
+    assert len(reads) < 20 * 4 * 2, "not as many tries for each page"
 
 
 def test_progress_gives_all_tries_back(scene: Any) -> None:
