@@ -27,7 +27,7 @@ from footfall import __version__, cli, logs
 from footfall.config import Settings, env_name
 from footfall.errors import ExitCode
 from footfall.keys import Keys
-from footfall.operations.status import Status
+from footfall.operations.status.document import Status
 from footfall.process import launch
 from processes import Footfall, environment
 from servers import Server, free_port, wait_until

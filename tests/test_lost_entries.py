@@ -9,7 +9,7 @@ from chaos.replay import assert_books, entries, raw_client
 from chaos.scene import add, add_some, load_records, load_rows, processed, seeded, wait_until_drained
 from footfall import config
 from footfall.keys import Keys
-from footfall.operations.status import collect
+from footfall.operations.status.collect import collect
 from footfall.processor.gaps import Gaps
 from footfall.store.calls import stream
 from footfall.store.calls.metadata import Position

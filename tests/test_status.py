@@ -18,8 +18,9 @@ from chaos.scene import load_records
 from footfall import config
 from footfall.errors import ExitCode
 from footfall.keys import Keys
-from footfall.operations import status as status_module
-from footfall.operations.status import LeaseStatus, Status, collect
+from footfall.operations.status.backlog import Counting
+from footfall.operations.status.collect import collect
+from footfall.operations.status.document import LeaseStatus, Status
 from footfall.operations.watch import render
 from footfall.store.calls.metadata import Position, open_books
 from footfall.store.calls.stream import count_lost
@@ -63,10 +64,10 @@ def content(client: redis.Redis) -> dict[bytes, Any]:
     return {key: client.dump(key) for key in client.scan_iter()}
 
 
-def look(client: redis.Redis, **settings: Any) -> Status:
+def look(client: redis.Redis, counting: Counting | None = None, **settings: Any) -> Status:
     """The status; taking it must not change anything."""
     before = content(client)
-    status = collect(client, config.load(settings))
+    status = collect(client, config.load(settings), counting)
     assert content(client) == before
     return status
 
@@ -128,14 +129,13 @@ def test_without_a_backlog_nothing_waits(loaded: redis.Redis) -> None:
     assert (status.backlog, status.oldest_unprocessed_ms, status.problems) == (0, None, [])
 
 
-def test_a_large_backlog_is_exact(loaded: redis.Redis, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_large_backlog_is_exact(loaded: redis.Redis) -> None:
     with loaded.pipeline(transaction=False) as pipeline:
         for _ in range(3000):
             pipeline.xadd(KEYS.stream, {"locationId": "1", "userId": "2", "starRating": "5"})
         pipeline.execute()
     for counted in (10_000, 2000):  # all are counted, or only some
-        monkeypatch.setattr(status_module, "_COUNTED", counted)
-        status = look(loaded)
+        status = look(loaded, Counting(most=counted))
         assert (status.backlog, status.problems) == (3006, [])
 
 
@@ -157,12 +157,12 @@ def test_while_data_is_loaded(loaded: redis.Redis) -> None:
     assert "run it again (`footfall load checkins --from a.csv`), or end it with `footfall load --abort`" in problem
 
 
-def test_what_another_program_left_has_no_books_yet(client: redis.Redis) -> None:
+def test_what_another_program_left_has_no_metadata_yet(client: redis.Redis) -> None:
     add(client)
     client.set(KEYS.checkpoint, "0")
     status = look(client)
     assert (status.state, status.stream_length, status.checkpoint) == ("new", 1, "0")
-    assert any("first service that starts creates them" in warning for warning in status.warnings)
+    assert any("first service that starts creates it" in warning for warning in status.warnings)
 
 
 def test_without_users_every_check_in_is_refused_unless_they_are_created(loaded: redis.Redis) -> None:
@@ -239,7 +239,7 @@ def test_a_lease_that_is_none_is_named_with_the_repair(loaded: redis.Redis) -> N
 
 REPAIR = "if you know nothing better, this repairs it: footfall redis SET "
 RELOAD = "footfall load checkins --reset"
-REBUILD = "`footfall rebuild` makes it anew"
+REBUILD = "`footfall rebuild` repairs it"
 
 
 @pytest.mark.parametrize(
@@ -331,21 +331,19 @@ def test_several_problems_are_all_told(loaded: redis.Redis) -> None:
 
 @pytest.mark.parametrize("counted", [10_000, 3])
 def test_a_backlog_that_the_stream_does_not_hold_is_told_until_a_processor_has_set_it_right(
-    loaded: redis.Redis, monkeypatch: pytest.MonkeyPatch, counted: int
+    loaded: redis.Redis, counted: int
 ) -> None:
-    monkeypatch.setattr(status_module, "_COUNTED", counted)
-    monkeypatch.setattr(status_module, "_PAGE", 2)
-    assert look(loaded).problems == []
+    counting = Counting(counted, page=2)
+    assert look(loaded, counting).problems == []
     if counted == 10_000:
         loaded.xdel(KEYS.stream, "1609602090000-0")
-        (problem,) = look(loaded).problems
+        (problem,) = look(loaded, counting).problems
         assert "by it 6 entries are unprocessed, but 5 lie after the checkpoint" in problem
     else:
         loaded.set(KEYS.processed, 8)
-        (problem,) = look(loaded).problems
+        (problem,) = look(loaded, counting).problems
         assert "by it 2 entries are unprocessed, but 4 or more lie after the checkpoint" in problem
-        monkeypatch.setattr(status_module, "_COUNTED", 10_000)
-        (problem,) = look(loaded).problems
+        (problem,) = look(loaded, Counting(page=2)).problems
         assert "SET ncc:checkinprocessor:processed 4 sets it right" in problem
         loaded.set(KEYS.processed, 14)
         loaded.set(KEYS.checkpoint, "1609602094000-0")

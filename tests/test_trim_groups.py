@@ -12,7 +12,7 @@ from chaos.replay import raw_client
 from chaos.scene import seeded
 from footfall import config
 from footfall.keys import Keys
-from footfall.operations.status import collect
+from footfall.operations.status.collect import collect
 from footfall.processor import trim as trim_module
 from footfall.processor.trim import Trim
 from footfall.store.calls import stream

@@ -17,7 +17,8 @@ from chaos.scene import add_some, load_records, seeded
 from footfall import config
 from footfall.errors import ExitCode
 from footfall.keys import Keys
-from footfall.operations.status import Status, collect
+from footfall.operations.status.collect import collect
+from footfall.operations.status.document import Status
 from footfall.operations.watch import Rates, _rates, lines
 from footfall.process import launch
 from footfall.store.client import connect

@@ -265,9 +265,7 @@ def test_replaced_indexes_are_made_anew_by_the_command_that_the_message_names(
             pipeline.delete(f"ncc:{key}").sadd(f"ncc:{key}", "not ours")
         pipeline.execute()
         add_some(client, rng, 50)
-        processor.wait_for(
-            f"ncc:{INDEXES[0]} is missing or does not hold what it must; `footfall rebuild` makes it anew"
-        )
+        processor.wait_for(f"ncc:{INDEXES[0]} is missing or does not hold what it must; `footfall rebuild` repairs it")
         with Footfall("rebuild", "--yes", settings=settings) as rebuild:
             assert rebuild.wait() == 0, rebuild.log
         processor.wait_for("Processing goes on")

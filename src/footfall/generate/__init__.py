@@ -71,7 +71,7 @@ def known_ids(client: redis.Redis, key: bytes, what: str) -> list[int]:
     """The ids in an index, in order; of a large one, MAX_KNOWN of them at most, picked by the server."""
     kind: Any = client.type(key)
     if kind not in (b"zset", b"none"):
-        raise BrokenKeyError(f"{key.decode()}: it is a {kind.decode()}, not a zset; `footfall rebuild` makes it anew")
+        raise BrokenKeyError(f"{key.decode()}: it is a {kind.decode()}, not a zset; `footfall rebuild` repairs it")
     found: set[bytes] = set()
     if client.zcard(key) > MAX_KNOWN:
         for _ in range(MAX_KNOWN // _PAGE):

@@ -14,7 +14,8 @@ from rich.text import Text
 
 from footfall.config import Settings
 from footfall.errors import clause
-from footfall.operations.status import LeaseStatus, Status, collect
+from footfall.operations.status.collect import collect
+from footfall.operations.status.document import LeaseStatus, Status
 from footfall.process.signals import Terminated
 from footfall.store.address import parse
 

@@ -166,7 +166,7 @@ def _fenced() -> FencedError:
 
 def _broken(keys: Keys, key: bytes) -> BrokenKeyError:
     indexes = (keys.users_by_checkins, keys.users_recent, keys.users_last_seen, keys.locations_by_checkins)
-    repair = "`footfall rebuild` makes it anew" if key in indexes else "`footfall verify` tells what"
+    repair = "`footfall rebuild` repairs it" if key in indexes else "`footfall verify` tells what"
     return BrokenKeyError(f"{text(key)} is missing or does not hold what it must; {repair}")
 
 
