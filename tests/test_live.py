@@ -18,7 +18,7 @@ from footfall.api.feed import MAX_WAITING
 from live_reader import LIVE, Event, LiveReader
 from processes import Api
 from proxy import Proxy
-from raw_http import RawConnection
+from raw_http import RawConnection, request
 from receiver_scene import open_books
 from servers import Server, wait_until
 
@@ -439,6 +439,16 @@ def test_a_reader_that_leaves_is_forgotten_at_once_and_not_with_the_next_heartbe
             with LiveReader(api.port):
                 wait_until(lambda: _blocked(client) == 1, "somebody listens")
             wait_until(lambda: not _blocked(client), "nobody listens")
+
+
+@pytest.mark.parametrize("behind", [request(method="GET", path="/healthz"), b"GET"], ids=["a request", "half of one"])
+def test_so_is_one_that_has_sent_more_behind_its_request(server: Server, behind: bytes) -> None:
+    client = server.client()
+    with Api(server.url, live_heartbeat_s=3600) as api:
+        with RawConnection(api.port) as connection:
+            connection.send(request(method="GET", path=LIVE) + behind)
+            wait_until(lambda: _blocked(client) == 1, "somebody listens")
+        wait_until(lambda: not _blocked(client), "nobody listens")
 
 
 def test_the_document_describes_the_feed(api: Api) -> None:

@@ -51,6 +51,7 @@ class HttpProtocol(Reading):
         super().connection_lost(exc)
         if self._answering is not None:  # uvicorn tells only the newest request that nobody reads its answer
             self._answering.disconnected = True
+            self._answering.message_event.set()  # who waits for that, as the live feed does, would wait for ever
         self._unset_deadline()
 
     def shutdown(self) -> None:
