@@ -1,7 +1,7 @@
 """The feed's parts: events of entries, what is new for a listener, who is ended and why."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from functools import partial
 from typing import Any
 
@@ -16,7 +16,7 @@ from footfall.domain.entries import RawEntry
 from footfall.http.state import begin_request
 from footfall.keys import Keys
 from footfall.store.metadata import open_pipeline
-from footfall.store.pipeline import Pipeline
+from footfall.store.pipeline import Argument, Pipeline
 from servers import Server, wait_until
 
 _KEYS = Keys("ncc")
@@ -184,6 +184,50 @@ async def test_a_stream_that_was_replaced_is_noticed_and_said(server: Server, fe
         while b"id: 4-0" not in data:
             data = await one.take()
     feed.leave(one)
+
+
+class Failing:
+    """A pipeline and its connection: calls fail as in no outage, before they reach the real one."""
+
+    def __init__(self, pipeline: Pipeline, failures: int) -> None:
+        self._pipeline, self.failures = pipeline, failures
+
+    def start(self) -> None: ...
+
+    async def close(self) -> None: ...
+
+    async def connected(self) -> "Failing":
+        return self
+
+    def call(self, *command: Argument) -> Awaitable[Any]:
+        if self.failures:
+            self.failures -= 1
+            raise ZeroDivisionError("a defect")
+        return self._pipeline.call(*command)
+
+
+async def test_what_no_outage_explains_is_said_once_until_it_reads_again(
+    server: Server, pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(feeds, "_RETRY_S", 0.01)
+    caplog.set_level("INFO", "footfall")
+    failing: Any = Failing(pipeline, failures=5)
+    feed = Feed(pipeline, lambda: failing, _KEYS, config.load({"redis_url": server.url}), lambda _count: None)
+    one, _ = listener()
+    feed.enter(one)
+    feed.join(one)
+    await until(lambda: failing.failures == 0, "it has failed so often")
+    server.client().xadd("ncc:checkins", {"locationId": 1, "userId": 2, "starRating": 3}, id="10-0")
+    async with asyncio.timeout(10):
+        while b"id: 10-0" not in await one.take():
+            pass
+    feed.leave(one)
+    said = [record.getMessage().rpartition(" after ")[0] or record.getMessage() for record in caplog.records]
+    assert said == [
+        "The live feed could not read the stream: ZeroDivisionError('a defect')",
+        "The live feed reads the stream again",
+    ]
+    assert caplog.records[0].exc_info is not None
 
 
 # --- how a feed ends for a client

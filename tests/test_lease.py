@@ -311,7 +311,7 @@ def test_a_key_that_is_no_lease_stops_the_work_with_a_clear_error_until_it_is_de
         add(client, 1, 1, 5)
         client.delete(KEY)
         wait_until_drained(client)
-        alone.wait_for("info: Processing goes on.")
+        alone.wait_for("info: Processing goes on after ")
         assert alone.log.count("error:") == 1
     assert_books(client, books.after(entries(client)))
 

@@ -3,14 +3,17 @@
 import io
 import json
 import logging
+import re
 from collections.abc import Callable, Iterator
 from contextlib import redirect_stderr
 from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Any
 
 import pytest
 
 from footfall import logs
-from footfall.logs import LogFormat, LogLevel, checkin_log, log
+from footfall.logs import LogFormat, LogLevel, Outage, checkin_log, log
 
 
 @pytest.fixture(autouse=True)
@@ -122,3 +125,56 @@ def test_the_reason_of_an_end_goes_to_the_log_or_to_standard_error_before_there_
     logging.getLogger().handlers[:] = []
     logs.complain("wrong")
     assert capsys.readouterr() == ("", "error: wrong\n")
+
+
+# --- outages
+
+
+def outage(**how: Any) -> Outage:
+    return Outage("Nothing works: %s.", "It works", **how)
+
+
+def in_order(*steps: Callable[[], object]) -> Callable[[], None]:
+    def run() -> None:
+        for step in steps:
+            step()
+
+    return run
+
+
+def test_an_outage_is_said_once_for_each_reason_and_once_when_it_ends() -> None:
+    one = outage()
+    fails = partial(one.begin, "it is 5 % full")
+    lines = written(in_order(one.end, fails, fails, partial(one.begin, "it is slow"), fails, one.end, one.end, fails))
+    ended = [line for line in lines if line.startswith("info: It works after ")]
+    assert re.fullmatch(r"info: It works after \d+\.\d s\.", "".join(ended))
+    full, slow = "error: Nothing works: it is 5 % full.", "error: Nothing works: it is slow."
+    assert lines == [full, slow, full, *ended, full]
+    assert one.reason == "it is 5 % full"
+
+
+def test_a_reason_that_is_no_news_is_said_only_when_an_outage_begins() -> None:
+    one = outage()
+    away, broken = partial(one.begin, "away", is_news=False), partial(one.begin, "broken")
+    lines = written(in_order(away, away, broken, away, broken, partial(one.begin, "denied")))
+    assert lines == [f"error: Nothing works: {reason}." for reason in ("away", "broken", "denied")]
+    assert one.reason == "denied"
+
+
+def test_what_works_now_and_then_still_fails() -> None:
+    one = outage(calm_s=3600)
+    assert len(written(in_order(partial(one.begin, "full"), one.end, partial(one.begin, "full"), one.end))) == 1
+    assert one.reason == "full"
+
+
+def test_an_outage_that_somebody_else_says_too_is_said_at_level_debug() -> None:
+    one = outage(is_quiet=True)
+    steps = in_order(partial(one.begin, "away"), one.end)
+    assert written(steps) == []
+    assert len(written(steps, "debug")) == 2
+
+
+def test_the_traceback_of_an_unexpected_error_is_logged_once() -> None:
+    one = outage()
+    steps = [partial(one.begin, "a defect", error=ZeroDivisionError("half"))] * 3
+    assert written(in_order(*steps)) == ["error: Nothing works: a defect.", "ZeroDivisionError: half"]

@@ -16,6 +16,7 @@ from receiver_scene import (
     PROCESSED,
     STREAM,
     accepted_id,
+    ask,
     assert_problem,
     assert_unavailable,
     open_books,
@@ -184,3 +185,22 @@ def test_a_broken_key_is_named_and_nothing_is_stored_until_it_is_repaired(
     client.restore(key, 0, good, replace=True)
     accepted_id(post(receiver))
     assert client.xlen(STREAM) == 2
+
+
+def test_a_command_that_is_refused_is_said_once_however_often_it_is_asked_whether_it_is_ready(
+    own_server: Callable[..., Server],
+) -> None:
+    server = own_server()
+    client = open_books(server)
+
+    with Receiver(server.url, server_check_s=60) as asked:
+
+        def status() -> int:
+            return ask(asked, request(method="GET", path="/readyz")).status
+
+        client.acl_setuser("default", enabled=True, commands=["-xadd"])
+        assert [status() for _ in range(5)] == [503] * 5
+        client.acl_setuser("default", enabled=True, commands=["+xadd"])
+        assert [status() for _ in range(2)] == [200] * 2
+        assert asked.log.count("error: No check-in is taken: the server refuses XADD ") == 1
+        assert asked.log.count("info: The server allows what check-ins need after ") == 1

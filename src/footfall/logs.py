@@ -2,6 +2,7 @@
 
 import logging
 import sys
+import time
 from datetime import UTC, datetime
 from typing import Literal, TextIO, cast
 
@@ -58,6 +59,52 @@ def configure(level: LogLevel, log_format: LogFormat, to: Literal["stdout", "std
 def show_check_ins() -> None:
     """Log every check-in, whatever the level."""
     checkin_log.setLevel(logging.DEBUG)
+
+
+class Outage:
+    """Something that does not work for a while: said once for each reason, and once more when it works again.
+
+    However often it is tried meanwhile, the log says no more.
+    """
+
+    def __init__(self, fails: str, works_again: str, *, calm_s: float = 0.0, is_quiet: bool = False) -> None:
+        """`fails`: what is said of a reason, with `%s` for it. `works_again`: what is said, with the time that it took.
+
+        `calm_s`: seconds without a failure after which it works again; what works now and then is still failing.
+        `is_quiet`: said at level debug: somebody else says it, too.
+        """
+        #: why it does not work now; None: it works
+        self.reason: str | None = None
+        self._fails, self._works_again = fails, works_again
+        self._calm_s = calm_s
+        self._levels = (logging.DEBUG, logging.DEBUG) if is_quiet else (logging.ERROR, logging.INFO)
+        #: of `time.monotonic`: when it began, and when it failed last
+        self._began_at = self._failed_at = 0.0
+        #: what was said last; None when no other reason was worth a line of its own
+        self._said: str | None = None
+
+    def begin(self, reason: str, *, is_news: bool = True, error: BaseException | None = None) -> None:
+        """It does not work, or still does not. `is_news`: say the reason when another was said before.
+
+        `error`: an unexpected one, of which the traceback is logged.
+        """
+        self._failed_at = time.monotonic()
+        begins = self.reason is None
+        if begins:
+            self._began_at = self._failed_at
+        self.reason = reason
+        if begins or (is_news and reason != self._said):
+            self._said = reason if is_news else None
+            log.log(self._levels[0], self._fails, reason, exc_info=error)
+
+    def end(self) -> None:
+        """It works. Costs nothing when it has worked all the time."""
+        if self.reason is None:
+            return
+        now = time.monotonic()
+        if now - self._failed_at >= self._calm_s:
+            self.reason = None
+            log.log(self._levels[1], "%s after %.1f s.", self._works_again, now - self._began_at)
 
 
 def complain(message: str) -> None:

@@ -13,7 +13,7 @@ from footfall.api.events import BEGINNING, HEARTBEAT, PAGE, Block, EntryId, Page
 from footfall.config import Settings
 from footfall.errors import BrokenKeyError, ReplyError, UnavailableError, WrongTypeError
 from footfall.keys import Keys
-from footfall.logs import log
+from footfall.logs import Outage
 from footfall.store.pipeline import Argument, Connection, Pipeline
 
 #: bytes that may wait for one listener. Listeners share them, so a thousand slow ones do not take a thousand times that
@@ -109,6 +109,8 @@ class Feed:
         self._reading: asyncio.Task[None] | None = None
         self._beating: asyncio.Task[None] | None = None
         self._is_stopped = False
+        #: what no kind of outage explains
+        self._failures = Outage("The live feed could not read the stream: %s", "The live feed reads the stream again")
 
     async def page_after(self, position: EntryId | None) -> Page:
         """What follows the position; None: the end of the stream. Raises BrokenKeyError, UnavailableError."""
@@ -177,7 +179,7 @@ class Feed:
                 except UnavailableError:
                     pass
                 except Exception as error:  # whatever it is, listeners wait for what comes after it
-                    log.error("The live feed could not read the stream", exc_info=error)
+                    self._failures.begin(repr(error), error=error)
                     await asyncio.sleep(_RETRY_S)
         finally:
             await pipeline.close()
@@ -185,6 +187,7 @@ class Feed:
     async def _look(self, connection: Connection) -> None:
         """Say what is missing after the tail, and what follows it."""
         page = await page_after(connection.call, self._stream, self._tail)
+        self._failures.end()
         self._publish(page.events)
 
     async def _follow(self, connection: Connection) -> None:
@@ -192,6 +195,7 @@ class Feed:
         arguments: list[Argument] = ["COUNT", PAGE, "BLOCK", self._block_ms, "STREAMS", self._stream]
         while True:
             reply = await connection.call("XREAD", *arguments, b"%d-%d" % self._tail)
+            self._failures.end()
             if reply and reply[0][1]:  # Redis 7.0 answers with no entries when those that came are gone again
                 self._publish(block_of(reply[0][1]))
             elif (await page_after(connection.call, self._stream, None)).newest < self._tail:

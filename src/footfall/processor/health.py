@@ -53,8 +53,8 @@ class Health:
         if processor.is_stopping:
             raise UnavailableError("the processor is stopping")
         _, left = await asyncio.gather(open_books(self._pipeline.connection, self._keys), self._backlog())
-        if processor.trouble is not None:
-            raise UnavailableError(f"nothing is processed: {processor.trouble}")
+        if processor.outage.reason is not None:
+            raise UnavailableError(f"nothing is processed: {processor.outage.reason}")
         if processor.state == "connecting":
             raise UnavailableError("the processor has not reached the server")
         return Ready(processor.state, left.entries)

@@ -13,7 +13,7 @@ from footfall.errors import BacklogFullError, BrokenKeyError, DeniedError, Loadi
 from footfall.http.app import answers, metrics_answer, metrics_response, problems
 from footfall.http.state import ServiceState
 from footfall.keys import Keys
-from footfall.logs import log
+from footfall.logs import Outage
 from footfall.receiver.intake import Intake
 from footfall.store import permissions
 from footfall.store.calls.commands import check_commands
@@ -42,6 +42,8 @@ class Readiness:
         self._replicas = settings.replicas
         self._commands = permissions.receiver(settings)
         self._service = service
+        #: a probe comes every few seconds
+        self._denials = Outage("No check-in is taken: %s.", "The server allows what check-ins need")
 
     async def backlog(self) -> int:
         """Entries that are not processed yet. Raises UnavailableError or BrokenKeyError when no check-in is taken."""
@@ -53,11 +55,12 @@ class Readiness:
             state, processed, added = await asyncio.gather(
                 call("HGET", keys.meta, "state"), call("GET", keys.processed), self._added()
             )
+            self._denials.end()
             if state == b"loading":
                 raise LoadingError("data is being loaded")
             backlog = added - int(processed)
         except DeniedError as error:
-            log.error("No check-in is taken: %s.", error)
+            self._denials.begin(str(error))
             raise UnavailableError("the server refuses a command that check-ins need") from error
         except (ReplyError, TypeError, ValueError) as error:
             if isinstance(error, UnavailableError):

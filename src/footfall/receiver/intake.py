@@ -30,7 +30,7 @@ from footfall.errors import (
     UnconfirmedError,
 )
 from footfall.keys import Keys
-from footfall.logs import log
+from footfall.logs import Outage, log
 from footfall.receiver.metrics import Metrics
 from footfall.store.calls.receive import MAX_CALL, Group, Outcome, Receive, Record, Result, fingerprint
 from footfall.store.pipeline import Pipeline
@@ -70,7 +70,7 @@ class Intake:
         self._singles: list[_Single] = []
         self._writer: asyncio.Task[None] | None = None
         self._chunk_slots = asyncio.Semaphore(_CHUNKS_UNDER_WAY)
-        self._refusing = _Refusing()
+        self._refusals = Outage("Check-ins are refused: %s.", "Check-ins are taken again", calm_s=_CALM_S)
         #: check-ins whose outcome is not known yet
         self.pending = 0
 
@@ -214,14 +214,14 @@ class Intake:
                     f"{confirmed} of {self._replicas} replicas have confirmed the check-in: it may have been stored"
                 )
                 results = [_unconfirmed(result, unconfirmed) for result in results]
-                self._refusing.begin(unconfirmed)
+                self._refusals.begin(str(unconfirmed))
         full = [result for result in results if isinstance(result.outcomes[0], BacklogFullError)]
         if full:
-            self._refusing.begin(full[0].outcomes[0])
+            self._refusals.begin(str(full[0].outcomes[0]))
         check_ins = sum(len(result.outcomes) for result in results)
         accepted = sum(result.accepted for result in results if not result.replayed)
         if accepted:
-            self._refusing.end()
+            self._refusals.end()
         self._metrics.called(check_ins, accepted, time.perf_counter() - began)
         return results
 
@@ -230,35 +230,14 @@ class Intake:
         if isinstance(error, ConnectionLostError):
             return _LOST  # the pipeline logs it
         if isinstance(error, ReplyError):
-            self._refusing.begin(error)
+            self._refusals.begin(str(error))
             # what a server says before it runs a script; anything else may have ended one in its middle
             if isinstance(error, TemporaryReplyError | DeniedError | ClusterNodeError):
                 return UnavailableError(f"the server refuses check-ins ({error.code})")
             return UnconfirmedError(f"the server has failed ({error.code}): the check-in may have been stored")
         if isinstance(error, BrokenKeyError | LoadingError):
-            self._refusing.begin(error)
+            self._refusals.begin(str(error))
         return error
-
-
-class _Refusing:
-    """Logs once for each reason that check-ins are refused, and once, with the length, when they are taken again."""
-
-    def __init__(self) -> None:
-        self._since: float | None = None
-        self._said = ""
-        self._last = 0.0
-
-    def begin(self, reason: Outcome) -> None:
-        self._last = time.monotonic()
-        text = str(reason)
-        if self._since is None or text != self._said:
-            self._since, self._said = self._since or self._last, text
-            log.error("Check-ins are refused: %s.", text)
-
-    def end(self) -> None:
-        if self._since is not None and (now := time.monotonic()) - self._last > _CALM_S:
-            log.info("Check-ins are taken again after %.1f s.", now - self._since)
-            self._since = None
 
 
 def _all(groups: Sequence[Group], error: FootfallError) -> list[Result]:

@@ -6,8 +6,6 @@ costs about a tenth of a pooled client's CPU per command.
 
 import asyncio
 import contextlib
-import logging
-import time
 from collections import deque
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -24,7 +22,7 @@ from footfall.errors import (
     UnavailableError,
     reply_error,
 )
-from footfall.logs import log
+from footfall.logs import Outage, log
 from footfall.store.address import Address
 
 Argument = bytes | str | int | float
@@ -184,15 +182,15 @@ class Pipeline:
         self._timeout = timeout
         self._on_connect = on_connect
         self._check_every_s = check_every_s
-        self._is_quiet = is_quiet
+        self._outage = Outage(
+            "Cannot %s; trying until it is there.", f"The server at {address} is there", is_quiet=is_quiet
+        )
         self._connection: Connection | None = None
         self._connected = asyncio.Event()
         self._ssl_context = address.ssl_context()
         self._keeper: asyncio.Task[None] | None = None
         #: what clients are told of the trouble: what an operator must repair, but not where the server is
         self._told = ""
-        self._down_since: float | None = None
-        self._said_broken: str | None = None
 
     def start(self) -> None:
         """Begin to connect, in the background."""
@@ -240,7 +238,7 @@ class Pipeline:
                 connection = await self._connect()
             except Exception as error:  # whatever it is, it may be mended while this one waits
                 broken = isinstance(error, BrokenKeyError | DeniedError | DurabilityError)
-                self._outage(str(error) or type(error).__name__, broken=broken)
+                self._lost(str(error) or type(error).__name__, broken=broken)
                 if isinstance(error, DeniedError):  # who signs in there is not told
                     self._told = ": it refuses a command"
                 await asyncio.sleep(retry_s)
@@ -253,7 +251,7 @@ class Pipeline:
                 self._connected.clear()
                 log.debug("The connection to the server at %s was cut while idle (%s).", self.address, reason)
             else:
-                self._outage(reason)
+                self._lost(reason)
 
     async def _until_closed(self, connection: Connection) -> str:
         """Look after the connection until it ends; why it did."""
@@ -303,22 +301,14 @@ class Pipeline:
         await connection.call("PING")  # refused while the server loads its data
         await self._on_connect(connection)
 
-    def _outage(self, reason: str, *, broken: bool = False) -> None:
+    def _lost(self, reason: str, *, broken: bool = False) -> None:
         self._connected.clear()
         self._told = f": {reason}" if broken else ""
         # a server that came back with keys that are broken needs somebody: that is another outage than the one before
-        if self._down_since is None or (broken and reason != self._said_broken):
-            self._down_since = self._down_since or time.monotonic()
-            self._said_broken = reason if broken else None
-            trouble = "use what is in" if broken else "reach"
-            level = logging.DEBUG if self._is_quiet else logging.ERROR
-            log.log(level, "Cannot %s the server at %s (%s); trying until it is there.", trouble, self.address, reason)
+        trouble = "use what is in" if broken else "reach"
+        self._outage.begin(f"{trouble} the server at {self.address} ({reason})", is_news=broken)
 
     def _back(self, connection: Connection) -> None:
         self._connection = connection
         self._connected.set()
-        if self._down_since is not None:
-            level = logging.DEBUG if self._is_quiet else logging.INFO
-            log.log(level, "The server at %s is there after %.1f s.", self.address, time.monotonic() - self._down_since)
-            self._down_since = None
-            self._said_broken = None
+        self._outage.end()

@@ -1,16 +1,21 @@
-"""What the processor says of its work: how much it was, about once a second, and never nothing of it.
+"""What the processor says of its work: each dead letter, and how much was processed, about once a second.
 
-One that ends with the stream (`--once`) shows how far it is instead, and says at its end how much it was.
+One that ends with the stream (`--once`) shows how far it is instead, and says at its end how much it was. With
+`--delay` it says each check-in instead; at level debug it says each, too.
 """
 
 import contextlib
+import logging
 import time
 from typing import TYPE_CHECKING, Self
 
+from footfall.config import Settings
 from footfall.errors import BrokenKeyError
 from footfall.keys import Keys
-from footfall.logs import log
+from footfall.logs import checkin_log, log
 from footfall.process.terminal import Bars, progress
+from footfall.processor.batch import Batch
+from footfall.processor.calls import Done
 from footfall.store.calls.stream import backlog
 from footfall.store.pipeline import Connection
 
@@ -21,18 +26,18 @@ if TYPE_CHECKING:
 _EVERY_S = 1.0
 
 
-class Summary:
-    """Counts what is applied, and logs it: the first at once, then what has come together in a second.
+class Report:
+    """Logs what is applied: the first at once, then what has come together in a second. To be used in its `with`."""
 
-    Inside its `with`. `ends`: the work has an end, towards which there is progress.
-    """
-
-    def __init__(self, keys: Keys, *, ends: bool) -> None:
+    def __init__(self, keys: Keys, settings: Settings) -> None:
         self._keys = keys
+        #: with `--delay`: each check-in is said, and no sum of them
+        self._says_each = settings.processor_delay
+        self._logs_checkins = checkin_log.isEnabledFor(logging.DEBUG)
         self._checkins = 0
         self._last_id = b""
         self._said_at = float("-inf")
-        self._progress = progress() if ends else None
+        self._progress = progress() if settings.processor_once else None
         self._advance: Callable[[int], None] | None = None
 
     def __enter__(self) -> Self:
@@ -54,12 +59,27 @@ class Summary:
             if left.entries > 0:
                 self._advance = Bars(self._progress).bar("processing", left.entries)
 
-    def add(self, entries: int, checkins: int, last_id: bytes) -> None:
-        """A batch of entries was applied, up to this one; so many of them were check-ins, not dead letters."""
-        self._checkins += checkins
-        self._last_id = last_id
+    def announce(self, batch: Batch) -> None:
+        """A batch will be sent."""
+        if self._logs_checkins:
+            for _, fields in batch.checkins:
+                user, location = self._keys.user(fields.user_id), self._keys.location(fields.location_id)
+                checkin_log.debug("Updating user %s and location %s.", user.decode(), location.decode())
+
+    def applied(self, done: Done) -> None:
+        """A batch was applied."""
+        for entry_id, reason in done.batch.dead_letters:
+            log.warning("Entry %s became a dead letter: %s.", entry_id.decode(), reason.value)
+        if self._logs_checkins:
+            level = logging.INFO if self._says_each else logging.DEBUG
+            for entry_id, _ in done.batch.checkins:
+                checkin_log.log(level, "Processed checkin %s.", entry_id.decode())
+        if self._says_each:
+            return
+        self._checkins += done.applied.checkins
+        self._last_id = done.batch.last_id
         if self._advance is not None:
-            self._advance(entries)
+            self._advance(len(done.batch))
         self.say_when_due()
 
     def say_when_due(self) -> None:
