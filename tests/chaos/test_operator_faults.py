@@ -219,7 +219,7 @@ def test_a_lease_that_is_deleted_is_taken_again_and_another_key_in_its_place_is_
     assert_goes_on(system)
 
 
-def test_deleted_indexes_do_not_stop_counting_and_are_found_and_made_anew(
+def test_deleted_indexes_do_not_stop_counting_and_are_found_and_rebuilt(
     server: Server, client: Any, rng: random.Random
 ) -> None:
     books = load_records(client)
@@ -253,7 +253,7 @@ def test_deleted_indexes_do_not_stop_counting_and_are_found_and_made_anew(
             assert verify.wait() == 0, verify.log
 
 
-def test_replaced_indexes_are_made_anew_by_the_command_that_the_message_names(
+def test_replaced_indexes_are_rebuilt_by_the_command_that_the_message_names(
     server: Server, client: Any, rng: random.Random
 ) -> None:
     books = load_records(client)

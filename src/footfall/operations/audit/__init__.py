@@ -3,6 +3,6 @@
 Both read page by page from a live system. What is read together is read in one transaction with a snapshot of metadata
 and stream, and the stream is replayed up to that snapshot's checkpoint before anything is compared or written.
 
-What an entry changes is said here once more, apart from the scripts that process and retry: an audit that shared their
-code would share their mistakes. The exception is rebuild_page.lua, which writes what they write.
+What an entry changes is said here once more (replay.py, compare_users.py, compare_locations.py), apart from the scripts
+that process and retry: an audit that used their code would share their mistakes.
 """

@@ -108,7 +108,7 @@ class Gone(msgspec.Struct, rename="camel", kw_only=True):
 
 
 def note(reader: SnapshotReader, gone: Gone, snapshot: Snapshot) -> None:
-    """Note what entries that are gone have counted. `snapshot`: where things stood when that was found.
+    """Note what entries that are gone have counted. `snapshot`: of when that was found.
 
     Raises UnavailableError when it is no longer so, RefusedError when a batch was applied in part.
     """

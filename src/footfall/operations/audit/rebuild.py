@@ -137,7 +137,7 @@ class _Rebuild:
             call = rebuild_page(
                 reader.keys,
                 snapshot,
-                folded_to=replay.last_entry,
+                replayed_to=replay.last_entry,
                 last_dead=replay.exclusions.last,
                 between=reader.sizes.between,
                 users=users,

@@ -1,7 +1,7 @@
 """Replaying the stream: what its entries add up to, read once, from one checkpoint to the next.
 
-This says a second time what processor/batch.py and process.lua do with an entry. It stays apart: verifying is worth
-something because it does not use their code.
+This says once more what processor/batch.py and process.lua do with an entry. It stays apart, since an audit that used
+their code would share their mistakes. In common is only which entry is a check-in (domain/entries.py).
 """
 
 from collections.abc import Callable

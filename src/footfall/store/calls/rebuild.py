@@ -53,7 +53,7 @@ def rebuild_page(
     keys: Keys,
     snapshot: Snapshot,
     *,
-    folded_to: bytes,
+    replayed_to: bytes,
     last_dead: bytes,
     between: int,
     users: Sequence[UserRow] = (),
@@ -61,9 +61,10 @@ def rebuild_page(
 ) -> Call[Page | None]:
     """Write records: what they were loaded with, and all check-ins up to the checkpoint; and their index entries.
 
-    `folded_to`: the entry up to which the caller has folded, `last_dead`: the last dead letter that it knows; what has
-    come since is folded by the script, up to `between` entries. None when nothing was written: stream, dead letters or
-    a record have changed, or more lies between; then fold on, and try again. Raises LoadingError, BrokenKeyError.
+    `replayed_to`: the entry up to which the caller has replayed, `last_dead`: the last dead letter that it knows. What
+    has come since is replayed by the script, up to `between` entries. None when nothing was written: stream, dead
+    letters or a record have changed, or more lies between; then replay on, and try again. Raises LoadingError,
+    BrokenKeyError.
     """
     script_keys: list[Key] = [
         *(keys.meta, keys.checkpoint, keys.stream, keys.dead_letters),
@@ -72,7 +73,7 @@ def rebuild_page(
         *(keys.users_removed, keys.locations_removed),
         *(keys.user(row.id) for row in users),
     ]
-    arguments: list[Argument] = [snapshot.generation, snapshot.settled, folded_to, last_dead, between, len(users)]
+    arguments: list[Argument] = [snapshot.generation, snapshot.settled, replayed_to, last_dead, between, len(users)]
     for user in users:
         arguments += user
     for row in locations:
@@ -82,7 +83,7 @@ def rebuild_page(
 
 
 def settle_torn(keys: Keys) -> Call[int | None]:
-    """End a batch that was applied in part, and is undone by now: it is applied anew from now on.
+    """End a batch that was applied in part, and is undone by now: it will be applied again.
 
     How many of its dead letters were removed; None when there is no such batch.
     """

@@ -1,9 +1,11 @@
 #!lua
--- Writes a page of users and locations anew: baseline and all check-ins up to the checkpoint, and the index entries.
+-- Rebuilds a page of users and locations: baseline and all check-ins up to the checkpoint, and the index entries.
 --
--- The caller has folded the entries up to an entry of its own. Those between that and the stored checkpoint are folded
--- here, so it does not matter how fast a processor goes on. Everything is read and checked before the first write.
--- Running it a second time changes nothing.
+-- What an entry changes is said here once more, apart from process.lua: from the sums, not one after the other.
+--
+-- The caller has replayed the entries up to an entry of its own. Those between that and the stored checkpoint are
+-- replayed here, so it does not matter how fast a processor goes on. Everything is read and checked before the first
+-- write. Running it a second time changes nothing.
 --
 -- KEYS  1 meta                    read: state, generation, settled
 --       2 checkpoint              read
@@ -21,7 +23,7 @@
 --       14 locations removed      the same
 --       then a hash per user, then per location its hash and its category as the caller has read it (ZADD; the geo
 --       key when it has none)
--- ARGV  1 generation  2 settled  3 the entry up to which the caller has folded, 0 for none
+-- ARGV  1 generation  2 settled  3 the entry up to which the caller has replayed, 0 for none
 --       4 the last dead letter that the caller knows  5 how many entries may lie between
 --       6 number of users
 --       per user: id, number of check-ins, ms, sequence number and location of the last one ('' without one),
@@ -31,7 +33,7 @@
 --
 -- Result  {'OK', number of records that were changed, number of records of which there was nothing}; or with nothing
 --         changed:
---         {'FENCED'}       generation, settled or stream are not those that the caller has folded
+--         {'FENCED'}       generation, settled or stream are not those that the caller has replayed
 --         {'BEHIND'}       more entries lie between
 --         {'RETRY'}        an email, a category or a location is not the one that the caller has read
 --         {'LOADING'}      data is being loaded
@@ -42,7 +44,7 @@ local locations_by_checkins, geo, locations_baseline = KEYS[10], KEYS[11], KEYS[
 local call, fmt, match = redis.call, string.format, string.match
 local users_removed, locations_removed = KEYS[13], KEYS[14]
 local FIRST_USER, USER_ARGS, LOCATION_ARGS = 15, 7, 7
-local folded_to, most, users = ARGV[3], tonumber(ARGV[5]), tonumber(ARGV[6])
+local replayed_to, most, users = ARGV[3], tonumber(ARGV[5]), tonumber(ARGV[6])
 
 --@include number_of
 --@include whole
@@ -66,13 +68,13 @@ if book[1] ~= 'ready' then return {'BROKEN', meta} end
 if book[2] ~= ARGV[1] or (book[3] or '0') ~= ARGV[2] then return {'FENCED'} end
 local checkpoint = call('GET', checkpoint_key)
 if not match(checkpoint, '^%d+%-?%d*$') then return {'BROKEN', checkpoint_key} end
-if digits(folded_to) > digits(checkpoint) then return {'FENCED'} end
-if folded_to ~= '0' and #call('XRANGE', stream, folded_to, folded_to) == 0 then return {'FENCED'} end
+if digits(replayed_to) > digits(checkpoint) then return {'FENCED'} end
+if replayed_to ~= '0' and #call('XRANGE', stream, replayed_to, replayed_to) == 0 then return {'FENCED'} end
 
 -- The check-ins between: by user {count, ms, sequence number, place}, by location {count, stars}.
 local of_user, of_location = {}, {}
-if checkpoint ~= folded_to then
-    local entries = call('XRANGE', stream, '(' .. folded_to, checkpoint, 'COUNT', most + 1)
+if checkpoint ~= replayed_to then
+    local entries = call('XRANGE', stream, '(' .. replayed_to, checkpoint, 'COUNT', most + 1)
     local letters = call('XRANGE', dead_letters, '(' .. ARGV[4], '+', 'COUNT', most + 1)
     if #entries > most or #letters > most then return {'BEHIND'} end
     local dead = {}
@@ -116,7 +118,7 @@ for i = 1, users do
         row.at, row.place = whole(loaded), whole(tonumber(baseline.lastSeenAt) or 0)
     end
     row.is_new = found == 'none'
-    row.counted, row.ledger = count, call('HGET', users_removed, id)
+    row.counted, row.remembered = count, call('HGET', users_removed, id)
     row.exists = not row.is_new or count > 0 or not baseline.is_missing
     row.email = ARGV[arg + 6]
     rows[i] = row
@@ -140,7 +142,7 @@ for i = 0, (#KEYS - first_key + 1) / 2 - 1 do
     end
     local row = {id = id, key = key, stored = stored, is_location = true}
     row.is_new = found == 'none'
-    row.counted, row.counted_stars, row.ledger = count, stars, call('HGET', locations_removed, id)
+    row.counted, row.counted_stars, row.remembered = count, stars, call('HGET', locations_removed, id)
     row.exists = not row.is_new or count > 0 or not baseline.is_missing
     row.count, row.stars = baseline.numCheckins + count, baseline.numStars + stars
     row.category = category ~= geo and category
@@ -152,13 +154,13 @@ end
 
 -- Remembers what was counted for a removed record, of which nothing else may be there.
 local function write_removed(removed, baselines, row, json)
-    if row.ledger ~= json then call('HSET', removed, row.id, json) end
-    return (row.ledger == json and 0 or 1) + call('UNLINK', row.key) + call('HDEL', baselines, row.id)
+    if row.remembered ~= json then call('HSET', removed, row.id, json) end
+    return (row.remembered == json and 0 or 1) + call('UNLINK', row.key) + call('HDEL', baselines, row.id)
 end
 
 local function write_user(row)
     local key, id, stored, changed = row.key, row.id, row.stored, 0
-    if row.ledger then
+    if row.remembered then
         return write_removed(users_removed, users_baseline, row, fmt('{"numCheckins":%.0f}', row.counted))
                + call('ZREM', by_checkins, id) + call('ZREM', recent, id)
     end
@@ -196,7 +198,7 @@ end
 
 local function write_location(row)
     local key, id, stored, changed = row.key, row.id, row.stored, 0
-    if row.ledger then
+    if row.remembered then
         local json = fmt('{"numCheckins":%.0f,"numStars":%.0f}', row.counted, row.counted_stars)
         return write_removed(locations_removed, locations_baseline, row, json)
                + call('ZREM', locations_by_checkins, id) + call('ZREM', geo, id)
@@ -223,6 +225,6 @@ local changed, made = 0, 0
 for _, row in ipairs(rows) do
     local written = row.is_location and write_location(row) or write_user(row)
     if written > 0 then changed = changed + 1 end
-    if row.exists and row.is_new and not row.ledger then made = made + 1 end
+    if row.exists and row.is_new and not row.remembered then made = made + 1 end
 end
 return {'OK', changed, made}

@@ -1,6 +1,6 @@
 #!lua
--- Ends what a rebuild has mended: a batch that was applied in part, and is applied anew from now on. Its dead letters,
--- the newest ones that there are, go first: they would come twice.
+-- Ends a batch that was applied in part, which a rebuild has undone: it will be applied again. Its dead letters, the
+-- newest ones that there are, go first: they would come twice.
 --
 -- KEYS  1 meta          torn is removed
 --       2 checkpoint    read
