@@ -22,7 +22,7 @@ from footfall import config
 from footfall.domain.model import LoadedLocation
 from footfall.embedded.server import EmbeddedServer
 from footfall.keys import Keys
-from footfall.operations.loader import What, load
+from footfall.operations.loader import LoadOptions, What, load
 from measure import server, wait_until
 
 KEYS = Keys("ncc")
@@ -151,8 +151,8 @@ def _invent_locations(client: Redis, amount: Amount) -> None:
 
 
 def _load(client: Redis, what: What, path: Path | None) -> None:
-    settings = config.load({"load_from": path, "load_sample": path is None})
-    load(what, settings, client, confirm=lambda _prompt: False, progress=None)
+    options = LoadOptions(source=path, sample=path is None)
+    load(what, options, config.load(), client, confirm=lambda _prompt: False, progress=None)
 
 
 def _digest_records(client: Redis, ids: Any, key_of: Callable[[bytes], bytes]) -> str:

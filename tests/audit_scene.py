@@ -124,13 +124,12 @@ def small_sizes(rng: random.Random) -> Sizes:
 
 def verified(client: Any, reader: SnapshotReader | None = None) -> Report:
     """What verifying finds."""
-    return verify(reader or SnapshotReader(client, KEYS), config.load(), None)
+    return verify(reader or SnapshotReader(client, KEYS), None)
 
 
 def noted(client: Any) -> Report:
     """What verifying finds, and notes of entries that are gone, without a question."""
-    settings = config.load({"verify_note_gone": True, "verify_yes": True})
-    return verify(SnapshotReader(client, KEYS), settings, None)
+    return verify(SnapshotReader(client, KEYS), None, note_gone=True, confirm=lambda _prompt: True)
 
 
 def found(report: Report) -> set[tuple[str, str | None, str | None, str | None]]:
@@ -146,17 +145,17 @@ def assert_sound(client: Any, proof: str = "records", reader: SnapshotReader | N
     return report
 
 
-def rebuilt(client: Any, reader: SnapshotReader | None = None, **options: Any) -> Rebuilt:
+def rebuilt(client: Any, reader: SnapshotReader | None = None, *, without_gone: bool = False) -> Rebuilt:
     """What rebuilding does, without a question."""
-    settings = config.load({"rebuild_yes": True, **options})
-    return rebuild(reader or SnapshotReader(client, KEYS), settings, confirm=lambda _prompt: False, progress=None)
+    reader = reader or SnapshotReader(client, KEYS)
+    return rebuild(reader, without_gone=without_gone, confirm=lambda _prompt: True, progress=None)
 
 
 def settle_dead_letters(client: Any, action: str, **options: Any) -> None:
     """Retry or discard all dead letters."""
     from rich.progress import Progress  # noqa: PLC0415
 
-    settings = config.load({"dead_letters_yes": True, **options})
+    settings = config.load(options)
     with Progress(disable=True) as bars:
         if action == "retry":
             dead_letters.retry(client, settings, bars)

@@ -6,8 +6,8 @@ import bcrypt
 import httpx
 
 from footfall import config
-from footfall.config import Role
 from footfall.identity import tokens
+from footfall.identity.tokens import Role
 from footfall.keys import Keys
 from footfall.store.client import connect
 from processes import Auth

@@ -157,14 +157,14 @@ def _use(server: Server, client: Any) -> None:
 
     # loading, verifying, rebuilding
     rows = [{"id": str(now_ms + number), "userId": 1 + number, "locationId": 2, "starRating": 5} for number in range(3)]
-    load_rows(client, "checkins", rows, load_reset=True, load_yes=True)
+    load_rows(client, "checkins", rows, reset=True, yes=True)
     later = [{"id": str(now_ms + 5), "userId": 1, "locationId": 2, "starRating": 5}]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(loader, "switch", _cut)
         with pytest.raises(KeyboardInterrupt):
-            load_rows(client, "checkins", later, load_append=True)
+            load_rows(client, "checkins", later, append=True)
     loader.abort(config.load(), client, progress=None)
-    load_rows(client, "checkins", later, load_append=True)
+    load_rows(client, "checkins", later, append=True)
     with_pipeline(lambda pipeline: _process(pipeline, 2))
     client.zadd("ncc:users:recent", {"99": 1})
     client.hset("ncc:users:email", "nobody@example.com", 99)

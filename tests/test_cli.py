@@ -24,7 +24,7 @@ import typer
 
 from books_scene import make_books
 from footfall import __version__, cli, logs
-from footfall.config import Settings, env_name
+from footfall.config import REMOVED, Settings, env_name
 from footfall.errors import ExitCode
 from footfall.keys import Keys
 from footfall.operations.status.document import Status
@@ -156,6 +156,34 @@ def test_every_setting_is_an_option_of_some_command() -> None:
     assert set(Settings.model_fields) <= options
 
 
+def test_what_is_no_setting_has_no_variable() -> None:
+    for command in commands().values():
+        for parameter in command.params:
+            if parameter.name not in Settings.model_fields:
+                assert not parameter.envvar, parameter.name
+
+
+@pytest.mark.parametrize("instead", REMOVED.values())
+def test_an_option_that_a_removed_variable_names_is_one(instead: str) -> None:
+    _, name, *_, flag = instead.split()
+    assert flag in {option for parameter in commands()[name].params for option in parameter.opts}
+
+
+def test_a_confirmation_is_not_given_by_the_environment(
+    run: Run, received: redis.Redis, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FOOTFALL_REBUILD_YES", "1")
+    ended = run("rebuild", "--redis-url", server.url)
+    assert (ended.code, ended.out) == (ExitCode.USAGE, "")
+    assert ended.err == (
+        "error: options of one command are not set in the environment: "
+        "give `footfall rebuild --yes` instead of FOOTFALL_REBUILD_YES\n"
+    )
+    monkeypatch.delenv("FOOTFALL_REBUILD_YES")
+    assert run("rebuild", "--redis-url", server.url).code == ExitCode.REFUSED
+    assert run("rebuild", "--redis-url", server.url, "--yes").code == ExitCode.OK
+
+
 def test_version(run: Run) -> None:
     assert run("--version") == Ended(ExitCode.OK, f"{__version__}\n", "")
 
@@ -176,6 +204,15 @@ def test_python_m_footfall_is_the_same_command(tmp_path: Path) -> None:
         ["load", "nonsense"],
         ["receiver", "--port", "http"],
         ["redis"],
+        ["generate", "--rate", "0"],
+        ["generate", "--rate", "nan"],
+        ["generate", "--rate", "inf"],
+        ["generate", "--rate", "1000001"],
+        ["generate", "--count", "0"],
+        ["tokens", "create", "a", "--role", "root"],
+        ["tokens", "create", "a", "--rate", "-1"],
+        ["tokens", "create", "a", "--rate", "1000001"],
+        ["dead-letters", "list", "--reason", "boredom"],
         [],
     ],
 )
@@ -196,7 +233,6 @@ def test_what_is_no_command_is_a_usage_error(run: Run, words: list[str]) -> None
         (["status", "--log-level", "loud"], "log_level"),
         (["status", "--prefix", "a b"], "prefix"),
         (["status", "--redis-url", "http://u:s3cret@localhost"], "redis_url"),
-        (["generate", "--rate", "nan"], "generate_rate"),
     ],
 )
 def test_a_value_that_a_setting_does_not_take_is_an_error_that_names_it(

@@ -1,6 +1,7 @@
 """Settings: their defaults, where they come from, and how they reach a child process."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,8 +11,7 @@ import pytest
 from pydantic import ValidationError
 
 from footfall import config
-from footfall.config import Settings, env_name
-from footfall.domain.entries import Reason
+from footfall.config import REMOVED, Settings, env_name
 from footfall.errors import UsageError
 
 #: a value for every setting that is not its default
@@ -50,9 +50,6 @@ OTHERS: dict[str, Any] = {
     "login_per_address": 4,
     "login_window_s": 5,
     "trusted_proxies": "10.0.0.0/8, fd00::/8",
-    "tokens_role": "admin",
-    "tokens_rate": 6,
-    "tokens_json": True,
     "processor_batch": 10,
     "processor_delay": True,
     "processor_once": True,
@@ -62,30 +59,7 @@ OTHERS: dict[str, Any] = {
     "now": False,
     "hourly": False,
     "trending": False,
-    "load_from": Path("Zoë's.csv"),
-    "load_sample": True,
-    "load_append": True,
-    "load_replace": True,
-    "load_reset": True,
-    "load_unknown_becomes_dead_letters": True,
-    "load_abort": True,
-    "load_yes": True,
     "bcrypt_cost": 4,
-    "generate_rate": 0.5,
-    "generate_count": 11,
-    "generate_url": "http://localhost:1",
-    "generate_token": "ff_" + "t" * 43,
-    "generate_seed": -12,
-    "status_json": True,
-    "status_watch": True,
-    "dead_letters_reason": Reason.UNKNOWN_USER,
-    "dead_letters_json": True,
-    "dead_letters_yes": True,
-    "verify_json": True,
-    "verify_note_gone": True,
-    "verify_yes": True,
-    "rebuild_without_gone": True,
-    "rebuild_yes": True,
     "log_level": "debug",
     "log_format": "json",
 }
@@ -129,7 +103,7 @@ def test_a_child_process_gets_all_settings_and_no_others(monkeypatch: pytest.Mon
     for given in (OTHERS, {}):
         settings = config.load(given)
         with monkeypatch.context() as patch:
-            patch.setenv("FOOTFALL_GENERATE_SEED", "99")  # set since, and of no concern
+            patch.setenv("FOOTFALL_RETAIN", "99")  # set since, and of no concern
             child = subprocess.run(
                 [sys.executable, "-c", script], env=settings.environment(), capture_output=True, text=True, check=True
             )
@@ -154,6 +128,21 @@ def test_an_unknown_variable_is_an_error_that_names_it(monkeypatch: pytest.Monke
         config.load()
 
 
+@pytest.mark.parametrize("name", REMOVED)
+def test_a_variable_of_what_is_an_option_only_is_an_error_that_names_the_option(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    for written in (name, name.lower()):
+        with monkeypatch.context() as patch:
+            patch.setenv(written, "1")
+            with pytest.raises(UsageError, match=re.escape(f"give `{REMOVED[name]}` instead of {written}")):
+                config.load()
+
+
+def test_a_variable_that_is_no_setting_any_more_is_none() -> None:
+    assert not REMOVED.keys() & {env_name(name) for name in Settings.model_fields}
+
+
 def test_every_unknown_variable_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FOOTFALL_B", "1")
     monkeypatch.setenv("FOOTFALL_A", "1")
@@ -175,14 +164,10 @@ def test_every_unknown_variable_is_named(monkeypatch: pytest.MonkeyPatch) -> Non
         ("max_batch", "501"),
         ("retain", "-1"),
         ("processor_delay", "perhaps"),
-        ("generate_rate", "inf"),
-        ("generate_token", "secret"),
         ("session_ttl_s", "0"),
-        ("tokens_role", "root"),
         ("trusted_proxies", "10.0.0.1/8"),
         ("trusted_proxies", "proxy.internal"),
         ("trusted_proxies", "10.0.0.0/8,"),
-        ("generate_rate", "nan"),
         ("log_format", "xml"),
     ],
 )

@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from itertools import islice, pairwise
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,16 +23,16 @@ from rich.console import Console
 
 from books_scene import make_books
 from footfall import config, generate
-from footfall.config import ENV_PREFIX
-from footfall.errors import BrokenKeyError, FootfallError, UsageError
+from footfall.errors import BrokenKeyError, ExitCode, FootfallError, UsageError
+from footfall.generate import GenerateOptions, visits
 from footfall.generate import poster as poster_module
-from footfall.generate import visits
 from footfall.generate.http import Connection, Target
 from footfall.generate.poster import Poster
 from footfall.generate.tally import Latencies, Refusal, Tally
+from footfall.identity import tokens
 from footfall.keys import Keys
 from footfall.store.client import connect
-from processes import Receiver
+from processes import Footfall, Receiver
 from servers import Server, free_port, wait_until, wait_until_async
 
 KEYS = Keys("ncc")
@@ -171,7 +172,7 @@ def test_the_url_of_a_receiver(url: str, posted_to: str) -> None:
     ],
 )
 def test_what_is_not_the_url_of_a_receiver_is_refused_and_not_repeated(url: str) -> None:
-    with pytest.raises(UsageError, match="FOOTFALL_GENERATE_URL") as error:
+    with pytest.raises(UsageError, match="--url") as error:
         Target.parse(url)
     assert "secret" not in str(error.value)
 
@@ -429,12 +430,12 @@ def client(server: Server) -> Iterator[redis.Redis]:
         yield client
 
 
-def run(client: redis.Redis, port: int, *, terminal: bool = False, **settings: Any) -> tuple[bool, str]:
+def run(client: redis.Redis, port: int, *, terminal: bool = False, **options: Any) -> tuple[bool, str]:
     """What `generate.run` returned and printed."""
     screen = io.StringIO()
     console = Console(file=screen, force_terminal=terminal, width=100)
-    settings = {"generate_rate": 2000, "generate_count": 300, "receiver_port": port} | settings
-    return generate.run(config.load(settings), client, console), screen.getvalue()
+    chosen = GenerateOptions(**{"rate": 2000, "count": 300} | options)
+    return generate.run(chosen, config.load({"receiver_port": port}), client, console), screen.getvalue()
 
 
 def stored(client: redis.Redis) -> list[tuple[int, int, int]]:
@@ -450,7 +451,7 @@ def number(name: str, output: str) -> int:
 
 
 def test_what_is_counted_as_accepted_is_what_is_in_the_stream(receiver: Receiver, client: redis.Redis) -> None:
-    well, output = run(client, receiver.port, generate_count=2000)
+    well, output = run(client, receiver.port, count=2000)
     assert well
     assert number("offered", output) == number("accepted", output) == client.xlen(KEYS.stream) == 2000
     assert number("refused", output) == number("errors", output) == number("not sent", output) == 0
@@ -461,7 +462,7 @@ def test_what_is_counted_as_accepted_is_what_is_in_the_stream(receiver: Receiver
 def test_a_seed_gives_the_same_check_ins_at_every_rate(receiver: Receiver, client: redis.Redis) -> None:
     expected = [tuple(check_in.values()) for check_in in draw(300, seed=7)]
     for rate in (500, 5000):
-        well, output = run(client, receiver.port, generate_seed=7, generate_rate=rate)
+        well, output = run(client, receiver.port, seed=7, rate=rate)
         assert well
         assert number("seed", output) == 7
         assert Counter(stored(client)) == Counter(expected)
@@ -492,7 +493,7 @@ def test_while_data_is_loaded_all_are_refused(receiver: Receiver, client: redis.
 
 def test_without_a_receiver_everything_is_an_error_and_that_is_said_once(client: redis.Redis) -> None:
     port = free_port()
-    well, output = run(client, port, generate_count=600)
+    well, output = run(client, port, count=600)
     assert not well
     assert output.count(f"Cannot reach the receiver at http://127.0.0.1:{port}/api/checkin") == 1
     assert number("errors", output) == 600
@@ -500,7 +501,7 @@ def test_without_a_receiver_everything_is_an_error_and_that_is_said_once(client:
 
 
 def test_on_a_terminal_there_is_a_live_display(receiver: Receiver, client: redis.Redis) -> None:
-    well, output = run(client, receiver.port, terminal=True, generate_rate=200, generate_count=250)
+    well, output = run(client, receiver.port, terminal=True, rate=200, count=250)
     assert well
     assert "accepted, " in output  # the display, at least once
     assert number("accepted", output.rpartition("\x1b[2K")[2]) == 250
@@ -534,11 +535,11 @@ def test_a_signal_ends_it_with_a_summary(receiver: Receiver, client: redis.Redis
     port = client.connection_pool.connection_kwargs["port"]
     script = (
         "from redis import Redis; from rich.console import Console; from footfall import config, generate\n"
-        f"print('well:', generate.run(config.load(), Redis(port={port}), Console()))"
+        f"options = generate.GenerateOptions(url={receiver.url!r}, rate=300)\n"
+        f"print('well:', generate.run(options, config.load(), Redis(port={port}), Console()))"
     )
-    environment = {f"{ENV_PREFIX}GENERATE_URL": receiver.url, f"{ENV_PREFIX}GENERATE_RATE": "300"}
     process = subprocess.Popen(
-        [sys.executable, "-c", script], env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        [sys.executable, "-c", script], env={}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
     try:
         wait_until(lambda: client.xlen(KEYS.stream) > 100, "it runs", timeout=30)
@@ -550,3 +551,36 @@ def test_a_signal_ends_it_with_a_summary(receiver: Receiver, client: redis.Redis
     assert process.returncode == 0, output
     assert "well: True" in output
     assert number("offered", output) == number("accepted", output) == client.xlen(KEYS.stream)
+
+
+def test_the_token_to_post_with_is_read_from_a_file_so_that_nobody_sees_it(
+    server: Server, client: redis.Redis, tmp_path: Path
+) -> None:
+    secret = tokens.create(client, KEYS, "generator", "checkin")
+    (tmp_path / "token").write_text(f"{secret}\nnothing that counts\n")
+    with Receiver(server.url, auth=True) as receiver:
+        words = ["generate", "--url", receiver.url, "--count", "5", "--rate", "1000"]
+        settings = {"redis_url": server.url}
+        with Footfall(*words, settings=settings, cwd=tmp_path) as process:
+            assert process.wait() == ExitCode.FAILURE, "it takes a token"
+        with Footfall(*words, "--token-file", "token", settings=settings, cwd=tmp_path) as process:
+            assert process.wait() == ExitCode.OK, process.log
+    assert client.xlen(KEYS.stream) == 5
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--token-file", "nowhere"], "--token-file: cannot read nowhere: No such file or directory"),
+        (["--token-file", "bytes"], "--token-file: cannot read bytes: it is no text"),
+        (["--token-file", "text"], "--token or --token-file: that is no token; `footfall tokens create` prints one"),
+        (["--token", "s3cret"], "--token or --token-file: that is no token; `footfall tokens create` prints one"),
+        (["--token", "s3cret", "--token-file", "text"], "--token and --token-file exclude each other"),
+    ],
+)
+def test_what_is_no_token_is_said_and_not_repeated(words: list[str], said: str, tmp_path: Path) -> None:
+    (tmp_path / "bytes").write_bytes(b"\xff")
+    (tmp_path / "text").write_text("s3cret\n")
+    with Footfall("generate", *words, cwd=tmp_path) as process:
+        assert process.wait() == ExitCode.USAGE
+        assert process.log == f"error: {said}\n"

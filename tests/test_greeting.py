@@ -19,7 +19,9 @@ def said(server: Server, **settings: object) -> str:
 
 def test_with_the_sample_it_is_the_tour(server: Server) -> None:
     with redis.Redis(port=server.port) as client:
-        loader.load("all", config.load({"load_sample": True}), client, confirm=lambda _: False, progress=None)
+        loader.load(
+            "all", loader.LoadOptions(sample=True), config.load(), client, confirm=lambda _: False, progress=None
+        )
     assert '{"userId": 180, "locationId": 13, "starRating": 4}' in said(server)
     assert "curl http://a/api/user/180" in said(server)
     assert '"email": "sophia.marshall@example.com", "password": "secret"' in said(server, auth=True)

@@ -13,7 +13,8 @@ import pytest
 import redis
 from rich.progress import Progress
 
-from footfall import config, sample
+from chaos.scene import options_and_settings
+from footfall import sample
 from footfall.domain.model import average_stars
 from footfall.errors import UsageError
 from footfall.keys import Keys
@@ -152,17 +153,21 @@ class Bench:
         rows: list[ROWS] | None = None,
         confirm: Callable[[str], bool] = no_question,
         progress: Progress | None = None,
-        **settings: Any,
+        *,
+        yes: bool = False,
+        **chosen: Any,
     ) -> Loaded:
-        """Load these rows, or the sample. Check-ins of nobody are loaded, too."""
+        """Load these rows, or the sample, with these options and settings. Check-ins of nobody are loaded, too."""
         if rows is None:
-            settings.setdefault("load_sample", "load_from" not in settings)
-        if what == "checkins" and not settings.get("load_sample"):
-            settings.setdefault("load_unknown_becomes_dead_letters", True)
+            chosen.setdefault("sample", "source" not in chosen)
+        if what == "checkins" and not chosen.get("sample"):
+            chosen.setdefault("unknown_becomes_dead_letters", True)
         if rows is not None:
-            settings["load_from"] = self.directory / "rows.json"
-            settings["load_from"].write_bytes(msgspec.json.encode(rows))
-        return load(what, config.load(settings), self.client, confirm=confirm, progress=progress)
+            chosen["source"] = self.directory / "rows.json"
+            chosen["source"].write_bytes(msgspec.json.encode(rows))
+        options, settings = options_and_settings(chosen)
+        confirm = (lambda _prompt: True) if yes else confirm
+        return load(what, options, settings, self.client, confirm=confirm, progress=progress)
 
     def receive(self, user_id: int, location_id: int, stars: int = 5, unknown_ids: str = "reject") -> bytes:
         """A check-in that comes through a receiver. Returns its id, or why it was refused."""

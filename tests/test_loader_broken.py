@@ -10,7 +10,7 @@ from redis.retry import Retry
 
 from footfall import config
 from footfall.errors import BrokenKeyError, UnavailableError
-from footfall.operations.loader import What, load
+from footfall.operations.loader import LoadOptions, What, load
 from footfall.store.metadata import position
 from servers import Server
 from test_loader import KEYS, Bench, content, location, no_question, unchanged, user
@@ -47,7 +47,7 @@ def test_a_reset_does_not_begin_on_records_or_indexes_of_the_wrong_type(bench: B
     bench.client.delete(f"ncc:{key}")
     bench.client.sadd(f"ncc:{key}", "not ours")
     with unchanged(bench), pytest.raises(BrokenKeyError, match=f"ncc:{key}"):
-        bench.load("checkins", NEW, load_reset=True, load_yes=True)
+        bench.load("checkins", NEW, reset=True, yes=True)
 
 
 @pytest.mark.parametrize(
@@ -87,7 +87,7 @@ def test_a_reset_makes_broken_books_anew(bench: Bench, key: str, damage: str) ->
         with pytest.raises(BrokenKeyError, match=f"ncc:{key}"):
             bench.load("checkins", NEW)
         assert not before or content(bench.client) == before
-    bench.load("checkins", NEW, load_reset=True, load_yes=True)
+    bench.load("checkins", NEW, reset=True, yes=True)
     assert_at_baselines(bench)
     assert position(bench.client, KEYS).checkpoint == b"0"
 
@@ -96,7 +96,7 @@ def test_the_data_of_another_schema_is_left_alone_even_by_a_reset(bench: Bench) 
     prepare(bench)
     bench.client.hset(KEYS.meta, "schema", "99")
     with unchanged(bench), pytest.raises(BrokenKeyError, match="schema 99"):
-        bench.load("all", load_reset=True, load_yes=True)
+        bench.load("all", reset=True, yes=True)
 
 
 def test_a_server_that_is_not_there_is_said_to_be_so(own_server: Callable[..., Server]) -> None:
@@ -104,7 +104,7 @@ def test_a_server_that_is_not_there_is_said_to_be_so(own_server: Callable[..., S
     server.kill()
     retry = Retry(NoBackoff(), 0)
     with redis.Redis(port=server.port, retry=retry) as client, pytest.raises(UnavailableError):
-        load("all", config.load({"load_sample": True}), client, confirm=no_question, progress=None)
+        load("all", LoadOptions(sample=True), config.load(), client, confirm=no_question, progress=None)
 
 
 def test_the_servers_own_refusals_keep_their_meaning(bench: Bench) -> None:

@@ -27,7 +27,7 @@ def load_bytes(bench: Bench, what: What, name: str, data: bytes) -> Loaded:
     """Load a file of this name and content."""
     path = bench.directory / name
     path.write_bytes(data)
-    return bench.load(what, load_from=path, bcrypt_cost=4)
+    return bench.load(what, source=path, bcrypt_cost=4)
 
 
 def bad_lines(bench: Bench, what: What, name: str, data: bytes) -> list[str]:
@@ -99,7 +99,7 @@ def test_a_pipe_can_be_read(bench: Bench) -> None:
     mkfifo(path)
     writer = threading.Thread(target=path.write_bytes, args=(as_ndjson(CHECK_INS),))
     writer.start()
-    assert bench.load("checkins", load_from=path) == Loaded(0, 0, 3)
+    assert bench.load("checkins", source=path) == Loaded(0, 0, 3)
     writer.join()
 
 
@@ -120,7 +120,7 @@ def test_no_rows_are_an_error(bench: Bench) -> None:
 @pytest.mark.parametrize("name", ["missing.csv", "."])
 def test_a_file_that_cannot_be_opened_is_a_usage_error(bench: Bench, name: str) -> None:
     with unchanged(bench), pytest.raises(UsageError, match="cannot read"):
-        bench.load("users", load_from=bench.directory / name)
+        bench.load("users", source=bench.directory / name)
 
 
 # --- files that cannot be read to their end

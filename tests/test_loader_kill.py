@@ -26,6 +26,7 @@ ROUNDS = 25
 #: how long it ran and how it ended. The sample is small and the steps too, so that kills fall into every phase.
 LOADERS = """
 import os, signal, sys, time
+from pathlib import Path
 import redis
 from footfall import config, sample
 from footfall.operations import loader
@@ -34,16 +35,12 @@ for name, count in ("users", 40), ("locations", 20), ("check_ins", 60):
     rows = getattr(sample, name)()[:count]
     setattr(sample, name, lambda rows=rows: rows)
 records._USERS = records._LOCATIONS = reset._CHUNK = stream._CHUNK = 2
-chosen = {"load_yes": True, "load_unknown_becomes_dead_letters": True}
-if sys.argv[3:]:
-    chosen |= {"load_from": sys.argv[3], "load_append": True}
-else:
-    chosen |= {"load_sample": True, "load_reset": True}
-settings = config.load(chosen)
+chosen = {"source": Path(sys.argv[3]), "append": True} if sys.argv[3:] else {"sample": True, "reset": True}
+options = loader.LoadOptions(unknown_becomes_dead_letters=True, **chosen)
 
 def load():
     client = redis.Redis(port=int(sys.argv[1]))
-    loader.load(sys.argv[2], settings, client, confirm=lambda prompt: False, progress=None)
+    loader.load(sys.argv[2], options, config.load(), client, confirm=lambda prompt: True, progress=None)
 
 for line in sys.stdin:
     start = time.monotonic()
@@ -184,7 +181,7 @@ def test_a_load_that_ends_at_a_stage_is_undone_or_finished_to_the_last_byte(
     newest = int(bench.client.xinfo_stream(KEYS.stream)["last-generated-id"].partition(b"-")[0])
     wait_until(lambda: int(bench.client.time()[0]) * 1000 > newest + 10, "what is appended is not in the future")
     rows = [check_in(f"{newest + 1 + number}-0", 1, 1, 4) for number in range(3)]
-    how: dict[str, Any] = {"load_append": True} if append else {"load_replace": True, "load_yes": True}
+    how: dict[str, Any] = {"append": True} if append else {"replace": True, "yes": True}
     before = content(bench.client)
     real = getattr(loader, stage)
 

@@ -69,7 +69,7 @@ def test_an_interrupted_load_of_check_ins_is_taken_over(bench: Bench, what: What
     bench.load("all")
     undisturbed = content(bench.client)
     interrupted(bench)
-    bench.load(what, load_replace=True, load_yes=True)
+    bench.load(what, replace=True, yes=True)
     result = content(bench.client)
     for key in (KEYS.stream, KEYS.checkpoint, KEYS.processed, KEYS.users_recent, KEYS.locations_baseline):
         assert result[key] == undisturbed[key]

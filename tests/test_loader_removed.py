@@ -13,7 +13,7 @@ from chaos.replay import raw_client
 from chaos.scene import Row, load_rows, location_row, user_row
 from footfall import config
 from footfall.errors import BrokenKeyError, ExitCode, RefusedError
-from footfall.operations.loader import BadRowsError, Loaded, What, load, rows
+from footfall.operations.loader import BadRowsError, Loaded, LoadOptions, What, load, rows
 from footfall.operations.manage.users import Users
 from manage_scene import KEYS, dump, manage_locations, manage_users
 from processes import Footfall
@@ -112,7 +112,8 @@ def test_one_that_is_removed_while_it_is_loaded_is_skipped_too(
 def test_the_sample_is_loaded_without_what_was_removed_of_it(server: Server, client: Any) -> None:
     loaded = load(
         "all",
-        config.load({"load_sample": True, "load_reset": True, "load_yes": True}),
+        LoadOptions(sample=True, reset=True),
+        config.load(),
         client,
         confirm=bool,
         progress=None,
@@ -133,8 +134,8 @@ def test_check_ins_of_removed_ones_become_dead_letters_when_that_is_said(client:
     ]
     with pytest.raises(RefusedError, match=r"Of these, 1 users and 1 locations were removed for good: what names"):
         load_rows(client, "checkins", check_ins, unknown_ids=unknown_ids)
-    chosen = {"unknown_ids": unknown_ids, "load_unknown_becomes_dead_letters": True}
-    assert load_rows(client, "checkins", check_ins, **chosen).checkins == 3
+    loaded = load_rows(client, "checkins", check_ins, unknown_ids=unknown_ids, unknown_becomes_dead_letters=True)
+    assert loaded.checkins == 3
 
 
 def test_the_command_says_what_was_skipped_on_both_outputs(server: Server, client: Any, tmp_path: Path) -> None:
@@ -156,5 +157,5 @@ def test_a_key_of_another_type_is_named_and_nothing_is_changed(client: Any, what
     client.set(key, "no such thing")
     before = dump(client)
     with pytest.raises(BrokenKeyError, match=key.decode()):
-        load_rows(client, what, [], load_reset=True, load_yes=True)
+        load_rows(client, what, [], reset=True, yes=True)
     assert dump(client) == before

@@ -221,7 +221,7 @@ def test_a_processor_notices_while_it_runs_and_a_load_starts_anew(server: Server
             processor.wait_until(lambda wanted=expected: gone(processor) == wanted, "it is said")  # type: ignore[misc]
         wait_until(lambda: processed(client) == 6, "the count is right")
         rows = [{"id": "1609602085397-0", "userId": 1, "locationId": 1, "starRating": 5}]
-        load_rows(client, "checkins", rows, load_reset=True, load_yes=True)
+        load_rows(client, "checkins", rows, reset=True, yes=True)
         wait_until_drained(client)
     assert (processed(client), lost(client)) == (1, 0)
 

@@ -22,7 +22,6 @@ from audit_scene import (
 )
 from chaos.replay import Replay, assert_books, entries, raw_client
 from chaos.scene import LOCATIONS, USERS, add, load_rows, location_row, seeded, user_row
-from footfall import config
 from footfall.errors import BrokenKeyError, ExitCode, FootfallError, LoadingError, RefusedError, UnavailableError
 from footfall.operations.audit.limits import Retries, Sizes
 from footfall.operations.audit.reader import SnapshotReader
@@ -225,11 +224,11 @@ def test_it_is_not_done_without_a_confirmation(scene: Any) -> None:
         return False
 
     with pytest.raises(RefusedError, match="not confirmed"):
-        rebuild(SnapshotReader(scene, KEYS), config.load(), confirm=no, progress=None)
+        rebuild(SnapshotReader(scene, KEYS), confirm=no, progress=None)
     assert digest(scene) == before
     assert "40 users and 12 locations" in prompts[0]
     assert "6 entries of the stream" in prompts[0]
-    rebuild(SnapshotReader(scene, KEYS), config.load(), confirm=lambda _prompt: True, progress=None)
+    rebuild(SnapshotReader(scene, KEYS), confirm=lambda _prompt: True, progress=None)
     assert_sound(scene)
 
 

@@ -382,7 +382,7 @@ async def test_a_load_of_check_ins_empties_all_of_it(scene: Scene) -> None:
     await scene.apply()
     assert len(scene.kept_keys()) > 50
     row = {"id": "1-0", "userId": 1, "locationId": 1, "starRating": 1}
-    load_rows(scene.client, "checkins", [row], load_reset=True, load_yes=True)
+    load_rows(scene.client, "checkins", [row], reset=True, yes=True)
     assert scene.kept_keys() == set()
 
 

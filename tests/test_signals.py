@@ -147,10 +147,11 @@ def test_a_part_of_up_that_is_hung_up_ends_in_order(tmp_path: Path) -> None:
 def test_generating_ends_with_the_summary(server: Server) -> None:
     client = open_books(server)
     with Receiver(server.url) as receiver:
-        settings = {"redis_url": server.url, "generate_url": receiver.url, "generate_rate": 300}
         client.zadd("ncc:users:bycheckins", {"1": 0})
         client.zadd("ncc:locations:bycheckins", {"2": 0})
-        with Footfall("generate", settings=settings) as generator:
+        with Footfall(
+            "generate", "--url", receiver.url, "--rate", "300", settings={"redis_url": server.url}
+        ) as generator:
             generator.wait_until(lambda: client.xlen("ncc:checkins") > 50, "it runs")
             generator.signal(signal.SIGHUP)
             generator.signal(signal.SIGHUP)

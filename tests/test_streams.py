@@ -77,6 +77,11 @@ def receiver(url: str) -> Iterator[Receiver]:
         yield receiver
 
 
+def with_receiver(words: Sequence[str], receiver: Receiver) -> list[str]:
+    """The words of a command; `generate` posts to this receiver."""
+    return [*words, *(["--url", receiver.url] if words[0] == "generate" else [])]
+
+
 def ended(words: Sequence[str], url: str, directory: Path, receiver: Receiver, **options: Any) -> tuple[int, str]:
     """Exit code and standard error of a command."""
     place = '{"id":1,"name":"Pier","category":"bar","location":"1,2"}'
@@ -84,11 +89,11 @@ def ended(words: Sequence[str], url: str, directory: Path, receiver: Receiver, *
     if words[0] == "dead-letters":  # others may have settled those that were there
         with redis.Redis.from_url(url) as client:
             client.xadd("ncc:checkins:dead", {"id": E4, "reason": "malformed", "userId": "no"})
-    settings = {"redis_url": url, "generate_url": receiver.url}
+    words = with_receiver(words, receiver)
     words = [secrets.token_hex(4) if word == "TOKEN" else word for word in words]
     done = subprocess.run(
         [sys.executable, "-m", "footfall", *words],
-        env=environment(settings) | {"PYTHONUNBUFFERED": ""} | options.pop("env", {}),
+        env=environment({"redis_url": url}) | {"PYTHONUNBUFFERED": ""} | options.pop("env", {}),
         cwd=directory,
         stderr=subprocess.PIPE,
         text=True,
@@ -139,8 +144,8 @@ def test_a_reader_that_has_enough_ends_what_would_have_no_end(
         with (
             os.fdopen(reading) as output,
             subprocess.Popen(
-                [sys.executable, "-m", "footfall", *words],
-                env=environment({"redis_url": url, "generate_url": receiver.url}) | {"PYTHONUNBUFFERED": unbuffered},
+                [sys.executable, "-m", "footfall", *with_receiver(words, receiver)],
+                env=environment({"redis_url": url}) | {"PYTHONUNBUFFERED": unbuffered},
                 stdout=writing,
                 stderr=subprocess.PIPE,
                 cwd=tmp_path,
@@ -221,8 +226,8 @@ def test_a_command_needs_none_of_its_standard_files(
     words: list[str], closed: str, url: str, receiver: Receiver, tmp_path: Path
 ) -> None:
     done = subprocess.run(
-        [sys.executable, *without(closed), *words],
-        env=environment({"redis_url": url, "generate_url": receiver.url}),
+        [sys.executable, *without(closed), *with_receiver(words, receiver)],
+        env=environment({"redis_url": url}),
         cwd=tmp_path,
         capture_output=True,
         timeout=30,

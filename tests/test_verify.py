@@ -321,7 +321,7 @@ def test_loading_check_ins_makes_a_stream_taken_over_ones_own(server: Server, cl
     client.set("ncc:checkinprocessor:lastid", E1)
     process(server)
     rows: list[dict[str, object]] = [{"id": E3, "userId": 1, "locationId": 1, "starRating": 4}]
-    load_rows(client, "checkins", rows, load_reset=True, load_yes=True)
+    load_rows(client, "checkins", rows, reset=True, yes=True)
     process(server)
     assert_sound(client)
 
@@ -427,7 +427,7 @@ def test_a_stream_that_is_replaced_meanwhile_is_verified_again(scene: Any) -> No
         if not replaced:
             replaced.append(True)
             rows: list[dict[str, object]] = [{"id": E1, "userId": 1, "locationId": 1, "starRating": 4}]
-            load_rows(scene, "checkins", rows, load_reset=True, load_yes=True)
+            load_rows(scene, "checkins", rows, reset=True, yes=True)
 
     assert assert_sound(scene, reader=EventfulReader(scene, before_users=replace)).checkpoint == "0"
     assert replaced

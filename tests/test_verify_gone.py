@@ -26,7 +26,6 @@ from audit_scene import (
 )
 from chaos.replay import raw_client
 from chaos.scene import LOCATIONS, USERS, add, load_rows, seeded, user_row
-from footfall import config
 from footfall.domain.baseline import LocationBaseline, UserBaseline
 from footfall.errors import BrokenKeyError, ExitCode, RefusedError, UnavailableError
 from footfall.operations.audit.gone import Gone
@@ -200,7 +199,7 @@ def test_what_was_noted_goes_with_the_stream(scene: Any) -> None:
     noted(scene)
     assert scene.exists(KEYS.users_gone, KEYS.locations_gone) == 2
     rows: list[dict[str, object]] = [{"id": E3, "userId": 1, "locationId": 1, "starRating": 4}]
-    load_rows(scene, "checkins", rows, load_replace=True, load_yes=True)
+    load_rows(scene, "checkins", rows, replace=True, yes=True)
     assert not scene.exists(KEYS.users_gone, KEYS.locations_gone)
     assert_noted(scene, 0)
 
@@ -215,7 +214,7 @@ def test_it_is_not_noted_without_a_confirmation(scene: Any) -> None:
         return False
 
     with pytest.raises(RefusedError, match="Not confirmed"):
-        verify(SnapshotReader(scene, KEYS), config.load({"verify_note_gone": True}), None, no)
+        verify(SnapshotReader(scene, KEYS), None, note_gone=True, confirm=no)
     assert "user 1 once" in asked[0]
     assert digest(scene) == before
     scene.xadd(STREAM, {"no": "entry"})
@@ -323,7 +322,7 @@ def test_of_two_that_note_the_same_at_once_one_does(scene: Any) -> None:
         return True
 
     with pytest.raises(UnavailableError, match="nothing was noted"):
-        verify(SnapshotReader(scene, KEYS), config.load({"verify_note_gone": True}), None, note_meanwhile)
+        verify(SnapshotReader(scene, KEYS), None, note_gone=True, confirm=note_meanwhile)
     assert_noted(scene, 1)
     before = digest(scene)
     rebuilt(scene)
@@ -363,7 +362,7 @@ def test_while_a_batch_is_applied_in_part_nothing_is_noted_and_there_is_a_way_ou
         noted(scene)
     with pytest.raises(RefusedError, match="--without-gone lets them count no more"):
         rebuilt(scene)
-    rebuilt(scene, rebuild_without_gone=True)
+    rebuilt(scene, without_gone=True)
     process(server)
     assert_noted(scene, 0)
     assert scene.hget("ncc:users:2", "numCheckins") == b"6", "its entry is gone"
@@ -373,7 +372,7 @@ def test_while_a_batch_is_applied_in_part_nothing_is_noted_and_there_is_a_way_ou
 
 def test_without_what_is_gone_dead_letters_of_such_entries_are_reckoned_with(scene: Any) -> None:
     scene.xdel(STREAM, E2, E3)
-    rebuilt(scene, rebuild_without_gone=True)
+    rebuilt(scene, without_gone=True)
     assert_noted(scene, 1)
     assert scene.hmget("ncc:meta", "lost", "gone", "goneDead") == [b"1", b"1", b"1"]
 

@@ -144,7 +144,7 @@ def test_after_new_check_ins_were_loaded_the_ids_are_still_taken_and_nothing_is_
         {"id": f"{FIRST_MS}-0", "userId": 1, "locationId": 3, "starRating": 5},
         {"id": f"{FIRST_MS}-1", "userId": 3, "locationId": 3, "starRating": 5},
     ]
-    load_rows(scene, "checkins", rows, load_reset=True, load_yes=True, load_unknown_becomes_dead_letters=True)
+    load_rows(scene, "checkins", rows, reset=True, yes=True, unknown_becomes_dead_letters=True)
     assert scene.hgetall(KEYS.users_removed) == {b"1": b'{"numCheckins":0}'}
     assert scene.hgetall(KEYS.locations_removed) == {b"2": b'{"numCheckins":0,"numStars":0}'}
     assert_sound(scene)

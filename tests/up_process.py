@@ -129,7 +129,9 @@ def load_sample(directory: Path) -> None:
     server = embedded.start(directory / ".footfall", first_port=free_port())
     try:
         with redis.Redis.from_url(server.url) as client:
-            loader.load("all", config.load({"load_sample": True}), client, confirm=lambda _: False, progress=None)
+            loader.load(
+                "all", loader.LoadOptions(sample=True), config.load(), client, confirm=lambda _: False, progress=None
+            )
     finally:
         server.stop()
 

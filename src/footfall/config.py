@@ -9,7 +9,6 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from footfall.domain.entries import Reason
 from footfall.errors import UsageError
 from footfall.logs import LogFormat, LogLevel
 
@@ -19,9 +18,37 @@ _IPV4_IN_IPV6 = 96
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 Appendfsync = Literal["everysec", "always"]
-#: what a token may do: post check-ins of any user; or that, and manage users and locations
-Role = Literal["checkin", "admin"]
 Workers = Annotated[int, Field(ge=1, le=256)]
+
+#: variables of earlier versions -> the option that is given to one command instead
+REMOVED = {
+    "FOOTFALL_TOKENS_ROLE": "footfall tokens create --role",
+    "FOOTFALL_TOKENS_RATE": "footfall tokens create --rate",
+    "FOOTFALL_TOKENS_JSON": "footfall tokens --json",
+    "FOOTFALL_LOAD_FROM": "footfall load --from",
+    "FOOTFALL_LOAD_SAMPLE": "footfall load --sample",
+    "FOOTFALL_LOAD_APPEND": "footfall load --append",
+    "FOOTFALL_LOAD_REPLACE": "footfall load --replace",
+    "FOOTFALL_LOAD_RESET": "footfall load --reset",
+    "FOOTFALL_LOAD_UNKNOWN_BECOMES_DEAD_LETTERS": "footfall load --unknown-becomes-dead-letters",
+    "FOOTFALL_LOAD_ABORT": "footfall load --abort",
+    "FOOTFALL_LOAD_YES": "footfall load --yes",
+    "FOOTFALL_GENERATE_RATE": "footfall generate --rate",
+    "FOOTFALL_GENERATE_COUNT": "footfall generate --count",
+    "FOOTFALL_GENERATE_URL": "footfall generate --url",
+    "FOOTFALL_GENERATE_TOKEN": "footfall generate --token-file",
+    "FOOTFALL_GENERATE_SEED": "footfall generate --seed",
+    "FOOTFALL_STATUS_JSON": "footfall status --json",
+    "FOOTFALL_STATUS_WATCH": "footfall status --watch",
+    "FOOTFALL_DEAD_LETTERS_REASON": "footfall dead-letters --reason",
+    "FOOTFALL_DEAD_LETTERS_JSON": "footfall dead-letters --json",
+    "FOOTFALL_DEAD_LETTERS_YES": "footfall dead-letters --yes",
+    "FOOTFALL_VERIFY_JSON": "footfall verify --json",
+    "FOOTFALL_VERIFY_NOTE_GONE": "footfall verify --note-gone",
+    "FOOTFALL_VERIFY_YES": "footfall verify --yes",
+    "FOOTFALL_REBUILD_WITHOUT_GONE": "footfall rebuild --without-gone",
+    "FOOTFALL_REBUILD_YES": "footfall rebuild --yes",
+}
 
 
 class Settings(BaseSettings):
@@ -103,11 +130,6 @@ class Settings(BaseSettings):
     login_window_s: int = Field(
         900, ge=1, le=86_400, description="Seconds after its first failed attempt that a count of attempts ends."
     )
-    tokens_role: Role = Field("checkin", description="What the token may do: `checkin`: post check-ins; `admin`: all.")
-    tokens_rate: int = Field(
-        0, ge=0, le=1_000_000, description="Check-ins that the token may post in a second; 0: no limit."
-    )
-    tokens_json: bool = Field(False, description="Print JSON.")
 
     # --- where the services listen
     host: str = Field("127.0.0.1", description="Address to listen on.")
@@ -155,52 +177,8 @@ class Settings(BaseSettings):
     hourly: bool = Field(True, description="Keep each location's check-ins per hour of the last week.")
     trending: bool = Field(True, description="Keep which locations have more check-ins than an hour ago.")
 
-    # --- loading and generating
-    load_from: Path | None = Field(
-        None,
-        description="File to load: JSON array, NDJSON or CSV with a header, UTF-8, maybe gzipped; - is standard input.",
-    )
-    load_sample: bool = Field(False, description="Load the sample instead of a file.")
-    load_append: bool = Field(False, description="Add check-ins that come after the newest one, and replace none.")
-    load_replace: bool = Field(
-        False, description="Drop all check-ins that are there, and what they have counted, for these."
-    )
-    load_reset: bool = Field(
-        False, description="As --replace; and the sample may take the place of other users, locations and check-ins."
-    )
-    load_unknown_becomes_dead_letters: bool = Field(
-        False, description="Load check-ins of users or locations that are not there, too: they become dead letters."
-    )
-    load_abort: bool = Field(False, description="End a load of check-ins that was killed: all is as before it.")
-    load_yes: bool = Field(False, description="Do not ask for the typed confirmation.")
+    # --- passwords
     bcrypt_cost: int = Field(12, ge=4, le=16, description="bcrypt cost for passwords that are given in clear.")
-    generate_rate: float = Field(50.0, gt=0, le=1_000_000, description="Check-ins per second, on average.")
-    generate_count: int | None = Field(None, ge=1, description="Stop after this many. Without it: at Ctrl-C.")
-    generate_url: str | None = Field(None, description="Receiver to post to. Without it: the one on this machine.")
-    generate_token: str | None = Field(
-        None,
-        pattern=r"^ff_[A-Za-z0-9_-]{43}$",
-        description="Token to post with. Without it: for this machine, the one in the data directory, if there is one.",
-    )
-    generate_seed: int | None = Field(None, description="Seed of the random numbers, to repeat a run.")
-    status_json: bool = Field(False, description="Print JSON.")
-    status_watch: bool = Field(False, description="Show it again every second, with rates, until Ctrl-C.")
-
-    # --- dead letters
-    dead_letters_reason: Reason | None = Field(None, description="Only those with this reason.")
-    dead_letters_json: bool = Field(False, description="Print JSON.")
-    dead_letters_yes: bool = Field(False, description="Do not ask for the typed confirmation.")
-
-    # --- verifying and rebuilding
-    verify_json: bool = Field(False, description="Print JSON.")
-    verify_note_gone: bool = Field(
-        False, description="Note what entries have counted that somebody removed from the stream."
-    )
-    verify_yes: bool = Field(False, description="Do not ask for the typed confirmation.")
-    rebuild_without_gone: bool = Field(
-        False, description="What entries have counted that are gone and cannot be noted counts no more."
-    )
-    rebuild_yes: bool = Field(False, description="Do not ask for the typed confirmation.")
 
     # --- logs
     log_level: LogLevel = Field("info", description="Least level to log.")
@@ -281,13 +259,21 @@ def load(options: Mapping[str, Any] | None = None) -> Settings:
 
     Raises UsageError, naming the setting, for an unknown `FOOTFALL_...` variable or a value it does not take.
     """
-    known = {env_name(name) for name in Settings.model_fields}
-    unknown = sorted(name for name in os.environ if name.upper().startswith(ENV_PREFIX) and name.upper() not in known)
-    if unknown:
-        raise UsageError(f"unknown setting {', '.join(unknown)}; the help of each command lists its settings")
+    _require_known_variables()
     given = {name: value for name, value in (options or {}).items() if value is not None}
     try:
         return Settings(**given)
     except ValidationError as error:
         problems = "; ".join(f"{env_name(str(item['loc'][0]))}: {item['msg']}" for item in error.errors())
         raise UsageError(problems) from None
+
+
+def _require_known_variables() -> None:
+    known = {env_name(name) for name in Settings.model_fields}
+    unknown = sorted(name for name in os.environ if name.upper().startswith(ENV_PREFIX) and name.upper() not in known)
+    removed = [name for name in unknown if name.upper() in REMOVED]
+    if removed:  # it may have answered a question, or chosen what is loaded: it must not count for nothing unsaid
+        options = ", ".join(f"`{REMOVED[name.upper()]}` instead of {name}" for name in removed)
+        raise UsageError(f"options of one command are not set in the environment: give {options}")
+    if unknown:
+        raise UsageError(f"unknown setting {', '.join(unknown)}; the help of each command lists its settings")

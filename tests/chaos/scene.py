@@ -1,8 +1,10 @@
 """What the proofs have in common: loaded records, entries, random numbers that can be repeated."""
 
+import dataclasses
 import os
 import random
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,8 @@ import msgspec
 
 from chaos.replay import Replay
 from footfall import config
-from footfall.operations.loader import Loaded, What, load
+from footfall.config import Settings
+from footfall.operations.loader import Loaded, LoadOptions, What, load
 from footfall.store.scripts import PROCESS
 from servers import wait_until
 
@@ -53,13 +56,20 @@ def location_row(location: int, **values: object) -> Row:
     return {"id": location, "name": f"Place {location}", "category": "cafe", "location": "1.5,2.5"} | counters | values
 
 
-def load_rows(client: Any, what: What, rows: list[Row], **settings: object) -> Loaded:
+def options_and_settings(chosen: Mapping[str, Any]) -> tuple[LoadOptions, Settings]:
+    """What a test chooses of a load, by name: what is no option is a setting."""
+    options = {field.name for field in dataclasses.fields(LoadOptions)} & chosen.keys()
+    settings = {name: value for name, value in chosen.items() if name not in options}
+    return LoadOptions(**{name: chosen[name] for name in options}), config.load(settings)
+
+
+def load_rows(client: Any, what: What, rows: list[Row], *, yes: bool = False, **chosen: Any) -> Loaded:
     """Load these rows with Footfall's loader."""
     with tempfile.TemporaryDirectory() as directory:
         path = Path(directory) / "rows.json"
         path.write_bytes(msgspec.json.encode(rows))
-        chosen = config.load({"load_from": path, **settings})
-        return load(what, chosen, client, confirm=lambda _prompt: False, progress=None)
+        options, settings = options_and_settings({"source": path, **chosen})
+        return load(what, options, settings, client, confirm=lambda _prompt: yes, progress=None)
 
 
 def load_records(client: Any, *, create: bool = False) -> Replay:

@@ -24,14 +24,13 @@ from footfall.keys import Keys
 from footfall.operations.audit.limits import Sizes
 from footfall.operations.audit.reader import SnapshotReader
 from footfall.operations.audit.rebuild import rebuild
-settings = config.load({"rebuild_yes": True})
 for line in sys.stdin:
     start = time.monotonic()
     pid = os.fork()
     if pid == 0:
         client = redis.Redis(port=int(sys.argv[1]))
         reader = SnapshotReader(client, Keys("ncc"), sizes=Sizes(rebuilt=2))
-        rebuild(reader, settings, confirm=lambda prompt: False, progress=None)
+        rebuild(reader, confirm=lambda prompt: True, progress=None)
         os._exit(0)
     ended, status = 0, None
     while not ended:

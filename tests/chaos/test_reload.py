@@ -11,7 +11,7 @@ from proxy import Proxy
 from servers import Server, wait_until
 
 _FIRST_MS = 1_600_000_000_000
-RESET = {"load_reset": True, "load_yes": True}
+RESET = {"reset": True, "yes": True}
 
 
 def rows(rng: random.Random, count: int = 100) -> list[Row]:
@@ -79,8 +79,8 @@ def test_a_processor_that_waits_for_entries_notices_that_older_ones_were_loaded(
 
 
 def test_reloading_the_sample_over_and_over_while_it_is_processed_changes_nothing(server: Server, client: Any) -> None:
-    def load(*command: str, **settings: object) -> None:
-        with Footfall("load", *command, settings={"redis_url": server.url, **settings}) as loader:
+    def load(*command: str) -> None:
+        with Footfall("load", *command, settings={"redis_url": server.url}) as loader:
             assert loader.wait() == 0, loader.log
 
     load("all", "--sample")
@@ -91,7 +91,7 @@ def test_reloading_the_sample_over_and_over_while_it_is_processed_changes_nothin
     ):
         for _ in range(3):
             wait_until(lambda: processed(client) > 200, "the sample is being processed")
-            load("checkins", "--sample", **RESET)
+            load("checkins", "--sample", "--reset", "--yes")
         wait_until_drained(client)
     assert len(entries(client)) == 5000
     assert_books(client, books.after(entries(client)))

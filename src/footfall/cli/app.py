@@ -19,8 +19,8 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     epilog=_EPILOG,
     help="Check-ins captured over HTTP, buffered in a Redis Stream, and counted exactly once.\n\n"
-    "**footfall up** runs all of it on this machine. Every option can be set in the environment instead, "
-    "as the variable that its help names. Without --redis-url, commands use the embedded Valkey of the data "
+    "**footfall up** runs all of it on this machine. An option whose help names a variable can be set in the "
+    "environment instead. Without --redis-url, commands use the embedded Valkey of the data "
     "directory, and start it for as long as they run when no other command has.",
     context_settings={"help_option_names": ["-h", "--help"]},
 )

@@ -1,6 +1,8 @@
 """The commands that do one thing to the data, and end."""
 
 import contextlib
+import sys
+from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
@@ -8,8 +10,9 @@ from redis.exceptions import ResponseError
 from rich.console import Console
 
 from footfall.cli.app import app
-from footfall.cli.options import KEPT, LOGS, SERVER, command
+from footfall.cli.options import KEPT, LOGS, SERVER, Json, Yes, command
 from footfall.cli.shared import client_of, confirmed, server
+from footfall.domain.entries import Reason
 from footfall.errors import ExitCode, UsageError, reply_error
 from footfall.keys import Keys
 from footfall.process.signals import Terminated
@@ -19,18 +22,19 @@ from footfall.process.terminal import progress
 
 _PANEL = "Data"
 
+#: check-ins per second that can be asked for
+_MOST_PER_S = 1_000_000
+
+
+def _rate(value: float) -> float:
+    if not 0 < value <= _MOST_PER_S:  # nor is it NaN
+        raise typer.BadParameter(f"must be above 0, and {_MOST_PER_S} at most")
+    return value
+
 
 @command(
     app,
     "load",
-    "load_from",
-    "load_sample",
-    "load_append",
-    "load_replace",
-    "load_reset",
-    "load_unknown_becomes_dead_letters",
-    "load_abort",
-    "load_yes",
     "bcrypt_cost",
     "unknown_ids",
     "retain",
@@ -43,6 +47,40 @@ def load(
     what: Annotated[
         Literal["users", "locations", "checkins", "all"] | None, typer.Argument(help="What to load.")
     ] = None,
+    source: Annotated[
+        Path | None,
+        typer.Option(
+            "--from",
+            metavar="FILE",
+            help="File to load: JSON array, NDJSON or CSV with a header, UTF-8, maybe gzipped; - is standard input.",
+        ),
+    ] = None,
+    sample: Annotated[bool, typer.Option("--sample", help="Load the sample instead of a file.")] = False,
+    append: Annotated[
+        bool, typer.Option("--append", help="Add check-ins that come after the newest one, and replace none.")
+    ] = False,
+    replace: Annotated[
+        bool,
+        typer.Option("--replace", help="Drop all check-ins that are there, and what they have counted, for these."),
+    ] = False,
+    reset: Annotated[
+        bool,
+        typer.Option(
+            "--reset",
+            help="As --replace; and the sample may take the place of other users, locations and check-ins.",
+        ),
+    ] = False,
+    unknown_becomes_dead_letters: Annotated[
+        bool,
+        typer.Option(
+            "--unknown-becomes-dead-letters",
+            help="Load check-ins of users or locations that are not there, too: they become dead letters.",
+        ),
+    ] = False,
+    abort: Annotated[
+        bool, typer.Option("--abort", help="End a load of check-ins that was killed: all is as before it.")
+    ] = False,
+    yes: Yes = False,
 ) -> None:
     """Load users, locations or check-ins from a file (--from), or the sample (--sample, also `all`).
 
@@ -56,66 +94,107 @@ def load(
     from footfall.operations import loader
 
     with server(context) as settings, client_of(settings) as client, progress() as bars:
-        if settings.load_abort:
-            if what or settings.load_from or settings.load_sample:
+        if abort:
+            if what or source or sample:
                 raise UsageError("--abort goes alone: it ends the load that was killed")
             print(loader.abort(settings, client, progress=bars))
             return
         if what is None:
             raise typer.BadParameter("say what to load: users, locations, checkins or all", context)
-        word = "reset" if settings.load_reset else "replace"
-        loaded = loader.load(what, settings, client, confirm=confirmed(bars, word), progress=bars)
+        options = loader.LoadOptions(
+            source=source,
+            sample=sample,
+            append=append,
+            replace=replace,
+            reset=reset,
+            unknown_becomes_dead_letters=unknown_becomes_dead_letters,
+        )
+        confirm = confirmed(bars, "reset" if reset else "replace", yes=yes)
+        loaded = loader.load(what, options, settings, client, confirm=confirm, progress=bars)
     skipped = f" Skipped {' and '.join(loaded.skipped)}." if loaded.skipped else ""
     print(f"Loaded {loaded.users:,} users, {loaded.locations:,} locations and {loaded.checkins:,} check-ins.{skipped}")
 
 
-@command(
-    app,
-    "generate",
-    "generate_rate",
-    "generate_count",
-    "generate_seed",
-    "generate_url",
-    "generate_token",
-    *SERVER,
-    *LOGS,
-    panel=_PANEL,
-)
-def generate(context: typer.Context) -> None:
+@command(app, "generate", *SERVER, *LOGS, panel=_PANEL)
+def generate(
+    context: typer.Context,
+    rate: Annotated[float, typer.Option("--rate", callback=_rate, help="Check-ins per second, on average.")] = 50.0,
+    count: Annotated[
+        int | None, typer.Option("--count", min=1, help="Stop after this many. Without it: at Ctrl-C.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option("--seed", help="Seed of the random numbers, to repeat a run.")] = None,
+    url: Annotated[
+        str | None, typer.Option("--url", help="Receiver to post to. Without it: the one on this machine.")
+    ] = None,
+    token: Annotated[
+        str | None,
+        typer.Option(
+            "--token",
+            help="Token to post with. Without it: for this machine, the one in the data directory, if there is one.",
+        ),
+    ] = None,
+    token_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--token-file",
+            metavar="FILE",
+            help="File whose first line is the token; `-`: standard input. Processes' arguments do not show it.",
+        ),
+    ] = None,
+) -> None:
     """Post random check-ins of existing users to the receiver, the way real load looks, until Ctrl-C or --count.
 
     Popular places get more, arrivals are random at the given rate and do not wait for slow answers. The summary
     tells what was accepted and refused, and how long answers took from the moment they were due.
     """
-    from footfall.generate import run
+    from footfall.generate import GenerateOptions, run
+    from footfall.identity.credentials import is_token
 
+    if token_file is not None:
+        if token is not None:
+            raise UsageError("--token and --token-file exclude each other")
+        token = _first_line(token_file)
+    if token is not None and not is_token(token):
+        raise UsageError("--token or --token-file: that is no token; `footfall tokens create` prints one")
+    options = GenerateOptions(rate=rate, count=count, url=url, token=token, seed=seed)
     with server(context) as settings, client_of(settings) as client:
-        if not run(settings, client, Console()):
+        if not run(options, settings, client, Console()):
             raise typer.Exit(ExitCode.FAILURE)
 
 
-@command(app, "status", "status_json", "status_watch", *SERVER, *LOGS, panel=_PANEL)
-def status(context: typer.Context) -> None:
+def _first_line(path: Path) -> str:
+    try:
+        with contextlib.nullcontext(sys.stdin) if str(path) == "-" else path.open() as file:
+            return file.readline().strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"--token-file: cannot read {path}: {getattr(error, 'strerror', 'it is no text')}") from None
+
+
+@command(app, "status", *SERVER, *LOGS, panel=_PANEL)
+def status(
+    context: typer.Context,
+    as_json: Json = False,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Show it again every second, with rates, until Ctrl-C.")
+    ] = False,
+) -> None:
     """Show the stream, the checkpoint, the backlog, dead letters, users, locations and the server.
 
     With --watch again every second until Ctrl-C, with rates; with --json, too, one object per line.
     """
-    from footfall.operations import watch
+    from footfall.operations import watch as work
 
     with server(context) as settings:
         # to be told to stop is how --watch ends, also before it has begun
-        how_it_ends = (KeyboardInterrupt, Terminated) if settings.status_watch else ()
+        how_it_ends = (KeyboardInterrupt, Terminated) if watch else ()
         with contextlib.suppress(*how_it_ends), client_of(settings) as client:
-            show = watch.watch if settings.status_watch else watch.show
-            show(client, settings, Console())
+            show = work.watch if watch else work.show
+            show(client, settings, Console(), as_json=as_json)
 
 
 @command(
     app,
     "dead-letters",
-    "dead_letters_reason",
-    "dead_letters_json",
-    "dead_letters_yes",
     "unknown_ids",
     *KEPT,
     *SERVER,
@@ -125,6 +204,11 @@ def status(context: typer.Context) -> None:
 def dead_letters(
     context: typer.Context,
     action: Annotated[Literal["list", "retry", "discard"], typer.Argument(help="What to do with them.")],
+    reason: Annotated[
+        Reason | None, typer.Option("--reason", metavar="REASON", help="Only those with this reason.")
+    ] = None,
+    as_json: Json = False,
+    yes: Yes = False,
 ) -> None:
     """List, retry or discard dead letters: entries that could not be applied.
 
@@ -135,21 +219,30 @@ def dead_letters(
 
     with server(context) as settings, client_of(settings) as client:
         if action == "list":
-            for line in work.listed(client, settings):
+            for line in work.listed(client, settings, reason=reason, as_json=as_json):
                 print(line)
             return
         with progress() as bars:
             if action == "retry":
-                result = work.retry(client, settings, bars)
+                result = work.retry(client, settings, bars, reason=reason)
             else:
-                result = work.discard(client, settings, bars, confirmed(bars, "discard"))
-        print(work.as_json(result) if settings.dead_letters_json else work.as_text(action, result))
+                confirm = confirmed(bars, "discard", yes=yes)
+                result = work.discard(client, settings, bars, confirm, reason=reason)
+        print(work.as_json(result) if as_json else work.as_text(action, result))
         if result.remaining:
             raise typer.Exit(ExitCode.FAILURE)
 
 
-@command(app, "verify", "verify_json", "verify_note_gone", "verify_yes", *SERVER, *LOGS, panel=_PANEL)
-def verify(context: typer.Context) -> None:
+@command(app, "verify", *SERVER, *LOGS, panel=_PANEL)
+def verify(
+    context: typer.Context,
+    as_json: Json = False,
+    note_gone: Annotated[
+        bool,
+        typer.Option("--note-gone", help="Note what entries have counted that somebody removed from the stream."),
+    ] = False,
+    yes: Yes = False,
+) -> None:
     """Prove that counters, indexes, loaded numbers and the stream agree; name each difference.
 
     Only reads, also beside running services. The exit code is 1 when there is a difference. It says whether each
@@ -160,22 +253,32 @@ def verify(context: typer.Context) -> None:
     """
     from footfall.operations.audit.reader import SnapshotReader
     from footfall.operations.audit.verify import verify as work
-    from footfall.operations.audit.verify_report import as_json, render
+    from footfall.operations.audit.verify_report import as_json as json_of
+    from footfall.operations.audit.verify_report import render
 
     with server(context) as settings, client_of(settings) as client:
         with progress() as bars:
             reader = SnapshotReader(client, Keys(settings.prefix))
-            report = work(reader, settings, bars, confirmed(bars, "note"))
-        if settings.verify_json:
-            print(as_json(report))
+            report = work(reader, bars, note_gone=note_gone, confirm=confirmed(bars, "note", yes=yes))
+        if as_json:
+            print(json_of(report))
         else:
             render(report, Console())
         if report.differences or report.gone:
             raise typer.Exit(ExitCode.FAILURE)
 
 
-@command(app, "rebuild", "rebuild_without_gone", "rebuild_yes", *SERVER, *LOGS, panel=_PANEL)
-def rebuild(context: typer.Context) -> None:
+@command(app, "rebuild", *SERVER, *LOGS, panel=_PANEL)
+def rebuild(
+    context: typer.Context,
+    without_gone: Annotated[
+        bool,
+        typer.Option(
+            "--without-gone", help="What entries have counted that are gone and cannot be noted counts no more."
+        ),
+    ] = False,
+    yes: Yes = False,
+) -> None:
     """Rebuild counters and indexes from what was loaded and the stream, when confirmed.
 
     Everything may run meanwhile. It is refused when the stream was trimmed since the load. A rebuild that was killed
@@ -188,7 +291,8 @@ def rebuild(context: typer.Context) -> None:
     with server(context) as settings, client_of(settings) as client:
         with progress() as bars:
             reader = SnapshotReader(client, Keys(settings.prefix))
-            done = work(reader, settings, confirm=confirmed(bars, "rebuild"), progress=bars)
+            confirm = confirmed(bars, "rebuild", yes=yes)
+            done = work(reader, without_gone=without_gone, confirm=confirm, progress=bars)
         render(done, Console())
 
 

@@ -1,4 +1,7 @@
-"""Command-line options, made from the settings: name, type, variable, default and help text come from there."""
+"""Command-line options of settings: name, type, variable, default and help text come from there.
+
+What only one command takes is no setting: it is a parameter of the command's function, and has no variable.
+"""
 
 import functools
 import inspect
@@ -16,6 +19,10 @@ from footfall.config import Settings, env_name
 #: what nearly every command takes: where the data are, and how to log
 SERVER = ("redis_url", "data_dir", "prefix")
 LOGS = ("log_level", "log_format")
+#: for commands that ask before they drop something; only ever on the command line, where it is about this one call
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask for the typed confirmation.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
 #: what is kept of the newest check-ins
 KEPT = ("history", "now", "hourly", "trending")
 

@@ -52,10 +52,12 @@ def client_of(settings: Settings) -> Iterator[Redis]:
             raise UnavailableError(f"the server at {address} cannot be used: {error}") from error
 
 
-def confirmed(bars: Progress, word: str) -> Callable[[str], bool]:
-    """Asks for the word to be typed; no without a terminal."""
+def confirmed(bars: Progress, word: str, *, yes: bool = False) -> Callable[[str], bool]:
+    """Asks for the word to be typed, unless `yes` says it already; no without a terminal."""
 
     def confirm(prompt: str) -> bool:
+        if yes:
+            return True
         if not sys.stdin.isatty():
             return False
         bars.stop()

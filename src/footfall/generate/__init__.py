@@ -7,6 +7,7 @@ the receiver kept all connections busy, is part of it ("coordinated omission" is
 
 import random
 import secrets
+from dataclasses import dataclass, field
 from typing import Any
 
 import redis
@@ -26,8 +27,24 @@ from footfall.keys import Keys
 _PAGE = 1000
 
 
-def run(settings: Settings, client: redis.Redis, console: Console) -> bool:
-    """Post check-ins until there were `generate_count` of them, or SIGINT or SIGTERM; print a summary.
+@dataclass(frozen=True, kw_only=True)
+class GenerateOptions:
+    """What is posted, and where."""
+
+    #: check-ins per second, on average
+    rate: float = 50.0
+    #: None: until a signal
+    count: int | None = None
+    #: None: the receiver on this machine
+    url: str | None = None
+    #: None: for the receiver on this machine the one in the data directory, if there is one; else none
+    token: str | None = field(default=None, repr=False)
+    #: None: another one each time
+    seed: int | None = None
+
+
+def run(options: GenerateOptions, settings: Settings, client: redis.Redis, console: Console) -> bool:
+    """Post check-ins until there were `count` of them, or SIGINT or SIGTERM; print a summary.
 
     Returns whether all went well: at least one was accepted (or none offered), and each other one was refused on
     purpose (a 4xx or a 503). It did not when one got no answer, another answer, or could not be sent.
@@ -37,17 +54,17 @@ def run(settings: Settings, client: redis.Redis, console: Console) -> bool:
     beyond that the server picks which) are loaded.
 
     Raises FootfallError when there are no users or locations, BrokenKeyError when the index of them is something
-    else, and UsageError when `generate_url` is not the URL of a receiver.
+    else, and UsageError when `url` is not the URL of a receiver.
     """
     # the one for this machine is for nobody else
-    token = settings.generate_token or (admin_token.read(settings.data_dir) if settings.generate_url is None else None)
-    target = Target.parse(settings.generate_url or _own_receiver(settings), token)
+    token = options.token or (admin_token.read(settings.data_dir) if options.url is None else None)
+    target = Target.parse(options.url or _own_receiver(settings), token)
     keys = Keys(settings.prefix)
     users = known_ids(client, keys.users_by_checkins, "users")
     locations = known_ids(client, keys.locations_by_checkins, "locations")
-    seed = settings.generate_seed if settings.generate_seed is not None else secrets.randbelow(2**32)
+    seed = options.seed if options.seed is not None else secrets.randbelow(2**32)
     console.print(
-        f"Posting {settings.generate_rate:,.10g} check-ins per second to {target} "
+        f"Posting {options.rate:,.10g} check-ins per second to {target} "
         f"({len(users):,} users, {len(locations):,} locations, seed {seed}). Ctrl-C stops.",
         highlight=False,
         markup=False,
@@ -57,12 +74,12 @@ def run(settings: Settings, client: redis.Redis, console: Console) -> bool:
         target,
         check_ins(users, locations, seed),
         # a sequence of its own, so that the check-ins are the same at every rate
-        gaps(settings.generate_rate, random.Random(f"gaps {seed}")),
-        count=settings.generate_count,
+        gaps(options.rate, random.Random(f"gaps {seed}")),
+        count=options.count,
         console=console,
     )
     tally = uvloop.run(generator.run())
-    for line in tally.summary(settings.generate_rate, seed):
+    for line in tally.summary(options.rate, seed):
         console.print(line, highlight=False, markup=False, soft_wrap=True)
     return tally.went_well
 

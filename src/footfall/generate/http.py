@@ -40,7 +40,7 @@ class Target:
     @classmethod
     def parse(cls, url: str, token: str | None = None) -> Self:
         """The receiver at `http[s]://host[:port][/prefix][/api/checkin]`. Raises UsageError for anything else."""
-        problem = UsageError("FOOTFALL_GENERATE_URL: not the URL of a receiver (http://host:port)")
+        problem = UsageError("--url: not the URL of a receiver (http://host:port)")
         if " " in url or not (url.isascii() and url.isprintable()):
             raise problem
         try:
@@ -51,7 +51,7 @@ class Target:
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
             raise problem
         if "@" in parts.netloc:
-            raise UsageError("FOOTFALL_GENERATE_URL: takes no user name and password")
+            raise UsageError("--url: takes no user name and password")
         tls = parts.scheme == "https"
         path = parts.path.rstrip("/").removesuffix(_PATH) + _PATH
         return cls(parts.hostname, port or (443 if tls else 80), path, tls, token)

@@ -4,18 +4,20 @@ import re
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
 from redis import Redis
 from redis.exceptions import ResponseError
 
-from footfall.config import Role
 from footfall.errors import BrokenKeyError, FootfallError, InvalidError, NotFoundError
 from footfall.identity.credentials import digest, new_token
 from footfall.keys import Keys
 from footfall.store.calls.sign_in import add_token
+
+#: what a token may do: post check-ins of any user; or that, and manage users and locations
+Role = Literal["checkin", "admin"]
 
 #: check-ins per second that a token can be limited to, at most
 MAX_RATE = 1_000_000

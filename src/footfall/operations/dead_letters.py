@@ -17,7 +17,7 @@ from rich.progress import Progress
 
 from footfall.activity import Kept
 from footfall.config import Settings
-from footfall.domain.entries import read
+from footfall.domain.entries import Reason, read
 from footfall.domain.model import MAX_TIME_MS
 from footfall.errors import BrokenKeyError, RefusedError
 from footfall.keys import Keys
@@ -64,23 +64,25 @@ def count(client: Redis, settings: Settings, *, last: bytes = b"+") -> dict[str,
     return dict(reasons.most_common())
 
 
-def listed(client: Redis, settings: Settings) -> Iterator[str]:
-    """A line for each dead letter, oldest first."""
+def listed(client: Redis, settings: Settings, *, reason: Reason | None = None, as_json: bool = False) -> Iterator[str]:
+    """A line for each dead letter with the reason (None: with any), oldest first."""
     _check_types(client, Keys(settings.prefix))
-    line = _json_line if settings.dead_letters_json else _line
+    line = _json_line if as_json else _line
     for page in _pages(client, settings):
-        yield from (line(letter) for letter in _chosen(page, settings))
+        yield from (line(letter) for letter in _chosen(page, reason))
 
 
-def retry(client: Redis, settings: Settings, progress: Progress) -> Result:
-    """Apply those that can be applied by now, each exactly once, whatever is killed or runs beside it.
+def retry(client: Redis, settings: Settings, progress: Progress, *, reason: Reason | None = None) -> Result:
+    """Apply those with the reason (None: with any) that can be applied by now.
+
+    Each is applied exactly once, whatever is killed or runs beside it.
 
     Raises LoadingError, BrokenKeyError, UnavailableError.
     """
     keys, applied = Keys(settings.prefix), 0
     _check_types(client, keys)
     remaining: Counter[str] = Counter()
-    for letters, generation in _work(client, settings, progress, "retrying", _last(client, keys)):
+    for letters, generation in _work(client, settings, progress, "retrying", _last(client, keys), reason):
         left = [letter for letter in letters if letter.entry_id]
         if foreign := len(letters) - len(left):
             remaining[FOREIGN] += foreign
@@ -92,19 +94,26 @@ def retry(client: Redis, settings: Settings, progress: Progress) -> Result:
     return Result(applied, dict(remaining.most_common()))
 
 
-def discard(client: Redis, settings: Settings, progress: Progress, confirm: Callable[[str], bool]) -> Result:
-    """Remove them for good. `confirm(prompt)` is asked first, unless `dead_letters_yes`.
+def discard(
+    client: Redis,
+    settings: Settings,
+    progress: Progress,
+    confirm: Callable[[str], bool],
+    *,
+    reason: Reason | None = None,
+) -> Result:
+    """Remove those with the reason (None: with any) for good. `confirm(prompt)` is asked first.
 
     Raises RefusedError, LoadingError, BrokenKeyError, UnavailableError.
     """
     keys, discarded = Keys(settings.prefix), 0
     _check_types(client, keys)
     last = _last(client, keys)
-    prompt = _prompt(count(client, settings, last=last), settings)
-    if prompt and not settings.dead_letters_yes and not confirm(prompt):
+    prompt = _prompt(count(client, settings, last=last), reason)
+    if prompt and not confirm(prompt):
         raise RefusedError("not confirmed; nothing was discarded")
     _forget(client, keys)
-    for letters, generation in _work(client, settings, progress, "discarding", last):
+    for letters, generation in _work(client, settings, progress, "discarding", last, reason):
         chosen = [(letter.id, letter.entry_id, letter.reason) for letter in letters]
         discarded += calls.discard(keys, generation, chosen).run_sync(client)
     return Result(discarded, {})
@@ -153,13 +162,12 @@ def _letter(letter_id: bytes, values: list[bytes]) -> DeadLetter:
     return DeadLetter(letter_id, values[1], escaped(values[3]), values[4:])
 
 
-def _chosen(page: list[DeadLetter], settings: Settings) -> list[DeadLetter]:
-    reason = settings.dead_letters_reason
+def _chosen(page: list[DeadLetter], reason: Reason | None) -> list[DeadLetter]:
     return page if reason is None else [letter for letter in page if letter.reason == reason]
 
 
 def _work(
-    client: Redis, settings: Settings, progress: Progress, description: str, last: bytes
+    client: Redis, settings: Settings, progress: Progress, description: str, last: bytes, reason: Reason | None
 ) -> Iterator[tuple[list[DeadLetter], bytes]]:
     """The chosen ones of each page, and the generation to name; a bar shows how far it is."""
     keys = Keys(settings.prefix)
@@ -168,7 +176,7 @@ def _work(
     for page in _pages(client, settings, last):
         if generation is None:
             generation = position(client, keys).generation
-        if letters := _chosen(page, settings):
+        if letters := _chosen(page, reason):
             yield letters, generation
         progress.advance(task, len(page))
 
@@ -191,8 +199,7 @@ def _forget(client: Redis, keys: Keys) -> None:
         calls.forget_discarded(keys, chunk).run_sync(client)
 
 
-def _prompt(reasons: dict[str, int], settings: Settings) -> str:
-    chosen = settings.dead_letters_reason
+def _prompt(reasons: dict[str, int], chosen: Reason | None) -> str:
     amounts = {reason: amount for reason, amount in reasons.items() if chosen in (None, reason)}
     if not amounts:
         return ""

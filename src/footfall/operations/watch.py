@@ -31,22 +31,22 @@ class Rates(msgspec.Struct, rename="camel", kw_only=True):
     processed_per_s: float | None = None
 
 
-def show(client: Redis, settings: Settings, console: Console) -> None:
+def show(client: Redis, settings: Settings, console: Console, *, as_json: bool) -> None:
     """Print the status once. Raises RedisError when the server cannot be reached."""
     status = collect(client, settings)
-    if settings.status_json:
+    if as_json:
         print(msgspec.json.encode(status).decode())
     else:
         render(status, console)
 
 
-def watch(client: Redis, settings: Settings, console: Console) -> None:
+def watch(client: Redis, settings: Settings, console: Console, *, as_json: bool) -> None:
     """Show the status again and again until Ctrl-C or SIGTERM: in place on a terminal, else one after the other.
 
     An outage is shown and waited for. Raises RedisError when the server cannot be reached in the first place.
     """
     with contextlib.suppress(KeyboardInterrupt, Terminated):
-        if settings.status_json:
+        if as_json:
             for look in _looks(client, settings):
                 print(_as_json(look), flush=True)
         elif console.is_terminal:

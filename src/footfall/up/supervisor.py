@@ -158,8 +158,8 @@ def load_sample_when_empty(settings: Settings) -> None:
         unfinished.touch()
         try:
             with progress() as bars:
-                chosen = settings.model_copy(update={"load_sample": True})
-                loaded = loader.load("all", chosen, client, confirm=lambda _: False, progress=bars)
+                options = loader.LoadOptions(sample=True)
+                loaded = loader.load("all", options, settings, client, confirm=lambda _: False, progress=bars)
         except RefusedError:
             unfinished.unlink()
             log.warning("Somebody has loaded other data meanwhile: the sample is not loaded.")

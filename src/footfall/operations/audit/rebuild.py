@@ -4,7 +4,6 @@ from collections.abc import Callable
 
 from rich.progress import Progress
 
-from footfall.config import Settings
 from footfall.domain.model import indexed_place
 from footfall.errors import RefusedError, UnavailableError
 from footfall.operations.audit.differences import Differences
@@ -29,20 +28,24 @@ Confirm = Callable[[str], bool]
 _Rows = tuple[list[UserRow], list[LocationRow]]
 
 
-def rebuild(reader: SnapshotReader, settings: Settings, *, confirm: Confirm, progress: Progress | None) -> Rebuilt:
+def rebuild(
+    reader: SnapshotReader, *, without_gone: bool = False, confirm: Confirm, progress: Progress | None
+) -> Rebuilt:
     """Write what differs, page by page, while check-ins come in. Killed, it is finished by running it again.
+
+    `without_gone`: what entries have counted that are gone and cannot be noted counts no more.
 
     Raises RefusedError when the stream does not reach back to what was loaded, or without a confirmation;
     BrokenKeyError when something that cannot be rebuilt is broken; LoadingError; UnavailableError.
     """
     reader.require_metadata()
     start = reader.snapshot()
-    require_complete(start, without_gone=settings.rebuild_without_gone)
+    require_complete(start, without_gone=without_gone)
     noted = read_noted(reader, start)
     bars = Bars(progress)
     keyspace = scan_keyspace(reader, Differences(), bars.bar("keys", None))
     require_sound(reader, keyspace, bars)
-    if not settings.rebuild_yes and not confirm(
+    if not confirm(
         f"The counters of {len(keyspace.users):,} users and {len(keyspace.locations):,} locations, and the indexes, "
         f"will be what was loaded and what the {start.length:,} entries of the stream add"
         + (f", without {start.unexplained:,} that are gone from it." if start.unexplained > 0 else ".")

@@ -6,7 +6,6 @@ from typing import Any, TypeVar
 
 from rich.progress import Progress
 
-from footfall.config import Settings
 from footfall.errors import RefusedError, UnavailableError
 from footfall.operations.audit.compare_locations import LocationComparer
 from footfall.operations.audit.compare_users import UserComparer
@@ -34,11 +33,11 @@ _NOT_KNOWN = "; INFO is refused to this user: whether another server has taken o
 
 
 def verify(
-    reader: SnapshotReader, settings: Settings, progress: Progress | None, confirm: Confirm | None = None
+    reader: SnapshotReader, progress: Progress | None, *, note_gone: bool = False, confirm: Confirm | None = None
 ) -> Report:
     """Read everything, and say what does not agree. Only reads; what runs beside it is no hindrance.
 
-    With `verify_note_gone` it notes what entries have counted that are gone, when `confirm` says so; `gone` is what was
+    With `note_gone` it notes what entries have counted that are gone, when `confirm` says so; `gone` is what was
     found before.
 
     Raises LoadingError; BrokenKeyError when meta or checkpoint cannot be trusted; UnavailableError when entries are
@@ -59,18 +58,18 @@ def verify(
         if reader.server_id() == server:
             if not server:
                 report.reason += _NOT_KNOWN
-            if settings.verify_note_gone:
-                _note(reader, report, start, settings.verify_yes, confirm)
+            if note_gone:
+                _note(reader, report, start, confirm)
             return report
         reason = "another server has taken over"
     raise UnavailableError(f"nothing could be verified, {runs} times: {reason}")
 
 
-def _note(reader: SnapshotReader, report: Report, start: Snapshot, yes: bool, confirm: Confirm | None) -> None:
+def _note(reader: SnapshotReader, report: Report, start: Snapshot, confirm: Confirm | None) -> None:
     gone = report.gone
     if gone is None:
         raise RefusedError("there is nothing to note: no entry is gone of which the records tell what it has counted")
-    if not yes and not (confirm and confirm(f"{gone}. That will be taken for right from now on.")):
+    if not (confirm and confirm(f"{gone}. That will be taken for right from now on.")):
         raise RefusedError(f"{gone}. Not confirmed: nothing was noted (--yes confirms it)")
     note(reader, gone, start)
     report.gone, report.noted = None, gone.entries + (0 if gone.replaces else report.noted)

@@ -9,6 +9,7 @@ import shlex
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 from redis import Redis
 from redis.exceptions import BusyLoadingError, ResponseError
@@ -35,10 +36,26 @@ from footfall.operations.loader.stream import abort as abort_load
 from footfall.process.terminal import Bars
 from footfall.store.calls.load import LeaseLostError, Mode, mark_sample
 
-__all__ = ["BadRowsError", "LeaseLostError", "Loaded", "What", "abort", "load"]
+__all__ = ["BadRowsError", "LeaseLostError", "LoadOptions", "Loaded", "What", "abort", "load"]
 
 #: bcrypt's least: everybody knows the sample's password anyway
 _SAMPLE_BCRYPT_COST = 4
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoadOptions:
+    """Where rows come from, a file or the sample, and what becomes of what is there."""
+
+    #: the file; `-` is standard input
+    source: Path | None = None
+    sample: bool = False
+    #: check-ins that come after the newest one are added, and none is replaced
+    append: bool = False
+    #: check-ins that are there, and what they have counted, are dropped
+    replace: bool = False
+    #: as `replace`; and the sample may take the place of other users, locations and check-ins
+    reset: bool = False
+    unknown_becomes_dead_letters: bool = False
 
 
 @dataclass(frozen=True)
@@ -52,42 +69,48 @@ class Loaded:
     skipped: tuple[str, ...] = ()
 
 
-def load(what: What, settings: Settings, client: Redis, *, confirm: Confirm, progress: Progress | None) -> Loaded:
-    """Load the file that `settings.load_from` names, or the sample with `load_sample`.
+def load(
+    what: What,
+    options: LoadOptions,
+    settings: Settings,
+    client: Redis,
+    *,
+    confirm: Confirm,
+    progress: Progress | None,
+) -> Loaded:
+    """Load the file that `options` name, or the sample.
 
-    `confirm(prompt)` is asked before anything is dropped or overwritten (`load_replace` or `load_reset` without
-    `load_yes`). A load that was killed is finished by loading again, or ended by `abort`. `client` must answer bytes.
+    `confirm(prompt)` is asked before anything is dropped or overwritten (`replace` or `reset`). A load that was
+    killed is finished by loading again, or ended by `abort`. `client` must answer bytes.
 
     Raises UsageError; BadRowsError, with nothing written; RefusedError; BrokenKeyError; LeaseLostError;
     UnavailableError.
     """
-    _require_one_source(what, settings)
-    if settings.load_yes:
-        confirm = _yes
+    _require_one_source(what, options)
     keys, bars = Keys(settings.prefix), Bars(progress)
     with _server_errors():
         check_types(client, [(keys.loader_lease, "string")])
-        if not (settings.load_reset or settings.load_replace):  # these make it anew
+        if not (options.reset or options.replace):  # these make it anew
             check_types(client, [(keys.meta, "hash")])
         with Lease(client, keys) as lease:
             _finish_switched(lease, bars)
             there = look(client, keys)
-            if settings.load_sample and there.is_other:
-                _require_place_for_sample(client, keys, what, settings, there, confirm)
+            if options.sample and there.is_other:
+                _require_place_for_sample(client, keys, what, options, there, confirm)
                 confirm = _yes  # all that is lost was said
-            rows = read(what, settings, client, keys, bars)
+            rows = read(what, options.source, client, keys, bars)
             check_types(client, user_types(keys, rows.users))
             check_types(client, location_types(keys, rows.locations))
             if what in ("checkins", "all"):
-                _check_check_ins(what, settings, client, keys, rows, there)
+                _check_check_ins(what, options, settings, client, keys, rows, there)
                 find(client, keys)  # what a reset could not write is found before anything is changed
                 replaced = [(keys.staging, "stream"), (keys.dead_letters, "stream"), (keys.discarded, "hash")]
-                if not (settings.load_reset or settings.load_replace):
+                if not (options.reset or options.replace):
                     check_types(client, replaced)
-                begin(lease, rows.check_ins, _command(what, settings), mode=_mode(settings), confirm=confirm)
+                begin(lease, rows.check_ins, _command(what, options, settings), mode=_mode(options), confirm=confirm)
             else:
                 require_ready(lease)
-            return _write(what, settings, lease, rows, bars, there)
+            return _write(what, options, settings, lease, rows, bars, there)
 
 
 def abort(settings: Settings, client: Redis, *, progress: Progress | None) -> str:
@@ -120,9 +143,9 @@ def _yes(_prompt: str) -> bool:
     return True
 
 
-def _require_one_source(what: What, settings: Settings) -> None:
+def _require_one_source(what: What, options: LoadOptions) -> None:
     """Raise UsageError unless the command line says what is loaded, and what becomes of what is there."""
-    path, of_sample = settings.load_from, settings.load_sample
+    path, of_sample = options.source, options.sample
     if what == "all" and path is not None:
         raise UsageError(
             "`load all` loads the sample; a file of your own holds one kind: load users, locations or checkins"
@@ -131,24 +154,24 @@ def _require_one_source(what: What, settings: Settings) -> None:
         raise UsageError(f"say what to load: `--sample`{'' if what == 'all' else ', or `--from FILE`'}")
     if path is not None and of_sample:
         raise UsageError("--from and --sample exclude each other")
-    if settings.load_append and (of_sample or settings.load_replace or settings.load_reset):
+    if options.append and (of_sample or options.replace or options.reset):
         raise UsageError("--append goes with --from, and with neither --replace nor --reset")
-    if what in ("users", "locations") and (settings.load_append or settings.load_replace):
+    if what in ("users", "locations") and (options.append or options.replace):
         raise UsageError(f"--append and --replace are for check-ins; {what} are added, or replaced by id, in any case")
 
 
-def _mode(settings: Settings) -> Mode:
-    if settings.load_append:
+def _mode(options: LoadOptions) -> Mode:
+    if options.append:
         return "append"
-    return "drop" if settings.load_replace or settings.load_reset else "keep"
+    return "drop" if options.replace or options.reset else "keep"
 
 
-def _command(what: What, settings: Settings) -> str:
+def _command(what: What, options: LoadOptions, settings: Settings) -> str:
     """What was typed, as far as it matters to a load."""
-    path = settings.load_from
+    path = options.source
     source = ["--sample"] if path is None else ["--from", str(path if path == STDIN else path.absolute())]
     switches = ("append", "replace", "reset", "unknown_becomes_dead_letters")  # without --yes: it asks again
-    given = [f"--{name.replace('_', '-')}" for name in switches if getattr(settings, f"load_{name}")]
+    given = [f"--{name.replace('_', '-')}" for name in switches if getattr(options, name)]
     prefix = [] if settings.prefix == Settings.model_fields["prefix"].default else ["--prefix", settings.prefix]
     return shlex.join(["footfall", "load", what, *source, *given, *prefix])
 
@@ -163,7 +186,7 @@ def _finish_switched(lease: Lease, bars: Bars) -> None:
 
 
 def _require_place_for_sample(
-    client: Redis, keys: Keys, what: What, settings: Settings, there: Present, confirm: Confirm
+    client: Redis, keys: Keys, what: What, options: LoadOptions, there: Present, confirm: Confirm
 ) -> None:
     """Raise RefusedError unless it was asked for, and confirmed, that the sample takes the place of other data."""
     users = [(row.id, keys.user(row.id)) for row in sample.users()] if what in ("users", "all") else []
@@ -175,7 +198,7 @@ def _require_place_for_sample(
         "sample and would be overwritten"
         + (", and all check-ins with what they have counted would be lost." if what in ("checkins", "all") else ".")
     )
-    if not settings.load_reset:
+    if not options.reset:
         raise RefusedError(
             f"{lost} Nothing was changed. --reset puts the sample in their place; for your own data: --from"
         )
@@ -183,12 +206,14 @@ def _require_place_for_sample(
         raise RefusedError("not confirmed; nothing was changed")
 
 
-def _check_check_ins(what: What, settings: Settings, client: Redis, keys: Keys, rows: Rows, there: Present) -> None:
+def _check_check_ins(
+    what: What, options: LoadOptions, settings: Settings, client: Redis, keys: Keys, rows: Rows, there: Present
+) -> None:
     """Raise RefusedError when check-ins would become dead letters unasked; say what will be trimmed."""
     check_ins = rows.check_ins
     if what == "checkins":
-        _require_known(settings, client, keys, check_ins)
-    in_all = len(check_ins) + (there.length if settings.load_append else 0)
+        _require_known(options, settings, client, keys, check_ins)
+    in_all = len(check_ins) + (there.length if options.append else 0)
     if in_all > settings.retain:
         log.warning(
             "%s check-ins will be there; of the processed ones a processor keeps %s (retain), and trims the others. "
@@ -198,7 +223,7 @@ def _check_check_ins(what: What, settings: Settings, client: Redis, keys: Keys, 
         )
 
 
-def _require_known(settings: Settings, client: Redis, keys: Keys, check_ins: CheckIns) -> None:
+def _require_known(options: LoadOptions, settings: Settings, client: Redis, keys: Keys, check_ins: CheckIns) -> None:
     removed_users = check_ins.users & removed_ids(client, keys.users_removed)
     removed_locations = check_ins.locations & removed_ids(client, keys.locations_removed)
     if settings.unknown_ids == "create":
@@ -219,7 +244,7 @@ def _require_known(settings: Settings, client: Redis, keys: Keys, check_ins: Che
         if removed_users or removed_locations
         else ""
     )
-    if not settings.load_unknown_becomes_dead_letters:
+    if not options.unknown_becomes_dead_letters:
         raise RefusedError(
             f"{text} and would become dead letters; nothing was changed.{removed} Load users and locations first; or "
             "give --unknown-becomes-dead-letters, and `footfall dead-letters retry` counts them when they are loaded"
@@ -232,13 +257,15 @@ def _such_as(ids: Iterable[int]) -> str:
     return f", such as {', '.join(map(str, some))}" if some else ""
 
 
-def _write(what: What, settings: Settings, lease: Lease, rows: Rows, bars: Bars, there: Present) -> Loaded:
+def _write(
+    what: What, options: LoadOptions, settings: Settings, lease: Lease, rows: Rows, bars: Bars, there: Present
+) -> Loaded:
     users = locations = dropped = 0
-    if settings.load_sample and not there.is_other and not there.is_sample:
+    if options.sample and not there.is_other and not there.is_sample:
         lease.run(mark_sample, (0, 0))
-    elif settings.load_from is not None and (rows.users or rows.locations):
+    elif options.source is not None and (rows.users or rows.locations):
         lease.run(mark_sample, None)
-    cost = settings.bcrypt_cost if settings.load_from else _SAMPLE_BCRYPT_COST
+    cost = settings.bcrypt_cost if options.source else _SAMPLE_BCRYPT_COST
     if what in ("users", "all"):
         advance = bars.bar("users", len(rows.users))
         users = write_users(lease, rows.users, rows.removed_users, bcrypt_cost=cost, advance=advance)
@@ -247,8 +274,8 @@ def _write(what: What, settings: Settings, lease: Lease, rows: Rows, bars: Bars,
         locations = write_locations(lease, rows.locations, rows.removed_locations, advance=advance)
     if what in ("checkins", "all"):
         stage(lease, rows.check_ins, advance=bars.bar("check-ins", len(rows.check_ins)))
-        switch(lease, len(rows.check_ins), append=settings.load_append, is_sample=settings.load_sample)
-        dropped = finish(lease, append=settings.load_append, bar=bars.bar)
+        switch(lease, len(rows.check_ins), append=options.append, is_sample=options.sample)
+        dropped = finish(lease, append=options.append, bar=bars.bar)
     if what == "all":  # in the place of others that had the same ids, it may be all that there is
         lease.run(mark_sample, (users, locations))
     skipped = [str(one) for one in rows.skipped]

@@ -10,7 +10,6 @@ from msgspec import Struct
 from redis import Redis
 
 from footfall import sample
-from footfall.config import Settings
 from footfall.domain.model import LoadedCheckIn, LoadedLocation, LoadedUser
 from footfall.keys import Keys
 from footfall.logs import log
@@ -43,12 +42,11 @@ class Rows:
         return [removed for removed in (self.removed_users, self.removed_locations) if len(removed)]
 
 
-def read(what: What, settings: Settings, client: Redis, keys: Keys, bars: Bars) -> Rows:
-    """Read and check the file that `settings.load_from` names, or the sample.
+def read(what: What, path: Path | None, client: Redis, keys: Keys, bars: Bars) -> Rows:
+    """Read and check the file at `path`, or the sample.
 
     Raises BadRowsError when a row is bad, or there is none; UsageError; BrokenKeyError.
     """
-    path = settings.load_from
     bad = BadRows()
     rows = Rows()
     seconds, microseconds = client.time()
