@@ -1,7 +1,7 @@
 """Comparing a record with its index entries, and with what it was loaded with and the stream adds: the shared part."""
 
 import re
-from collections.abc import Collection
+from typing import NamedTuple
 
 import msgspec
 
@@ -17,32 +17,29 @@ REMOVED = "counted before it was removed"
 _number = re.compile(rb"0|[1-9][0-9]{0,15}").fullmatch
 
 
+class Scope(NamedTuple):
+    """What can be compared."""
+
+    #: counters must be what was loaded and what the tallies have; otherwise they need only be numbers
+    against_stream: bool
+    #: records that were loaded have a baseline: so it is unless the stream was taken over
+    has_origin: bool
+    #: indexes of another type: nothing can be said of their members
+    unreadable: frozenset[bytes]
+
+
 class Comparer:
     """What comparing users and locations has in common.
 
     What differs goes to `differences`, but what a record has beyond the stream goes to `surplus`, as long as that takes
-    it. `unreadable`: indexes of another type; nothing can be said of their members.
-
-    `against_stream`: counters must be what was loaded and what the tallies have; otherwise they need only be numbers.
-    `has_origin`: records that were loaded have a baseline. Both are so unless the stream was taken over.
+    it.
     """
 
-    def __init__(
-        self,
-        keys: Keys,
-        differences: Differences,
-        surplus: Surplus,
-        *,
-        unreadable: Collection[bytes],
-        against_stream: bool,
-        has_origin: bool,
-    ) -> None:
+    def __init__(self, keys: Keys, differences: Differences, surplus: Surplus, scope: Scope) -> None:
         self._keys = keys
         self._differences = differences
         self._surplus = surplus
-        self._unreadable = frozenset(unreadable)
-        self._against_stream = against_stream
-        self._has_origin = has_origin
+        self._against_stream, self._has_origin, self._unreadable = scope
         #: ids of records that differ, so that it is no news when index entries do not follow from them
         self.reported: set[int] = set()
 

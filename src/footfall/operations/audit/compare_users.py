@@ -5,8 +5,11 @@ from typing import Any
 import msgspec
 
 from footfall.domain.baseline import UserBaseline
-from footfall.operations.audit.compare import Comparer, number_of
+from footfall.keys import Keys
+from footfall.operations.audit.compare import Comparer, Scope, number_of
+from footfall.operations.audit.differences import Differences
 from footfall.operations.audit.record_pages import lower
+from footfall.operations.audit.surplus import Surplus
 from footfall.operations.audit.tally import LAST_SEQUENCE, UserTally
 from footfall.store.calls.audit import User
 
@@ -14,8 +17,8 @@ from footfall.store.calls.audit import User
 class UserComparer(Comparer):
     """Compares users."""
 
-    def __init__(self, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **options)
+    def __init__(self, keys: Keys, differences: Differences, surplus: Surplus, scope: Scope) -> None:
+        super().__init__(keys, differences, surplus, scope)
         #: e-mails that were reported as somebody else's
         self.wrong_emails: set[bytes] = set()
 

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 from rich.progress import Progress
 
 from footfall.errors import RefusedError, UnavailableError
+from footfall.operations.audit.compare import Scope
 from footfall.operations.audit.compare_locations import LocationComparer
 from footfall.operations.audit.compare_users import UserComparer
 from footfall.operations.audit.differences import Differences
@@ -99,13 +100,9 @@ class _Verification:
         self._replay = self._begin_replay(users, locations)
         before = 0 if by_records else count_processed(reader, start)
         self._stream = bars.bar("stream", start.length if by_records else None)
-        options: dict[str, Any] = {
-            "unreadable": keyspace.wrong_types,
-            "against_stream": by_records,
-            "has_origin": self._proof != "indexes",
-        }
-        self._of_users = UserComparer(reader.keys, self._differences, surplus, **options)
-        self._of_locations = LocationComparer(reader.keys, self._differences, surplus, **options)
+        scope = Scope(by_records, self._proof != "indexes", frozenset(keyspace.wrong_types))
+        self._of_users = UserComparer(reader.keys, self._differences, surplus, scope)
+        self._of_locations = LocationComparer(reader.keys, self._differences, surplus, scope)
         self._each(users, read_users, self._of_users.compare, "users")
         self._each(locations, read_locations, self._of_locations.compare, "locations")
         end, _ = self._replay.at_checkpoint(reader.with_snapshot, self._stream)
