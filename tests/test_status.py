@@ -21,7 +21,7 @@ from footfall.keys import Keys
 from footfall.operations.status.backlog import Counting
 from footfall.operations.status.collect import collect
 from footfall.operations.status.document import LeaseStatus, Status
-from footfall.operations.watch import render
+from footfall.operations.status.show import render
 from footfall.store.calls.metadata import Position, open_books
 from footfall.store.calls.stream import count_lost
 from footfall.store.client import connect

@@ -19,7 +19,8 @@ from footfall.errors import ExitCode
 from footfall.keys import Keys
 from footfall.operations.status.collect import collect
 from footfall.operations.status.document import Status
-from footfall.operations.watch import Rates, _rates, lines
+from footfall.operations.status.rates import Rates, rates_between
+from footfall.operations.status.show import lines
 from footfall.process import launch
 from footfall.store.client import connect
 from processes import Footfall, environment
@@ -162,8 +163,8 @@ def changed(status: Status, **values: Any) -> Status:
 def test_rates_are_those_since_the_look_before(status: Status) -> None:
     before = changed(status, processed=100, backlog=20)
     now = changed(status, processed=150, backlog=0)
-    assert _rates(before, now, 2.0) == Rates(added_per_s=15.0, processed_per_s=25.0)
-    shown = [line.plain for line in lines(now, _rates(before, now, 0.001))]
+    assert rates_between(before, now, 2.0) == Rates(added_per_s=15.0, processed_per_s=25.0)
+    shown = [line.plain for line in lines(now, rates_between(before, now, 0.001))]
     assert "entries in          30,000.0 per second" in shown
     assert "entries out         50,000.0 per second" in shown
 
@@ -171,5 +172,5 @@ def test_rates_are_those_since_the_look_before(status: Status) -> None:
 @pytest.mark.parametrize("values", [{"generation": 9, "processed": 500}, {"processed": None, "backlog": None}])
 def test_where_nothing_can_be_said_nothing_is(status: Status, values: dict[str, Any]) -> None:
     before = changed(status, processed=100, backlog=20)
-    assert _rates(before, changed(before, **values), 1.0) == Rates()
-    assert _rates(before, changed(before, processed=0, backlog=0), 1.0) == Rates()
+    assert rates_between(before, changed(before, **values), 1.0) == Rates()
+    assert rates_between(before, changed(before, processed=0, backlog=0), 1.0) == Rates()

@@ -182,13 +182,14 @@ def status(
 
     With --watch again every second until Ctrl-C, with rates; with --json, too, one object per line.
     """
-    from footfall.operations import watch as work
+    from footfall.operations.status.show import show as show_once
+    from footfall.operations.status.watch import watch as show_again
 
     with server(context) as settings:
         # to be told to stop is how --watch ends, also before it has begun
         how_it_ends = (KeyboardInterrupt, Terminated) if watch else ()
         with contextlib.suppress(*how_it_ends), client_of(settings) as client:
-            show = work.watch if watch else work.show
+            show = show_again if watch else show_once
             show(client, settings, Console(), as_json=as_json)
 
 

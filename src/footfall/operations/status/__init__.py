@@ -1,1 +1,1 @@
-"""What `footfall status` gathers. How it is shown, once or again and again, is in operations/watch.py."""
+"""`footfall status`: `collect` gathers the document, `show` prints it once, `watch` again and again."""
