@@ -5,19 +5,20 @@ from typing import NoReturn
 from litestar import Litestar
 
 from footfall import config, logs
+from footfall.config import Settings
 from footfall.http.server import Service, run
 from footfall.receiver import app
 from footfall.receiver.fastpath import FastPath
 
 
-def create() -> Litestar:
+def create(settings: Settings) -> Litestar:
     """The receiver, with a defect."""
 
     def decode(_: bytes) -> NoReturn:
         raise AssertionError("this came on the other path")
 
     vars(app)["decode"] = decode
-    return app.create()
+    return app.create(settings)
 
 
 if __name__ == "__main__":

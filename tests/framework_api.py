@@ -4,12 +4,13 @@ from typing import Any
 
 from footfall import config, logs
 from footfall.api import app as api
+from footfall.config import Settings
 from footfall.http.server import Service, run
 
 
-def create() -> Any:
+def create(settings: Settings) -> Any:
     """The app, whose framework answers everything."""
-    app: Any = api.create()
+    app: Any = api.create(settings)
     app.asgi_handler = app.asgi_handler.framework
     return app
 

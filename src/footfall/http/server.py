@@ -9,12 +9,14 @@ import resource
 import signal
 import socket
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import uvicorn
+from uvicorn.importer import import_from_string
 from uvicorn.supervisors import ChangeReload, Multiprocess
 
 from footfall import config, logs
@@ -37,7 +39,10 @@ METRICS_DIRECTORY = "PROMETHEUS_MULTIPROC_DIR"
 
 @dataclass(frozen=True)
 class Service:
-    """One HTTP service: its name, the factory of its app, and the setting of its port."""
+    """One HTTP service: its name, the factory of its app, and the setting of its port.
+
+    The factory is `module:function`. It takes the settings; in a worker process none, and calls `worker_settings`.
+    """
 
     name: str
     factory: str
@@ -52,12 +57,16 @@ def run(service: Service, settings: Settings) -> None:
 
     Raises PortTakenError when another process listens there.
     """
-    os.environ.update(settings.environment())
+    app: str | partial[ASGIApplication] = partial(_app, service.factory, settings)
+    if service.reload or service.workers > 1:
+        # another process makes it, and has nothing of ours but the environment
+        app = service.factory
+        os.environ.update(settings.environment())
     _allow_many_connections()
     listener = listen(service.setting, settings)
     log.info("The %s listens on %s", service.name, url(service.setting, settings))
     server = _config(
-        service.factory,
+        app,
         service.protocol,
         factory=True,
         workers=service.workers,
@@ -80,6 +89,12 @@ def run(service: Service, settings: Settings) -> None:
             signal.signal(number, alone.handle_exit)
         alone.run(sockets=[listener])
     log.info("The %s has stopped.", service.name)
+
+
+def _app(factory: str, settings: Settings) -> "ASGIApplication":
+    """The app, made from the settings themselves. It is imported as late as here: its metrics look where to count."""
+    app: ASGIApplication = import_from_string(factory)(settings)
+    return app
 
 
 class _Server(uvicorn.Server):
@@ -107,7 +122,9 @@ async def serving(app: "ASGIApplication", listener: socket.socket) -> AsyncItera
         await asyncio.gather(task, return_exceptions=True)
 
 
-def _config(app: "ASGIApplication | str", protocol: type[HttpProtocol], **options: Any) -> uvicorn.Config:
+def _config(
+    app: "ASGIApplication | Callable[[], ASGIApplication] | str", protocol: type[HttpProtocol], **options: Any
+) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         loop="uvloop",
@@ -125,7 +142,7 @@ def _config(app: "ASGIApplication | str", protocol: type[HttpProtocol], **option
 
 
 def worker_settings() -> Settings:
-    """The settings of an app that uvicorn makes, maybe in a worker process: all of them are in its environment."""
+    """The settings of an app that is made in a worker process: all of them are in its environment."""
     settings = config.load()
     parent = multiprocessing.parent_process()
     if parent is not None and parent.pid is not None:
