@@ -5,7 +5,7 @@ Load    (a) the sample's 1,000 users and 215 locations, (b) 200,000 users and 20
         popularity (Zipf, 1.1); 200,000 entries. The loop (peers/redis_py_loop.py) applies one entry in two round trips,
         the first 10,000: it is no faster with more. For the ceiling redis-cli, a C client, pipelines the same writes as
         individual commands (peers/individual_commands.py; Debian package redis-tools): it reads and checks nothing.
-        Append-only file on (fsync every second), all indexes kept on all sides; what now.py measures is off.
+        Append-only file on (fsync every second), all indexes kept on all sides; what activity.py measures is off.
 Prints  entries/s and CPU per entry of the client and of the server; ratios of what was measured in the same run, each
         on a fresh server with a copy of the same data, in turn; medians over the runs. What each takes to start
         (measured on the drained stream) is taken off. Before that, all apply the same entries, and what they leave is

@@ -16,8 +16,8 @@ from msgspec import UNSET
 from audit_scene import E1, KEYS, noted, prepare, rebuilt, settle_dead_letters, verified
 from chaos.scene import add, load_rows
 from footfall import config
-from footfall.activity import BUCKET_MS, HOUR_MS, Kept
 from footfall.auth.limits import Attempt, Attempts
+from footfall.domain.activity import BUCKET_MS, HOUR_MS, ActivitySettings
 from footfall.domain.documents import LocationChange, UserChange
 from footfall.domain.model import CheckIn
 from footfall.errors import FootfallError
@@ -29,11 +29,12 @@ from footfall.operations import loader
 from footfall.operations.manage.locations import Locations
 from footfall.operations.manage.passwords import PasswordHasher
 from footfall.operations.manage.users import Users
+from footfall.processor.activity import Trending
 from footfall.processor.batch import Batch
 from footfall.processor.calls import Calls
+from footfall.processor.clock import ServerClock
 from footfall.processor.gaps import Gaps
 from footfall.processor.lease import Lease
-from footfall.processor.trending import ServerClock, Trending
 from footfall.store.calls import activity, audit, records, stream
 from footfall.store.calls.receive import Group, Receive, Record, fingerprint
 from footfall.store.metadata import open_books
@@ -45,7 +46,7 @@ from servers import Server
 
 #: what a server holds: each key with its DUMP and its end in ms since 1970, -1 for none
 Data = dict[bytes, tuple[bytes, int]]
-KEPT = Kept(20, now=True, hourly=True, trending=True)
+ACTIVITY = ActivitySettings(20, presence=True, hourly=True, trending=True)
 
 
 @dataclass(frozen=True)
@@ -114,7 +115,7 @@ def _use(server: Server, client: Any) -> None:
     prepare(server, client)
     client.xdel("ncc:checkins", E1)
     noted(client)
-    kept = {"history": KEPT.history, "now": True, "hourly": True, "trending": True}
+    kept = {"history": ACTIVITY.history, "now": True, "hourly": True, "trending": True}
     now_ms = int(time.time() * 1000)
 
     def with_pipeline(work: Any) -> None:
@@ -196,7 +197,7 @@ async def _process(pipeline: Pipeline, most: int) -> None:
     position = await open_books(connection, KEYS)
     page = await connection.call("XRANGE", KEYS.stream, b"(" + position.checkpoint, "+", "COUNT", most)
     calls = Calls(connection, position)
-    calls.send(calls.prepare(Batch(page, KEYS, create=False, kept=KEPT, now_ms=int(time.time() * 1000))))
+    calls.send(calls.prepare(Batch(page, KEYS, create=False, activity=ACTIVITY, now_ms=int(time.time() * 1000))))
     await calls.finish_oldest()
 
 
@@ -261,7 +262,7 @@ def _read(client: Any, now_ms: int) -> None:
     records.read_records([KEYS.user(1), KEYS.user(2)], ["id", "email"]).run_sync(client)
     records.read_ranked(KEYS.users_by_checkins, score=5, member="1", least=0, most=3).run_sync(client)
     activity.read_user_history(KEYS, 1, 3).run_sync(client)
-    activity.read_now(KEYS, 2, 3).run_sync(client)
+    activity.read_presence(KEYS, 2, 3).run_sync(client)
     activity.read_hourly(KEYS, 2, range(hour - 1, hour + 1)).run_sync(client)
     activity.read_trending(KEYS, now_ms // BUCKET_MS, 3).run_sync(client)
 

@@ -66,7 +66,7 @@ def test_every_key_has_its_documented_name() -> None:
     assert keys.token_quota("5f") == b"ncc:tokenquota:5f"
     assert keys.user_history(180) == keys.user_history(b"180") == b"ncc:history:user:180"
     assert keys.location_history(13) == keys.location_history(b"13") == b"ncc:history:location:13"
-    assert keys.location_now(13) == keys.location_now(b"13") == b"ncc:now:13"
+    assert keys.location_presence(13) == keys.location_presence(b"13") == b"ncc:now:13"
     assert keys.hour(500_000) == b"ncc:hourly:500000"
     assert keys.trending_bucket(5890874) == b"ncc:trending:bucket:5890874"
     assert keys.trending_orders == (b"ncc:trending:0", b"ncc:trending:1")
@@ -77,7 +77,7 @@ def test_no_two_keys_are_the_same() -> None:
     keys = Keys("ncc")
     families = [keys.user(1), keys.location(1), keys.location_details(1), keys.category("geo"), keys.category("x")]
     families += [keys.idempotency("1"), keys.idempotency("1", 1), keys.idempotency("1:1"), keys.duplicate(1, 1)]
-    families += [keys.user_history(1), keys.location_history(1), keys.location_now(1), keys.hour(1)]
+    families += [keys.user_history(1), keys.location_history(1), keys.location_presence(1), keys.hour(1)]
     families += [keys.trending_bucket(1), *keys.trending_orders]
     everything = [*KEYS.values(), *families]
     assert len(set(everything)) == len(everything)

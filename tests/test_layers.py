@@ -13,7 +13,7 @@ import footfall
 _ROOT = Path(footfall.__file__).parent
 _PAGE = Path(__file__).parent.parent / "docs" / "architecture.md"
 #: modules at the root that all may import, and which of the others each of them imports
-_COMMON: dict[str, set[str]] = {"errors": set(), "keys": set(), "logs": set(), "config": set(), "activity": set()}
+_COMMON: dict[str, set[str]] = {"errors": set(), "keys": set(), "logs": set(), "config": {"domain"}}
 
 
 def rules() -> dict[str, set[str]]:

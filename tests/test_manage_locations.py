@@ -11,7 +11,7 @@ import pytest
 from audit_scene import assert_sound, prepare, process
 from chaos.replay import raw_client
 from chaos.scene import add
-from footfall.activity import BUCKET_MS
+from footfall.domain.activity import BUCKET_MS
 from footfall.domain.documents import LocationChange
 from footfall.errors import ConflictError, InvalidError
 from footfall.operations.manage.locations import Locations
@@ -132,7 +132,7 @@ def test_of_a_removed_location_only_is_kept_how_much_was_counted(server: Server,
     add(client, 2, 500, 3)
     process(server)
     client.rpush(KEYS.location_history(500), "1-0 1 5")
-    client.zadd(KEYS.location_now(500), {f"{1:016d}": -5})
+    client.zadd(KEYS.location_presence(500), {f"{1:016d}": -5})
     client.hset(KEYS.hour(int(time.time()) // 3600), f"{500:016}", 2)
     bucket = time.time_ns() // 1_000_000 // BUCKET_MS
     client.hset(KEYS.trending_state, mapping={"window": bucket, "order": 0, "building": "x"})

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import footfall.store.scripts as scripts_module
-from footfall.store.scripts import put_together
+from footfall.store.scripts import put_together, with_spans
 from servers import Server
 
 FOLDER = Path(scripts_module.__file__).parent
@@ -134,3 +134,11 @@ def test_no_script_has_its_own_version_of_a_part_but_where_speed_counts() -> Non
         if function in PARTS
     }
     assert own <= {("trim", "digits")}
+
+
+def test_spans_of_activity_are_those_of_the_domain() -> None:
+    assert with_spans(b"local HOUR_MS = {{HOUR_MS}}\n") == b"local HOUR_MS = 3600000\n"
+    with pytest.raises(KeyError, match="DAY_MS"):
+        with_spans(b"{{DAY_MS}}")
+    assert b"local WINDOW_BUCKETS, WEEK_HOURS = 24, 168\n" in SCRIPTS["process"].source
+    assert not [script.name for script in SCRIPTS.values() if re.search(rb"\{\{[A-Z_]+\}\}", script.source)]

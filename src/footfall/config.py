@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from footfall.domain.activity import ActivitySettings
 from footfall.errors import UsageError
 from footfall.logs import LogFormat, LogLevel
 
@@ -169,7 +170,7 @@ class Settings(BaseSettings):
         description="Seconds after which a standby takes over from a processor that was killed; 0: none stands by.",
     )
 
-    # --- what is kept of the newest check-ins
+    # --- activity: what is kept of the newest check-ins
     history: int = Field(
         100, ge=0, le=1000, description="Newest check-ins kept of each user and of each location; 0: none."
     )
@@ -220,6 +221,11 @@ class Settings(BaseSettings):
         if self.redis_url is None:
             raise UsageError(f"{env_name('redis_url')} is not set")
         return self.redis_url
+
+    @property
+    def activity(self) -> ActivitySettings:
+        """Which kinds of activity are kept."""
+        return ActivitySettings(self.history, self.now, self.hourly, self.trending)
 
     def with_server(self, url: str) -> "Settings":
         """These settings with the server's URL settled."""

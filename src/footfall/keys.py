@@ -1,5 +1,8 @@
 """Every key that Footfall reads or writes. No other module builds a key."""
 
+#: members of sets and fields of hashes that are ids have so many digits: then they sort as numbers
+ID_DIGITS = 16
+
 
 class Keys:
     """The keys below one prefix, as bytes, the way the server gets them.
@@ -74,7 +77,7 @@ class Keys:
         self._category = root + b":locations:category:"
         self._user_history = root + b":history:user:"
         self._location_history = root + b":history:location:"
-        self._location_now = root + b":now:"
+        self._location_presence = root + b":now:"
         self._hour = root + b":hourly:"
         self._trending_bucket = root + b":trending:bucket:"
 
@@ -85,7 +88,7 @@ class Keys:
         each = [self.user(1), self.location(1), self.location_details(1), self.category("cafe"), self.duplicate(1, 1)]
         each += [self.idempotency("1"), self.idempotency("1", owner="user-1"), self.session("1"), self.user_sessions(1)]
         each += [self.login_attempts("1"), self.token_quota("1"), self.user_history(1), self.location_history(1)]
-        each += [self.location_now(1), self.hour(1), self.trending_bucket(1)]
+        each += [self.location_presence(1), self.hour(1), self.trending_bucket(1)]
         return [*once, *self.trending_orders, *each]
 
     def user(self, user_id: int | bytes) -> bytes:
@@ -139,12 +142,12 @@ class Keys:
         """List: `<entry id> <user> <stars>` of the newest check-ins there, as those of a user."""
         return self._location_history + (b"%d" % location_id if isinstance(location_id, int) else location_id)
 
-    def location_now(self, location_id: int | bytes) -> bytes:
+    def location_presence(self, location_id: int | bytes) -> bytes:
         """Zset, expiring: user id (16 digits) by -ms of the last check-in there, at least of the last three hours.
 
         `renewed` has the number of three hours (since 1970) in which those that are older were removed.
         """
-        return self._location_now + (b"%d" % location_id if isinstance(location_id, int) else location_id)
+        return self._location_presence + (b"%d" % location_id if isinstance(location_id, int) else location_id)
 
     def hour(self, hour: int) -> bytes:
         """Hash, expiring: location id (16 digits) -> check-ins in this hour (since 1970)."""

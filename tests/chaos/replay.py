@@ -10,7 +10,7 @@ from typing import Any, Self
 
 import redis
 
-from chaos.recent import Applied, assert_recent
+from chaos.activity import Applied, assert_recent
 
 #: an entry's id, and its field names and values in turn
 Entry = tuple[bytes, list[bytes]]

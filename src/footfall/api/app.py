@@ -7,17 +7,16 @@ from functools import partial
 
 from litestar import Litestar, Router
 
-from footfall.activity import Kept
 from footfall.api.feed import Feed
 from footfall.api.hot import HotReads
 from footfall.api.metrics import Metrics
 from footfall.api.parameters import Parameters
 from footfall.api.reading import Reader
 from footfall.api.routes import (
+    activity,
     checkins,
     details,
     health,
-    history,
     live,
     location_lists,
     locations,
@@ -25,7 +24,6 @@ from footfall.api.routes import (
     manage_users,
     me,
     nearby,
-    now,
     user_lists,
     users,
 )
@@ -54,7 +52,7 @@ def create(settings: Settings | None = None) -> Litestar:
         pipeline = open_pipeline(settings.server_url, settings, commands=permissions.API)
         app.state.reader = Reader(pipeline, Keys(settings.prefix))
         app.state.metrics = metrics
-        app.state.kept = Kept.by(settings)
+        app.state.activity = settings.activity
         app.state.feed = Feed(
             pipeline,
             partial(open_pipeline, settings.server_url, settings, is_quiet=True),
@@ -92,8 +90,7 @@ def create(settings: Settings | None = None) -> Litestar:
             *details.routes,
             *location_lists.routes,
             *nearby.routes,
-            *history.routes,
-            *now.routes,
+            *activity.routes,
             *manage_users.routes,
             *manage_locations.routes,
             *health.routes,
@@ -102,7 +99,7 @@ def create(settings: Settings | None = None) -> Litestar:
         provide=(
             "reader",
             "feed",
-            "kept",
+            "activity",
             "sessions",
             "managed_users",
             "managed_locations",

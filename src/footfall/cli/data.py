@@ -10,7 +10,7 @@ from redis.exceptions import ResponseError
 from rich.console import Console
 
 from footfall.cli.app import app
-from footfall.cli.options import KEPT, LOGS, SERVER, Json, Yes, command
+from footfall.cli.options import ACTIVITY, LOGS, SERVER, Json, Yes, command
 from footfall.cli.shared import client_of, confirmed, server
 from footfall.domain.entries import Reason
 from footfall.errors import ExitCode, UsageError, reply_error
@@ -197,7 +197,7 @@ def status(
     app,
     "dead-letters",
     "unknown_ids",
-    *KEPT,
+    *ACTIVITY,
     *SERVER,
     *LOGS,
     panel=_PANEL,

@@ -23,8 +23,8 @@ LOGS = ("log_level", "log_format")
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask for the typed confirmation.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
-#: what is kept of the newest check-ins
-KEPT = ("history", "now", "hourly", "trending")
+#: which kinds of activity are kept
+ACTIVITY = ("history", "now", "hourly", "trending")
 
 
 def command(

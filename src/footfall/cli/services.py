@@ -4,7 +4,7 @@ import typer
 
 from footfall import logs
 from footfall.cli.app import app
-from footfall.cli.options import KEPT, LOGS, SERVER, command
+from footfall.cli.options import ACTIVITY, LOGS, SERVER, command
 from footfall.cli.shared import configured, server
 
 # A service starts in half the time when it does not import what only others need, so commands import their work.
@@ -34,7 +34,7 @@ _PANEL = "Services"
     "max_backlog",
     "durability",
     "retain",
-    *KEPT,
+    *ACTIVITY,
     *SERVER,
     *LOGS,
     panel=_PANEL,
@@ -115,7 +115,7 @@ def receiver(context: typer.Context) -> None:
     "retain_for_groups",
     "server_timeout",
     "server_check_s",
-    *KEPT,
+    *ACTIVITY,
     *SERVER,
     *LOGS,
     panel=_PANEL,
@@ -159,7 +159,7 @@ def processor(context: typer.Context) -> None:
     "max_connections",
     "server_timeout",
     "server_check_s",
-    *KEPT,
+    *ACTIVITY,
     *SERVER,
     *LOGS,
     panel=_PANEL,

@@ -15,7 +15,6 @@ import msgspec
 from redis import Redis
 from rich.progress import Progress
 
-from footfall.activity import Kept
 from footfall.config import Settings
 from footfall.domain.entries import Reason, read
 from footfall.domain.model import MAX_TIME_MS
@@ -184,8 +183,8 @@ def _work(
 def _send_retry(client: Redis, settings: Settings, letters: list[DeadLetter], generation: bytes) -> list[str]:
     """What became of the letters, or of the first of them."""
     found = [(letter.id, letter.entry_id, read(letter.entry_id, letter.fields)) for letter in letters]
-    keys, kept = Keys(settings.prefix), Kept.by(settings)
-    call = calls.retry(keys, generation, found, unknown_ids=settings.unknown_ids, kept=kept)
+    keys, activity = Keys(settings.prefix), settings.activity
+    call = calls.retry(keys, generation, found, unknown_ids=settings.unknown_ids, activity=activity)
     return [outcome.decode() for outcome in call.run_sync(client)]
 
 

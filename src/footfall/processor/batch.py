@@ -3,13 +3,13 @@
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from footfall.activity import NOTHING, Kept
+from footfall.domain.activity import NO_ACTIVITY, ActivitySettings
 from footfall.domain.entries import Fields, RawEntry, Reason, read
 from footfall.keys import Keys
-from footfall.processor.recent import newest
+from footfall.processor.activity import activity_of
 from footfall.store.calls import process
 from footfall.store.calls.metadata import Position
-from footfall.store.calls.process import MISSING, DeadLetter, Mistaken, Newest, Rows
+from footfall.store.calls.process import MISSING, Activity, DeadLetter, Mistaken, Rows
 from footfall.store.scripts import Call
 
 
@@ -26,16 +26,22 @@ class Batch:
     """Entries in stream order, read after the checkpoint. Never empty."""
 
     def __init__(
-        self, entries: list[RawEntry], keys: Keys, *, create: bool, kept: Kept = NOTHING, now_ms: int = 0
+        self,
+        entries: list[RawEntry],
+        keys: Keys,
+        *,
+        create: bool,
+        activity: ActivitySettings = NO_ACTIVITY,
+        now_ms: int = 0,
     ) -> None:
         """`create`: unknown users and locations get a record instead of making the entry a dead letter.
 
-        `kept`: what is kept of the newest check-ins; `now_ms`: about the server's time, which decides what they are.
+        `activity`: which kinds of it are kept; `now_ms`: about the server's time, which decides what is too old.
         """
         self._entries = entries
         self._keys = keys
         self._create = create
-        self._kept, self._now_ms = kept, now_ms
+        self._kinds, self._now_ms = activity, now_ms
         self._read = [(entry_id, read(entry_id, fields)) for entry_id, fields in entries]
         self._missing_users: set[bytes] = set()
         self._missing_locations: set[bytes] = set()
@@ -94,7 +100,7 @@ class Batch:
             users[user][0] = MISSING
         for location in self._missing_locations:
             locations[location][0] = MISSING
-        self._newest = newest(self._kept, self._now_ms, self._applicable()) if any(self._kept) else Newest()
+        self._activity = activity_of(self._applicable(), self._kinds, self._now_ms) if any(self._kinds) else Activity()
 
     def _unknown(self, fields: Fields) -> Reason | None:
         if fields.user_id in self._missing_users:
@@ -105,7 +111,7 @@ class Batch:
 
     def call(self, position: Position) -> Call[process.Processed | Mistaken]:
         """The call of process.lua that applies the batch at `position`, over the connection that it was read on."""
-        rows = Rows(len(self._entries), self._entries[-1], self._users, self._locations, self._dead, self._newest)
+        rows = Rows(len(self._entries), self._entries[-1], self._users, self._locations, self._dead, self._activity)
         return process.process(self._keys, position, rows, create=self._create)
 
     def outcome(self, result: process.Processed | Mistaken) -> Applied | None:

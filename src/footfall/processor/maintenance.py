@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 from footfall.config import Settings
 from footfall.keys import Keys
+from footfall.processor.activity import Trending
+from footfall.processor.clock import ServerClock
 from footfall.processor.gaps import Gaps
 from footfall.processor.stopping import Stopping
-from footfall.processor.trending import ServerClock, Trending
 from footfall.processor.trim import Trim
 from footfall.store.calls.metadata import Position
 from footfall.store.pipeline import Connection

@@ -5,7 +5,6 @@ import random
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from footfall.activity import Kept
 from footfall.config import Settings
 from footfall.domain.entries import LAST_ID, RawEntry
 from footfall.keys import Keys
@@ -56,7 +55,7 @@ class Work:
         self._on_progress = on_progress
         self._ends = settings.processor_once
         self._creates = settings.unknown_ids == "create"
-        self._kept = Kept.by(settings)
+        self._activity = settings.activity
         block_s = min(_BLOCK_S, lease.renewal_s, settings.server_timeout / 2)
         self._block_ms = max(1, round(1000 * block_s))
         #: with `--delay`: a check-in, a pause, the next one
@@ -117,7 +116,9 @@ class Work:
         """
         reading = self.read(calls.connection, page[-1][0])
         calls.connection.flush()
-        batch = Batch(page, self._keys, create=self._creates, kept=self._kept, now_ms=self._maintenance.clock.ms)
+        batch = Batch(
+            page, self._keys, create=self._creates, activity=self._activity, now_ms=self._maintenance.clock.ms
+        )
         self._report.announce(batch)
         prepared = calls.prepare(batch)
         if self._size.exceeds_one_reply:

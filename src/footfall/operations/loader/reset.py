@@ -33,8 +33,8 @@ def find(client: Redis, keys: Keys) -> tuple[Ids, Ids]:
 
 
 def reset(lease: Lease, users: Ids, locations: Ids, *, advance: Callable[[int], None]) -> None:
-    """Take these records to their baselines, or delete those that only check-ins have made; drop what is kept of
-    their newest check-ins.
+    """Take these records to their baselines, or delete those that only check-ins have made; drop their
+    activity.
 
     Of removed ones nothing is counted any more, either.
     """

@@ -1,13 +1,13 @@
-"""What is kept of the newest check-ins: read, and the window of trending locations moved on."""
+"""Activity: read, its keys at some time, and the window of trending locations moved on."""
 
 from typing import Any, NamedTuple
 
-from footfall.activity import window
+from footfall.domain.activity import BUCKET_MS, HOUR_MS, WEEK_HOURS, WINDOW_BUCKETS, trending_window
 from footfall.errors import BrokenKeyError
 from footfall.keys import Keys
 from footfall.store.calls.reply import Errors, after_ok, broken, one_of, text
 from footfall.store.pipeline import Reply
-from footfall.store.scripts import READ_HISTORY, READ_HOURLY, READ_NOW, READ_TRENDING, ROLL_TRENDING, Call
+from footfall.store.scripts import READ_HISTORY, READ_HOURLY, READ_PRESENCE, READ_TRENDING, ROLL_TRENDING, Call
 
 #: buckets before the window that are removed: more than it moves at once, unless no processor has worked
 _LEFT = 12
@@ -24,7 +24,7 @@ class History(NamedTuple):
     items: list[bytes]
 
 
-class Here(NamedTuple):
+class Presence(NamedTuple):
     """Who checked in at a location within the last three hours."""
 
     is_known: bool
@@ -70,6 +70,18 @@ class Rolled(NamedTuple):
     place: bytes
 
 
+def hourly_and_trending_keys(keys: Keys, now_ms: int) -> list[bytes]:
+    """The hours and buckets that may be asked for, now or later; `now_ms` is the server's time.
+
+    They begin with those that an order under way still needs, and end with what is ahead of a clock that is wrong.
+    """
+    hour, bucket = now_ms // HOUR_MS, now_ms // BUCKET_MS
+    return [
+        *map(keys.hour, range(hour - WEEK_HOURS - 1, hour + 3)),
+        *map(keys.trending_bucket, range(bucket - WINDOW_BUCKETS - 1, bucket + WINDOW_BUCKETS)),
+    ]
+
+
 def read_user_history(keys: Keys, user: int, most: int) -> Call[History]:
     """The user's newest check-ins, at least so many when there are so many. Raises BrokenKeyError."""
     return Call(READ_HISTORY, [keys.user(user), keys.user_history(user)], [most], _history)
@@ -80,9 +92,9 @@ def read_location_history(keys: Keys, location: int, most: int) -> Call[History]
     return Call(READ_HISTORY, [keys.location(location), keys.location_history(location)], [most], _history)
 
 
-def read_now(keys: Keys, location: int, most: int) -> Call[Here]:
+def read_presence(keys: Keys, location: int, most: int) -> Call[Presence]:
     """Who is at the location, by the server's clock: at most so many. Raises BrokenKeyError."""
-    return Call(READ_NOW, [keys.location(location), keys.location_now(location)], [most], _here)
+    return Call(READ_PRESENCE, [keys.location(location), keys.location_presence(location)], [most], _presence)
 
 
 def read_hourly(keys: Keys, location: int, hours: range) -> Call[Hours | OtherPeriod]:
@@ -93,7 +105,7 @@ def read_hourly(keys: Keys, location: int, hours: range) -> Call[Hours | OtherPe
 
 def read_trending(keys: Keys, bucket: int, most: int) -> Call[Trends | OtherPeriod | NoWindow]:
     """Those that have risen most in the window that ends with this bucket, at most so many. Raises BrokenKeyError."""
-    script_keys = [keys.trending_state, *keys.trending_orders, *map(keys.trending_bucket, window(bucket))]
+    script_keys = [keys.trending_state, *keys.trending_orders, *map(keys.trending_bucket, trending_window(bucket))]
     return Call(READ_TRENDING, script_keys, [bucket, most], _trends)
 
 
@@ -102,7 +114,7 @@ def roll_trending(keys: Keys, token: str, bucket: int, place: bytes) -> Call[Rol
 
     A step takes about 2 ms. Until the last one is done the window before holds. Raises BrokenKeyError.
     """
-    buckets = window(bucket)
+    buckets = trending_window(bucket)
     left = range(buckets.start - _LEFT, buckets.start)
     script_keys = [
         keys.trending_state,
@@ -117,9 +129,9 @@ def _history(reply: Reply) -> History:
     return History(record_id is not None, items)
 
 
-def _here(reply: Reply) -> Here:
+def _presence(reply: Reply) -> Presence:
     location_id, users = after_ok(reply, _READ_ERRORS)
-    return Here(location_id is not None, users)
+    return Presence(location_id is not None, users)
 
 
 def _hours(reply: Reply) -> Hours | OtherPeriod:

@@ -7,7 +7,7 @@ loaded, TornError after a batch that was applied in part, BrokenKeyError; nothin
 from collections.abc import Sequence
 from typing import Any
 
-from footfall.activity import BUCKET_MS, HOUR_MS, Kept
+from footfall.domain.activity import BUCKET_MS, HOUR_MS, ActivitySettings
 from footfall.domain.entries import Fields, Reason
 from footfall.keys import Keys
 from footfall.store.calls.reply import Errors, FencedError, after_ok, broken, loading, torn
@@ -19,7 +19,7 @@ Letter = tuple[bytes, bytes, Fields | Reason]
 
 
 def retry(
-    keys: Keys, generation: bytes, letters: Sequence[Letter], *, unknown_ids: str, kept: Kept
+    keys: Keys, generation: bytes, letters: Sequence[Letter], *, unknown_ids: str, activity: ActivitySettings
 ) -> Call[list[bytes]]:
     """Apply dead letters, one after the other, and remove them; those that still cannot be applied stay.
 
@@ -40,7 +40,7 @@ def retry(
         keys.trending_state,
         *keys.trending_orders,
     ]
-    arguments: list[Argument] = [generation, unknown_ids, *map(int, kept)]
+    arguments: list[Argument] = [generation, unknown_ids, *map(int, activity)]
     for letter_id, entry_id, found in letters:
         if isinstance(found, Reason):
             arguments += (letter_id, entry_id, found.value, b"", b"", b"")
@@ -49,7 +49,7 @@ def retry(
         ms = int(entry_id.partition(b"-")[0])
         script_keys += (
             *(keys.user(user), keys.location(location), keys.user_history(user), keys.location_history(location)),
-            *(keys.location_now(location), keys.hour(ms // HOUR_MS), keys.trending_bucket(ms // BUCKET_MS)),
+            *(keys.location_presence(location), keys.hour(ms // HOUR_MS), keys.trending_bucket(ms // BUCKET_MS)),
         )
         arguments += (letter_id, entry_id, b"", user, location, stars)
     return Call(RETRY_DEAD_LETTERS, script_keys, arguments, lambda reply: after_ok(reply, _ERRORS))

@@ -7,9 +7,9 @@ another load's by now; BrokenKeyError when a key does not hold what it must.
 from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple
 
-from footfall.activity import period_keys
 from footfall.errors import BrokenKeyError, FootfallError, RefusedError
 from footfall.keys import Keys
+from footfall.store.calls.activity import hourly_and_trending_keys
 from footfall.store.calls.metadata import SCHEMA, SHARDS
 from footfall.store.calls.reply import Errors, after_ok, nothing, one_of, text
 from footfall.store.pipeline import Argument, Reply
@@ -76,7 +76,7 @@ def switch_load(keys: Keys, token: str, staged: int, *, append: bool, is_sample:
     script_keys = [
         *(keys.loader_lease, keys.meta, keys.staging, keys.stream, keys.checkpoint, keys.processed),
         *(keys.dead_letters, keys.discarded, keys.users_gone, keys.locations_gone),
-        *(keys.trending_state, *keys.trending_orders, *period_keys(keys, now_ms)),
+        *(keys.trending_state, *keys.trending_orders, *hourly_and_trending_keys(keys, now_ms)),
     ]
     arguments: list[Argument] = [token, staged, "append" if append else "replace", "sample" if is_sample else "file"]
     return Call(SWITCH_LOAD, script_keys, arguments, nothing(ERRORS))

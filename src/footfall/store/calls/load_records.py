@@ -95,7 +95,7 @@ def reset_users(keys: Keys, token: str, ids: Sequence[bytes]) -> Call[None]:
 
 def reset_locations(keys: Keys, token: str, ids: Sequence[bytes]) -> Call[None]:
     """The same of locations; who is there is forgotten, too."""
-    own = _each(ids, keys.location, keys.location_history, keys.location_now)
+    own = _each(ids, keys.location, keys.location_history, keys.location_presence)
     script_keys = [keys.loader_lease, keys.locations_by_checkins, keys.locations_baseline, *own]
     return Call(RESET_LOCATIONS, script_keys, [token, *ids], nothing(ERRORS))
 

@@ -7,9 +7,9 @@ there is no such record, ConflictError when it cannot be as others are; nothing 
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
-from footfall.activity import period_keys
 from footfall.errors import ConflictError, NotFoundError
 from footfall.keys import Keys
+from footfall.store.calls.activity import hourly_and_trending_keys
 from footfall.store.calls.reply import Errors, broken, loading, nothing, one_of
 from footfall.store.pipeline import Argument, Reply
 from footfall.store.scripts import (
@@ -116,14 +116,14 @@ def change_location(
 def remove_location(keys: Keys, location_id: int, *, stored_category: bytes, now_ms: int) -> Call[int | None]:
     """Remove a location for good; how many check-ins had been counted beyond what was loaded.
 
-    `now_ms`: the server's time, which says what is kept of the newest check-ins. None when it was not done: the
+    `now_ms`: the server's time, which says where activity is. None when it was not done: the
     category is not the one that the caller has read.
     """
     script_keys = [
         *(keys.meta, keys.locations_by_checkins, keys.locations_geo, keys.locations_baseline, keys.locations_removed),
         *(category_key(keys, stored_category), keys.location(location_id), keys.location_details(location_id)),
-        *(keys.location_history(location_id), keys.location_now(location_id)),
-        *(keys.trending_state, *keys.trending_orders, *period_keys(keys, now_ms)),
+        *(keys.location_history(location_id), keys.location_presence(location_id)),
+        *(keys.trending_state, *keys.trending_orders, *hourly_and_trending_keys(keys, now_ms)),
     ]
     return Call(REMOVE_LOCATION, script_keys, [location_id, stored_category], _counted(_LOCATION_ERRORS))
 

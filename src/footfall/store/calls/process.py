@@ -6,7 +6,7 @@ from functools import partial
 from typing import NamedTuple
 
 from footfall.errors import BrokenKeyError
-from footfall.keys import Keys
+from footfall.keys import ID_DIGITS, Keys
 from footfall.store.calls.metadata import Position
 from footfall.store.calls.reply import Errors, FencedError, loading, one_of, text, torn
 from footfall.store.pipeline import Argument, Reply
@@ -17,8 +17,6 @@ MISSING = -1
 #: Field names and values of an entry that its dead letter keeps: Lua cannot pass more to one XADD. The receiver
 #: writes six.
 _MAX_DEAD_VALUES = 2000
-#: ids with so many digits sort as numbers
-_DIGITS = 16
 
 
 class DeadLetter(NamedTuple):
@@ -31,8 +29,8 @@ class DeadLetter(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Newest:
-    """What a batch adds to what is kept of the newest check-ins; each kind is empty when it is not kept."""
+class Activity:
+    """What a batch adds to activity; each kind is empty when it is not kept."""
 
     #: length of a history; 0: none are kept
     history: int = 0
@@ -40,7 +38,7 @@ class Newest:
     of_users: Mapping[bytes, list[bytes]] = field(default_factory=dict)
     of_locations: Mapping[bytes, list[bytes]] = field(default_factory=dict)
     #: location -> -ms and user (16 digits) of each check-in there, oldest first
-    here: Mapping[bytes, list[bytes]] = field(default_factory=dict)
+    presence: Mapping[bytes, list[bytes]] = field(default_factory=dict)
     #: hour, then bucket of trending -> location -> check-ins
     hours: Mapping[int, Mapping[bytes, int]] = field(default_factory=dict)
     buckets: Mapping[int, Mapping[bytes, int]] = field(default_factory=dict)
@@ -58,7 +56,7 @@ class Rows:
     #: location -> number of check-ins, or MISSING; sum of stars
     locations: Mapping[bytes, Sequence[Argument]]
     dead: Sequence[DeadLetter]
-    newest: Newest
+    activity: Activity
 
 
 class Processed(NamedTuple):
@@ -118,34 +116,34 @@ def process(keys: Keys, position: Position, rows: Rows, *, create: bool) -> Call
     for entry_id, reason, fields in rows.dead:
         kept = fields[:_MAX_DEAD_VALUES]
         arguments += (entry_id, reason, len(kept), *kept)
-    _add_newest(keys, rows, script_keys, arguments)
+    _add_activity(keys, rows, script_keys, arguments)
     return Call(PROCESS, script_keys, arguments, partial(_outcome, keys, rows))
 
 
-def _add_newest(keys: Keys, rows: Rows, script_keys: list[Key], arguments: list[Argument]) -> None:
-    newest = rows.newest
-    counts = (newest.history, len(newest.here), len(newest.hours), len(newest.buckets))
+def _add_activity(keys: Keys, rows: Rows, script_keys: list[Key], arguments: list[Argument]) -> None:
+    activity = rows.activity
+    counts = (activity.history, len(activity.presence), len(activity.hours), len(activity.buckets))
     if not any(counts):
         return
-    if newest.history:
+    if activity.history:
         script_keys += map(keys.user_history, rows.users)
         script_keys += map(keys.location_history, rows.locations)
-    script_keys += map(keys.location_now, newest.here)
-    script_keys += map(keys.hour, newest.hours)
-    if newest.buckets:
-        script_keys += map(keys.trending_bucket, newest.buckets)
+    script_keys += map(keys.location_presence, activity.presence)
+    script_keys += map(keys.hour, activity.hours)
+    if activity.buckets:
+        script_keys += map(keys.trending_bucket, activity.buckets)
         script_keys += (keys.trending_state, *keys.trending_orders)
     arguments += counts
-    for present in newest.here.values():
+    for present in activity.presence.values():
         arguments.append(len(present))
         arguments += present
-    for period, locations in (*newest.hours.items(), *newest.buckets.items()):
+    for period, locations in (*activity.hours.items(), *activity.buckets.items()):
         arguments += (period, len(locations))
-        arguments += [location.zfill(_DIGITS) for location in locations]
+        arguments += [location.zfill(ID_DIGITS) for location in locations]
         arguments += locations.values()
-    if newest.history:
-        arguments += _items(rows.users, newest.of_users, newest.history)
-        arguments += _items(rows.locations, newest.of_locations, newest.history)
+    if activity.history:
+        arguments += _items(rows.users, activity.of_users, activity.history)
+        arguments += _items(rows.locations, activity.of_locations, activity.history)
 
 
 def _items(records: Iterable[bytes], items_of: Mapping[bytes, list[bytes]], most: int) -> list[Argument]:

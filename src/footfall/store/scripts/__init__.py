@@ -2,6 +2,7 @@
 
 Each file's header is the contract: KEYS, ARGV, result. A script changes everything that it is about, or nothing.
 A line `--@include <part>` stands for the text of `parts/<part>.lua`; a part's header says what it defines and reads.
+`{{NAME}}` in a part stands for the number of this name in `footfall.domain.activity`.
 Before it does anything, a script asks whether its commands are there and allowed (see `commands`).
 """
 
@@ -10,16 +11,23 @@ from collections.abc import Mapping
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 
+from footfall.domain import activity
 from footfall.store.scripts.script import Call, Key, Script
 
 __all__ = ["Call", "Key", "Script", "all_scripts"]
 
 _INCLUDE = re.compile(rb"^--@include (.*)\n", re.MULTILINE)
+_SPAN = re.compile(rb"\{\{([A-Z_]+)\}\}")
 
 
 def put_together(source: bytes, parts: Mapping[str, bytes]) -> bytes:
     """The script with its parts in it, which have none themselves. Raises KeyError when there is no such part."""
     return _INCLUDE.sub(lambda line: parts[line[1].decode()], source)
+
+
+def with_spans(part: bytes) -> bytes:
+    """The part with numbers where it names spans of activity. Raises KeyError when there is no such span."""
+    return _SPAN.sub(lambda name: b"%d" % vars(activity)[name[1].decode()], part)
 
 
 def _read(folder: Traversable) -> dict[str, bytes]:
@@ -29,7 +37,7 @@ def _read(folder: Traversable) -> dict[str, bytes]:
 
 def _load() -> dict[str, Script]:
     folder = files(__package__)
-    parts = _read(folder / "parts")
+    parts = {name: with_spans(part) for name, part in _read(folder / "parts").items()}
     return {name: Script(name, put_together(source, parts).decode()) for name, source in _read(folder).items()}
 
 
@@ -47,7 +55,7 @@ RECEIVE = _scripts["receive"]
 PROCESS = _scripts["process"]
 ROLL_TRENDING = _scripts["roll_trending"]
 READ_HISTORY = _scripts["read_history"]
-READ_NOW = _scripts["read_now"]
+READ_PRESENCE = _scripts["read_presence"]
 READ_HOURLY = _scripts["read_hourly"]
 READ_TRENDING = _scripts["read_trending"]
 TRIM = _scripts["trim"]

@@ -30,9 +30,9 @@
 --       per location: id, number of check-ins, sum of stars
 --         (a number of check-ins of -1 says: the caller took this record for missing)
 --       per dead letter: entry id, reason, number of fields and values, these
---       then nothing, or what is kept of the newest check-ins:
---         length of a history (0: none are kept), number of locations of `now`, of hours, of buckets
---         per location of `now`: number of arguments, then -ms and user (16 digits) of each, oldest first
+--       then nothing, or what it adds to activity:
+--         length of a history (0: none are kept), number of locations of presence, of hours, of buckets
+--         per location of presence: number of arguments, then -ms and user (16 digits) of each, oldest first
 --         per hour, then per bucket: which one, number of locations, the locations (16 digits), their check-ins
 --         per user, then per location, with histories: its check-ins as one item, when it has any
 --       What is older than is kept, or more than an hour ahead of the clock, is passed over.
@@ -51,7 +51,7 @@ local call, pcall, find = redis.call, redis.pcall, string.find
 local KEYS, ARGV = KEYS, ARGV -- locals are read faster than globals
 
 --@include cpu_clock
---@include windows
+--@include activity_spans
 --@include number_of
 --@include is_missing
 --@include stream_info
@@ -64,7 +64,7 @@ local KEYS, ARGV = KEYS, ARGV -- locals are read faster than globals
 --@include process_locations
 --@include process_dead_letters
 --@include process_periods
---@include process_here
+--@include process_presence
 --@include process_histories
 
 local began = cpu_clock()
@@ -87,8 +87,8 @@ if refusal then return refusal end
 if #users.mistaken + #locations.mistaken > 0 then return {'RECORDS', users.mistaken, locations.mistaken} end
 refusal = batch.dead > 0 and check_ids_left(keys)
 if refusal then return refusal end
-local here, periods, histories
-here, refusal = read_here(batch)
+local presence, periods, histories
+presence, refusal = read_presence(batch)
 if refusal then return refusal end
 periods, refusal = read_periods(batch)
 if refusal then return refusal end
@@ -102,7 +102,7 @@ write_dead_letters(keys, batch)
 write_users(keys, batch, users)
 write_locations(keys, batch, locations)
 write_histories(batch, histories)
-write_here(batch, here)
+write_presence(batch, presence)
 write_periods(periods)
 local processed = write_books(keys, batch, books)
 return {'OK', processed, (cpu_clock() - began) * 1000000}

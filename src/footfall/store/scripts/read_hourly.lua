@@ -9,7 +9,7 @@
 --         {'BROKEN', key}             a key has another type
 local pcall = redis.pcall
 
---@include windows
+--@include activity_spans
 
 local hour = string.format('%.0f', math.floor(redis.call('TIME')[1] * 1000 / HOUR_MS))
 if hour ~= ARGV[1] then return {'HOUR', hour} end

@@ -12,7 +12,7 @@
 local call, pcall = redis.call, redis.pcall
 local FIRST_BUCKET = 4
 
---@include windows
+--@include activity_spans
 
 local state = pcall('HMGET', KEYS[1], 'window', 'order')
 if state.err then return {'BROKEN', KEYS[1]} end
@@ -27,8 +27,8 @@ if members.err then return {'BROKEN', order} end
 local answer = {'OK', order}
 if #members == 0 then return answer end
 local hours = {{}, {}} -- before, last
-for i = 0, BUCKETS - 1 do
-    local key, hour = KEYS[FIRST_BUCKET + i], hours[i < BUCKETS / 2 and 1 or 2]
+for i = 0, WINDOW_BUCKETS - 1 do
+    local key, hour = KEYS[FIRST_BUCKET + i], hours[i < WINDOW_BUCKETS / 2 and 1 or 2]
     local counts = pcall('HMGET', key, unpack(members))
     if counts.err then return {'BROKEN', key} end
     for at = 1, #members do

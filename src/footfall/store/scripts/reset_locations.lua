@@ -8,7 +8,7 @@
 --       2 by check-ins ZADD or ZREM
 --       3 baseline     read; HSET when there is none, HDEL when there is no location
 --       then a hash per location
---       then what is kept of their newest check-ins: UNLINK
+--       then their activity: UNLINK
 -- ARGV  1 token of the lease  then an id per location
 --
 -- Result  {'OK'}; or with nothing changed:

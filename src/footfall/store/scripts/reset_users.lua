@@ -10,7 +10,7 @@
 --       4 last seen    ZREM old, ZADD new
 --       5 baseline     read; HSET when there is none, HDEL when there is no user
 --       then a hash per user
---       then what is kept of their newest check-ins: UNLINK
+--       then their activity: UNLINK
 -- ARGV  1 token of the lease  then an id per user
 --
 -- Result  {'OK'}; or with nothing changed:

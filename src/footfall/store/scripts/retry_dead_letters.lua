@@ -22,7 +22,7 @@
 --       the user's history, the location's: DEL, RPUSH; who is at the location: ZADD; the entry's hour: HSET;
 --       its bucket of trending: HSET
 -- ARGV  1 generation  2 reject | create: what to do with an unknown user or location
---       3 length of a history (0: none are kept)  4, 5, 6 whether now, hourly, trending are kept: 1 or 0
+--       3 length of a history (0: none are kept)  4, 5, 6 whether presence, hourly, trending are kept: 1 or 0
 --       then per dead letter: its id, the entry's id, why it is no check-in ('' when it is one), userId, locationId,
 --       stars
 --
@@ -35,13 +35,13 @@
 --         {'BROKEN', key}  a key is missing or does not hold what it must
 --
 -- What it does is in functions, each of which has its part. Reading gathers in two tables what is to be written: records
--- and activity (what is kept of the newest check-ins).
+-- and activity.
 local call, pcall, match = redis.call, redis.pcall, string.match
 local FIRST_LETTER, ARGS_EACH, FIRST_KEY, KEYS_EACH = 7, 6, 14, 7
 -- entries and items looked at before the rest of the dead letters is left to another call
 local ENOUGH = 5000
 
---@include windows
+--@include activity_spans
 --@include number_of
 --@include whole
 --@include average_of

@@ -27,7 +27,7 @@ local AT_ONCE = 150
 -- seconds: with no processor for a day, all of it is gone, the state not after what it stands for
 local EXPIRES_S = '86400'
 
---@include windows
+--@include activity_spans
 
 local state = pcall('HMGET', state_key, 'window', 'order', 'building')
 if state.err then return {'BROKEN', state_key} end
@@ -52,8 +52,8 @@ local members, next_place = {}, nil
 local kind, number, cursor = match(place, '^(%l+) (%d+) ?(%d*)$')
 number = tonumber(number)
 local first_new = FIRST_BUCKET
-if window and window > target - BUCKETS then
-    first_new = FIRST_BUCKET + BUCKETS - (target - window)
+if window and window > target - WINDOW_BUCKETS then
+    first_new = FIRST_BUCKET + WINDOW_BUCKETS - (target - window)
     if kind == 'order' then
         members = pcall('ZRANGE', old_key, number, number + AT_ONCE - 1)
         if members.err then return {'BROKEN', old_key} end
@@ -68,7 +68,7 @@ else
     for i = 1, #page[2], 2 do members[#members + 1] = page[2][i] end
     if page[1] ~= '0' then
         next_place = fmt('bucket %d %s', number, page[1])
-    elseif number < FIRST_BUCKET + BUCKETS - 1 then
+    elseif number < FIRST_BUCKET + WINDOW_BUCKETS - 1 then
         next_place = fmt('bucket %d 0', number + 1)
     end
 end
@@ -76,7 +76,7 @@ end
 if #members > 0 then
     local totals, falls = {}, {}
     for i = 1, #members do totals[i], falls[i] = 0, 0 end
-    for i = 0, BUCKETS - 1 do
+    for i = 0, WINDOW_BUCKETS - 1 do
         local key = KEYS[FIRST_BUCKET + i]
         if call('EXISTS', key) == 1 then
             local counts = pcall('HMGET', key, unpack(members))
@@ -86,7 +86,7 @@ if #members > 0 then
                     local count = tonumber(counts[at])
                     if not count then return {'BROKEN', key} end
                     totals[at] = totals[at] + count
-                    falls[at] = falls[at] + (i < BUCKETS / 2 and count or -count)
+                    falls[at] = falls[at] + (i < WINDOW_BUCKETS / 2 and count or -count)
                 end
             end
         end
@@ -105,5 +105,5 @@ call('HSET', state_key, 'window', ARGV[2], 'order', new)
 call('HDEL', state_key, 'building')
 call('EXPIRE', state_key, EXPIRES_S)
 call('EXPIRE', new_key, EXPIRES_S)
-call('UNLINK', old_key, unpack(KEYS, FIRST_BUCKET + BUCKETS))
+call('UNLINK', old_key, unpack(KEYS, FIRST_BUCKET + WINDOW_BUCKETS))
 return {'DONE', ARGV[2]}

@@ -1,7 +1,7 @@
 -- process.lua: check-ins per hour, per bucket of trending, and the order of trending that follows from the buckets.
 --
--- Reads    call, pcall, number_of, whole, read_in_chunks, write_in_chunks, HOUR_MS, BUCKET_MS, BUCKETS, HOURS, HOURS_S,
---          BUCKET_S
+-- Reads    call, pcall, number_of, whole, read_in_chunks, write_in_chunks, HOUR_MS, BUCKET_MS, WINDOW_BUCKETS,
+--          WEEK_HOURS, HOUR_EXPIRES_S, BUCKET_EXPIRES_S
 -- Defines  read_trending(batch)     {window, order: its key, building: whether another one is being made, state: the key};
 --                                   nil and a reply. Without a window the next roll makes the order from the buckets
 --          read_periods(batch)      {trending: that, or nil, then one each: {key, first and last of ARGV, the counts that
@@ -33,8 +33,10 @@ local function read_periods(batch)
         local key, number, first = KEYS[batch.before_periods + i], tonumber(ARGV[arg]), arg + 2
         local last = first + ARGV[arg + 1] - 1
         arg = 2 * last - first + 2
-        local before, newest = hour - HOURS, hour + 1
-        if i > batch.hours then before, newest = math.min(bucket, window) - BUCKETS, bucket + BUCKETS / 2 end
+        local before, newest = hour - WEEK_HOURS, hour + 1
+        if i > batch.hours then
+            before, newest = math.min(bucket, window) - WINDOW_BUCKETS, bucket + WINDOW_BUCKETS / 2
+        end
         if number > before and number <= newest then
             local counts = read_in_chunks('HMGET', key, ARGV, first, last)
             if not counts then return nil, {'BROKEN', key} end
@@ -50,15 +52,15 @@ end
 
 local function write_trending(trending, period, pairs_of)
     local window, first, last, bucket = trending.window, period[2], period[3], period[5]
-    if not window or bucket > window or bucket <= window - BUCKETS then return end
-    local sign = bucket > window - BUCKETS / 2 and -1 or 1
+    if not window or bucket > window or bucket <= window - WINDOW_BUCKETS then return end
+    local sign = bucket > window - WINDOW_BUCKETS / 2 and -1 or 1
     local scores = read_in_chunks('ZMSCORE', trending.order, ARGV, first, last)
     for at = 1, last - first + 1 do
         pairs_of[2 * at] = pairs_of[2 * at - 1]
         pairs_of[2 * at - 1] = (scores[at] or 0) + sign * ARGV[last + at]
     end
     write_in_chunks('ZADD', trending.order, pairs_of)
-    call('EXPIRE', trending.order, BUCKET_S)
+    call('EXPIRE', trending.order, BUCKET_EXPIRES_S)
 end
 
 local function write_periods(periods)
@@ -69,7 +71,7 @@ local function write_periods(periods)
             pairs_of[2 * at - 1], pairs_of[2 * at] = ARGV[first + at - 1], whole(counts[at] + ARGV[last + at])
         end
         write_in_chunks('HSET', key, pairs_of)
-        call('EXPIRE', key, period[5] and BUCKET_S or HOURS_S)
+        call('EXPIRE', key, period[5] and BUCKET_EXPIRES_S or HOUR_EXPIRES_S)
         if period[5] then write_trending(periods.trending, period, pairs_of) end
     end
     -- an order that is half made does not know of these: it is begun again

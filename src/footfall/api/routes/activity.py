@@ -1,23 +1,36 @@
-"""What the API answers about what is happening now: trending locations, who is where, check-ins per hour."""
+"""What the API answers about activity: newest check-ins of one record, rising locations, who is where, and when."""
 
 import re
 import time
+from collections.abc import Callable
 from typing import Annotated
 
 from litestar import get
 from litestar.di import NamedDependency
-from litestar.params import QueryParameter
+from litestar.openapi.spec import Example
+from litestar.params import PathParameter, QueryParameter
 from msgspec import Meta
 
-from footfall.activity import BUCKET_MS, BUCKETS, HOUR_MS, HOURS, Kept
 from footfall.api.describe import answers_like
-from footfall.api.parameters import LimitParameter
+from footfall.api.parameters import IdParameter, LimitParameter
 from footfall.api.reading import Reader
 from footfall.api.routes.locations import LocationId
-from footfall.domain.model import Record
+from footfall.domain.activity import BUCKET_MS, HOUR_MS, WEEK_HOURS, WINDOW_BUCKETS, ActivitySettings
+from footfall.domain.model import Entry, Record
 from footfall.errors import BrokenKeyError, NotFoundError, UnavailableError
 from footfall.http.app import problems
-from footfall.store.calls.activity import OtherPeriod, Trends, read_hourly, read_now, read_trending
+from footfall.keys import Keys
+from footfall.store.calls.activity import (
+    History,
+    OtherPeriod,
+    Trends,
+    read_hourly,
+    read_location_history,
+    read_presence,
+    read_trending,
+    read_user_history,
+)
+from footfall.store.scripts import Call
 
 _LIMIT, _TRENDING_LIMIT = LimitParameter(100), LimitParameter(10)
 Limit = Annotated[LimitParameter, QueryParameter(description="How many at most")]
@@ -26,6 +39,11 @@ _TRIES = 5
 _is_number = re.compile(rb"[0-9]{1,16}").fullmatch
 
 _MONDAY_MS = 1_767_571_200_000
+
+
+_CHECKIN = Entry(id="1609605397408-0", timestamp=1609605397408, user_id=180, location_id=13, star_rating=4)
+#: entry id, id of the user or the location, stars
+_checkin = re.compile(rb"(([0-9]{1,13})-[0-9]{1,20}) ([1-9][0-9]{0,15}) ([0-5])").fullmatch
 
 
 class TrendingLocation(Record, frozen=True):
@@ -74,6 +92,69 @@ def _as_number(key: bytes, text: bytes) -> int:
     raise BrokenKeyError(f"{key.decode()} holds what is no number")
 
 
+async def _history(
+    reader: Reader, activity: ActivitySettings, read: Callable[[Keys, int, int], Call[History]], record: int, limit: int
+) -> list[list[str]]:
+    """Entry id, ms, the other record's id and stars of each. `read`: the history of a user, or of a location."""
+    activity.require_history()
+    wanted = min(int(limit), activity.history)
+    history = await reader.run(read(reader.keys, record, wanted))
+    if not history.is_known:
+        raise NotFoundError(f"there is no such {'user' if read is read_user_history else 'location'}")
+    newest_first = [checkin for item in history.items for checkin in reversed(item.split(b","))][:wanted]
+    matches = list(map(_checkin, newest_first))
+    if None in matches:
+        key = reader.keys.user_history(record) if read is read_user_history else reader.keys.location_history(record)
+        raise BrokenKeyError(f"{key.decode()} has an item that is no check-in")
+    return [[group.decode() for group in match.groups()] for match in matches if match]
+
+
+@get(
+    "/api/user/{id:str}/checkins",
+    operation_id="listUserCheckins",
+    summary="The newest check-ins of a user",
+    tags=["check-ins"],
+    response_description="Check-ins, newest first",
+    operation_class=answers_like([_CHECKIN]),
+    responses=problems(404, 422, 503),
+)
+async def of_user(
+    id: Annotated[  # noqa: A002 - named as in the path, so that errors name what the client sees
+        IdParameter, PathParameter(description="The user's id", examples=[Example(value=_CHECKIN.user_id)])
+    ],
+    reader: NamedDependency[Reader],
+    activity: NamedDependency[ActivitySettings],
+    limit: Limit = _LIMIT,
+) -> list[Entry]:
+    """The user's newest check-ins, as many as are kept (the setting `history`), also those that the stream has lost."""
+    return [
+        Entry(id=entry_id, timestamp=int(ms), user_id=id, location_id=int(location), star_rating=int(stars))
+        for entry_id, ms, location, stars in await _history(reader, activity, read_user_history, id, limit)
+    ]
+
+
+@get(
+    "/api/location/{id:str}/checkins",
+    operation_id="listLocationCheckins",
+    summary="The newest check-ins at a location",
+    tags=["check-ins"],
+    response_description="Check-ins, newest first",
+    operation_class=answers_like([_CHECKIN]),
+    responses=problems(404, 422, 503),
+)
+async def at_location(
+    id: LocationId,  # noqa: A002
+    reader: NamedDependency[Reader],
+    activity: NamedDependency[ActivitySettings],
+    limit: Limit = _LIMIT,
+) -> list[Entry]:
+    """The newest check-ins there, as many as are kept (the setting `history`), also those that the stream has lost."""
+    return [
+        Entry(id=entry_id, timestamp=int(ms), user_id=int(user), location_id=id, star_rating=int(stars))
+        for entry_id, ms, user, stars in await _history(reader, activity, read_location_history, id, limit)
+    ]
+
+
 @get(
     "/api/locations/trending",
     operation_id="listTrendingLocations",
@@ -84,10 +165,10 @@ def _as_number(key: bytes, text: bytes) -> int:
     responses=problems(404, 422, 503),
 )
 async def trending(
-    reader: NamedDependency[Reader], kept: NamedDependency[Kept], limit: Limit = _TRENDING_LIMIT
+    reader: NamedDependency[Reader], activity: NamedDependency[ActivitySettings], limit: Limit = _TRENDING_LIMIT
 ) -> TrendingLocations:
     """Where there are most check-ins in the last hour against the hour before; those alike by id."""
-    kept.require("trending")
+    activity.require_trending()
     bucket = time.time_ns() // 1_000_000 // BUCKET_MS
     for _ in range(_TRIES):
         found = await reader.run(read_trending(reader.keys, bucket, int(limit)))
@@ -103,8 +184,8 @@ async def trending(
 def _trending(bucket: int, ids: list[int], last_hour: list[int], hour_before: list[int]) -> TrendingLocations:
     until = (bucket + 1) * BUCKET_MS
     return TrendingLocations(
-        hour_before_from=until - BUCKETS * BUCKET_MS,
-        last_hour_from=until - BUCKETS // 2 * BUCKET_MS,
+        hour_before_from=until - WINDOW_BUCKETS * BUCKET_MS,
+        last_hour_from=until - WINDOW_BUCKETS // 2 * BUCKET_MS,
         until=until,
         locations=[
             TrendingLocation(id=location, last_hour=last, hour_before=before, trend=last - before)
@@ -122,16 +203,16 @@ def _trending(bucket: int, ids: list[int], last_hour: list[int], hour_before: li
     operation_class=answers_like([Present(user_id=180, timestamp=_MONDAY_MS)]),
     responses=problems(404, 422, 503),
 )
-async def now(
+async def presence(
     id: LocationId,  # noqa: A002
     reader: NamedDependency[Reader],
-    kept: NamedDependency[Kept],
+    activity: NamedDependency[ActivitySettings],
     limit: Limit = _LIMIT,
 ) -> list[Present]:
     """Who checked in there within the last three hours: each user once, those at the same time by id."""
-    kept.require("now")
-    key = reader.keys.location_now(id)
-    found = await reader.run(read_now(reader.keys, id, int(limit)))
+    activity.require_presence()
+    key = reader.keys.location_presence(id)
+    found = await reader.run(read_presence(reader.keys, id, int(limit)))
     _require_location(is_known=found.is_known)
     return [
         Present(user_id=_as_number(key, user), timestamp=_as_number(key, score.removeprefix(b"-")))
@@ -151,13 +232,13 @@ async def now(
 async def hourly(
     id: LocationId,  # noqa: A002
     reader: NamedDependency[Reader],
-    kept: NamedDependency[Kept],
+    activity: NamedDependency[ActivitySettings],
 ) -> list[Hour]:
     """How many check-ins each hour of the last week has, also those that have none."""
-    kept.require("hourly")
+    activity.require_hourly()
     last = time.time_ns() // 1_000_000 // HOUR_MS
     for _ in range(_TRIES):
-        hours = range(last - HOURS + 1, last + 1)
+        hours = range(last - WEEK_HOURS + 1, last + 1)
         found = await reader.run(read_hourly(reader.keys, id, hours))
         if not isinstance(found, OtherPeriod):
             _require_location(is_known=found.is_known)
@@ -175,4 +256,4 @@ def _require_location(*, is_known: bool) -> None:
         raise NotFoundError("there is no such location")
 
 
-routes = [trending, now, hourly]
+routes = [of_user, at_location, trending, presence, hourly]

@@ -10,16 +10,17 @@ from typing import Any
 import pytest
 
 from audit_scene import settle_dead_letters
-from chaos.recent import Applied, assert_recent, expected, held
+from chaos.activity import Applied, assert_recent, expected, held
 from chaos.replay import entries, raw_client, writes_of
 from chaos.replay import held as held_books
 from chaos.scene import LOCATIONS, USERS, add, load_records, load_rows, seeded, user_row
-from footfall.activity import BUCKET_MS, HOUR_MS, NOTHING, Kept
+from footfall.domain.activity import BUCKET_MS, HOUR_MS, NO_ACTIVITY, ActivitySettings
 from footfall.errors import BrokenKeyError, FootfallError
 from footfall.keys import Keys
+from footfall.processor.activity import Trending
 from footfall.processor.batch import Batch
 from footfall.processor.calls import Calls
-from footfall.processor.trending import ServerClock, Trending
+from footfall.processor.clock import ServerClock
 from footfall.store.calls.activity import Rolled, roll_trending
 from footfall.store.metadata import open_books
 from footfall.store.pipeline import Connection
@@ -27,7 +28,7 @@ from pipelines import connected_to
 from servers import Server
 
 KEYS = Keys("ncc")
-ALL = Kept(100, now=True, hourly=True, trending=True)
+ALL = ActivitySettings(100, presence=True, hourly=True, trending=True)
 PATTERNS = ("ncc:history:*", "ncc:now:*", "ncc:hourly:*", "ncc:trending:*")
 MINUTE_MS = 60_000
 
@@ -41,12 +42,12 @@ class Scene:
         self.books = load_records(client)
         self.now_ms = int(time.time() * 1000)
 
-    async def apply(self, kept: Kept = ALL, most: int = 1000, *, create: bool = False) -> None:
+    async def apply(self, activity: ActivitySettings = ALL, most: int = 1000, *, create: bool = False) -> None:
         """Apply what comes after the checkpoint, so many entries at most."""
         position = await open_books(self.connection, KEYS)
         page = self.client.xrange("ncc:checkins", b"(" + position.checkpoint, count=most)
         calls = Calls(self.connection, position)
-        calls.send(calls.prepare(Batch(page, KEYS, create=create, kept=kept, now_ms=self.now_ms)))
+        calls.send(calls.prepare(Batch(page, KEYS, create=create, activity=activity, now_ms=self.now_ms)))
         await calls.finish_oldest()
 
     async def roll(self, bucket: int | None = None) -> None:
@@ -274,7 +275,7 @@ async def test_what_is_off_is_not_written(scene: Scene, off: str) -> None:
     await scene.roll()
     scene.client.delete(*scene.kept_keys())
     add_at(scene, edges(scene.rng, scene.now_ms, 200))
-    values: dict[str, Any] = {off: 0 if off == "history" else False}
+    values: dict[str, Any] = {"presence" if off == "now" else off: 0 if off == "history" else False}
     await scene.apply(ALL._replace(**values))
     kinds = {key.split(b":")[1].decode() for key in scene.kept_keys()}
     assert kinds == {"history", "now", "hourly", "trending"} - {off}
@@ -296,7 +297,7 @@ async def test_a_batch_of_more_than_luas_stack_holds_is_kept_too(scene: Scene) -
 
 async def test_with_all_of_it_off_nothing_is_written(scene: Scene) -> None:
     add_at(scene, edges(scene.rng, scene.now_ms, 200))
-    await scene.apply(NOTHING)
+    await scene.apply(NO_ACTIVITY)
     assert scene.kept_keys() == set()
 
 

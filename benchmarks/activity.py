@@ -1,6 +1,6 @@
 """What keeping the newest check-ins costs the processor: histories, now, hourly and trending; all of them, and each.
 
-Run     .venv/bin/python benchmarks/now.py [--entries 200000] [--runs 3] [--quick]              (Linux; eight minutes)
+Run     .venv/bin/python benchmarks/activity.py [--entries 200000] [--runs 3] [--quick]     (Linux; eight minutes)
 Load    (a) the sample's 1,000 users and 215 locations, (b) 200,000 users and 20,000 locations; 200,000 entries that are
         spread evenly over the last two hours, so that everything applies to each. Append-only file on (fsync every
         second). One processor until the stream is drained, with all of it off, with each alone, with all of it on.

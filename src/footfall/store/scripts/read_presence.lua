@@ -8,13 +8,13 @@
 --         {'BROKEN', key}  a key has another type
 local pcall = redis.pcall
 
---@include windows
+--@include activity_spans
 
 local id = pcall('HGET', KEYS[1], 'id')
 if type(id) == 'table' then return {'BROKEN', KEYS[1]} end
 local time = redis.call('TIME')
 local now_ms = time[1] * 1000 + math.floor(time[2] / 1000)
-local oldest = string.format('%.0f', NOW_MS - now_ms)
+local oldest = string.format('%.0f', PRESENCE_MS - now_ms)
 local found = pcall('ZRANGE', KEYS[2], '-inf', oldest, 'BYSCORE', 'LIMIT', 0, ARGV[1], 'WITHSCORES')
 if found.err then return {'BROKEN', KEYS[2]} end
 return {'OK', id, found}

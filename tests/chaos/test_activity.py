@@ -4,8 +4,8 @@ import random
 import time
 from typing import Any
 
+from chaos.activity import held
 from chaos.forks import Forks
-from chaos.recent import held
 from chaos.replay import assert_books, entries
 from chaos.scene import USERS, add, full, load_records, load_rows, location_row, wait_until_drained
 from servers import Server, wait_until

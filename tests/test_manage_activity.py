@@ -29,7 +29,7 @@ def test_nothing_is_left_of_what_a_processor_has_kept(server: Server, running: b
         wait_until_drained(client)
         wait_until(lambda: trending() == [512, 511], "the locations are trending", 30)
         kept = mentions(client, 512)
-        assert {KEYS.location_history(512), KEYS.location_now(512)} <= kept
+        assert {KEYS.location_history(512), KEYS.location_presence(512)} <= kept
         assert any(key.startswith(KEYS.hour(0)[:-1]) for key in kept)
         assert KEYS.user_history(31) in mentions(client, 31)
         if not running:
@@ -38,14 +38,14 @@ def test_nothing_is_left_of_what_a_processor_has_kept(server: Server, running: b
         manage_users(server, lambda users: users.remove(31))
         assert mentions(client, 512) == {KEYS.locations_removed}
         # other side: who is where stays until it is three hours old
-        assert mentions(client, 31) == {KEYS.users_removed, KEYS.location_now(511)}
+        assert mentions(client, 31) == {KEYS.users_removed, KEYS.location_presence(511)}
         assert trending() == [511]
         if running:
             add(client, 32, 512, 5)
             add(client, 31, 511, 5)
             wait_until_drained(client)
             assert trending() == [511]
-            assert mentions(client, 31) == {KEYS.users_removed, KEYS.location_now(511)}
+            assert mentions(client, 31) == {KEYS.users_removed, KEYS.location_presence(511)}
         for path in ("/api/location/512/checkins", "/api/location/512/now", "/api/location/512/hourly"):
             assert api.client.get(path).status_code == 404
         assert api.client.get("/api/user/31/checkins").status_code == 404
