@@ -411,6 +411,18 @@ def test_an_email_or_category_that_changes_between_two_reads_is_no_difference(sc
     assert changed == ["email", "category"]
 
 
+def test_records_that_are_changed_again_and_again_end_it(scene: Any) -> None:
+    changes: list[str] = []
+
+    def change(name: str) -> None:
+        changes.append(name)
+        load_rows(scene, "users", [user_row(1, email=f"{len(changes)}@example.com")])
+
+    with pytest.raises(UnavailableError, match="records are changed faster than they can be read"):
+        verified(scene, EventfulReader(scene, after_fields=change, retries=Retries(5)))
+    assert changes == ["email"] * 5
+
+
 def test_a_check_in_at_the_loaded_time_is_the_later_one(server: Server, client: Any) -> None:
     load_rows(client, "users", [user_row(1, lastCheckin=FIRST_MS + 1, lastSeenAt=7)])
     load_rows(client, "locations", [location_row(2)])

@@ -49,7 +49,7 @@ class Comparer:
         self.reported.add(record)
         tally.mark(tally.place(record), 0)
 
-    def count(self, key: bytes, name: str, found: bytes | None, wanted: int, why: str) -> int | None:
+    def compare_count(self, key: bytes, name: str, found: bytes | None, wanted: int, why: str) -> int | None:
         """Compare a counter; None when it is none."""
         count = number_of(found)
         if self._against_stream:
@@ -59,7 +59,7 @@ class Comparer:
             self._differences.add(key, name, found, "a number", is_count=True)
         return count
 
-    def score(self, index: bytes, member: object, found: bytes | None, wanted: int | None) -> None:
+    def compare_score(self, index: bytes, member: object, found: bytes | None, wanted: int | None) -> None:
         """Compare an index entry; `wanted`: None when there must be none."""
         if index in self._unreadable or (None if found is None else float(found)) == wanted:
             return
@@ -80,7 +80,7 @@ class Comparer:
             return 0
         return max(0, count - wanted)
 
-    def removed(
+    def compare_removed(
         self, removed: bytes, record: int, found: User | Location, tally: Tally
     ) -> UserBaseline | LocationBaseline | None:
         """Compare the check-ins that are remembered of a removed record; None when they cannot be read."""
@@ -103,7 +103,7 @@ class Comparer:
             )
         return counted
 
-    def baseline_of_removed(self, baselines: bytes, record: int, found: User | Location) -> None:
+    def require_no_baseline(self, baselines: bytes, record: int, found: User | Location) -> None:
         """A removed record has no baseline."""
         if found.baseline is not None:
             self._differences.add(baselines, record, found.baseline, None, "it was removed")

@@ -51,9 +51,9 @@ class LocationComparer(Comparer):
         wanted_stars = loaded.num_stars + stars_added
         more = self._surplus_at(location, found, wanted, wanted_stars, (key, "numCheckins", found.num_checkins))
         wanted, wanted_stars = wanted + more.num_checkins, wanted_stars + more.num_stars
-        count = self.count(key, "numCheckins", found.num_checkins, wanted, why)
+        count = self.compare_count(key, "numCheckins", found.num_checkins, wanted, why)
         stars_why = f"{loaded.num_stars} loaded, {stars_added} counted"
-        stars = self.count(key, "numStars", found.num_stars, wanted_stars, stars_why)
+        stars = self.compare_count(key, "numStars", found.num_stars, wanted_stars, stars_why)
         tally.mark(place, 0 if count is None else count - loaded.num_checkins)
         if self._against_stream:
             count, stars = wanted, wanted_stars
@@ -61,11 +61,11 @@ class LocationComparer(Comparer):
             average = average_stars(stars, count)
             if found.average_stars != b"%d" % average:
                 self._differences.add(key, "averageStars", found.average_stars, average, f"{stars} / {count}")
-        self.score(keys.locations_by_checkins, location, found.by_checkins, count)
+        self.compare_score(keys.locations_by_checkins, location, found.by_checkins, count)
         self._place(key, location, found)
         if found.category is not None:
             category = keys.category(found.category.decode(errors="replace"))
-            self.score(category, location, found.category_score, location)
+            self.compare_score(category, location, found.category_score, location)
 
     def _missing_location(self, location: int, found: Location, wanted: int | None, why: str, added: int) -> None:
         keys = self._keys
@@ -75,7 +75,7 @@ class LocationComparer(Comparer):
             why = why if wanted is not None else ""
             self._differences.add(keys.location(location), None, None, expected, why, is_count=True)
             return
-        self.score(keys.locations_by_checkins, location, found.by_checkins, None)
+        self.compare_score(keys.locations_by_checkins, location, found.by_checkins, None)
         if found.longitude is not None:
             self._differences.add(keys.locations_geo, location, "there", None)
         if found.details_type != b"none":
@@ -84,7 +84,7 @@ class LocationComparer(Comparer):
     def _removed_location(self, location: int, found: Location, tally: LocationTally) -> None:
         """Nothing may be left but what is remembered: the check-ins and stars that were counted."""
         keys, removed = self._keys, self._keys.locations_removed
-        counted = self.removed(removed, location, found, tally)
+        counted = self.compare_removed(removed, location, found, tally)
         place = tally.place(location)
         stars = tally.stars[place]
         if isinstance(counted, LocationBaseline) and self._against_stream:
@@ -96,8 +96,8 @@ class LocationComparer(Comparer):
                 self._differences.add(removed, location, f"numStars {counted.num_stars}", stars, REMOVED, is_count=True)
         if found.id is not None or found.num_checkins is not None:
             self._differences.add(keys.location(location), None, "there", None, "it was removed")
-        self.baseline_of_removed(keys.locations_baseline, location, found)
-        self.score(keys.locations_by_checkins, location, found.by_checkins, None)
+        self.require_no_baseline(keys.locations_baseline, location, found)
+        self.compare_score(keys.locations_by_checkins, location, found.by_checkins, None)
         if found.longitude is not None and keys.locations_geo not in self._unreadable:
             self._differences.add(keys.locations_geo, location, "there", None)
         if found.details_type != b"none":

@@ -52,13 +52,13 @@ class UserComparer(Comparer):
         more = self.surplus_of(found.num_checkins, wanted, found.by_checkins, keys.users_by_checkins)
         difference = (key, "numCheckins", found.num_checkins, wanted, why)
         wanted += more
-        count = self.count(key, "numCheckins", found.num_checkins, wanted, why)
+        count = self.compare_count(key, "numCheckins", found.num_checkins, wanted, why)
         tally.mark(place, 0 if count is None else count - loaded.num_checkins)
-        self.score(keys.users_by_checkins, user, found.by_checkins, wanted if self._against_stream else count)
+        self.compare_score(keys.users_by_checkins, user, found.by_checkins, wanted if self._against_stream else count)
         at, seen_at = self._last(user, place, found, loaded, tally, more, difference)
-        self.score(keys.users_recent, user, found.recent, at)
+        self.compare_score(keys.users_recent, user, found.recent, at)
         if user not in self.reported and at is not None and seen_at is not None:
-            self.score(keys.users_last_seen, b"%016d:%013d:%d" % (seen_at, at, user), found.last_seen, 0)
+            self.compare_score(keys.users_last_seen, b"%016d:%013d:%d" % (seen_at, at, user), found.last_seen, 0)
         if found.email and keys.users_email not in self._unreadable and found.email_owner != b"%d" % user:
             self.wrong_emails.add(lower(found.email))
             self._differences.add(keys.users_email, lower(found.email), found.email_owner, user)
@@ -73,17 +73,17 @@ class UserComparer(Comparer):
             )
             return
         for index, score in ((keys.users_by_checkins, found.by_checkins), (keys.users_recent, found.recent)):
-            self.score(index, user, score, None)
+            self.compare_score(index, user, score, None)
 
     def _removed_user(self, user: int, found: User, tally: UserTally) -> None:
         """Nothing may be left but what is remembered: the check-ins that were counted."""
         keys = self._keys
-        self.removed(keys.users_removed, user, found, tally)
+        self.compare_removed(keys.users_removed, user, found, tally)
         if found.id is not None or found.num_checkins is not None:
             self._differences.add(keys.user(user), None, "there", None, "it was removed")
-        self.baseline_of_removed(keys.users_baseline, user, found)
+        self.require_no_baseline(keys.users_baseline, user, found)
         for index, score in ((keys.users_by_checkins, found.by_checkins), (keys.users_recent, found.recent)):
-            self.score(index, user, score, None)
+            self.compare_score(index, user, score, None)
 
     def _last(
         self,

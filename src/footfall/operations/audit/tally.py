@@ -79,7 +79,7 @@ class UserTally(Tally):
         """So many check-ins come before all others; the last of them at this time, when it is known."""
         place = self.place(user)
         self.counts[place] += checkins
-        if ms is not None:  # later than whatever has that ms, too: it was, when it was removed
+        if ms is not None:  # later than every other entry of that ms: so it was when it was removed
             self.ms[place], self.sequences[place], self.locations[place] = ms, LAST_SEQUENCE, location
 
     def _grow(self) -> None:
