@@ -39,6 +39,8 @@ class Proxy:
         self._pattern = b""
         #: what is held from the request with the pattern on: it and all after it, or the replies from then on
         self._what: str | None = None
+        #: whether the client of a connection is not told any more that the server has ended it
+        self.holds_ends = False
         #: asked for each new connection
         self.plan_fault: Callable[[], Fault | None] = lambda: None
         #: asked each time that something passes: seconds that it takes
@@ -61,6 +63,11 @@ class Proxy:
     def url(self) -> str:
         """`redis://127.0.0.1:<port>`"""
         return f"redis://127.0.0.1:{self.port}"
+
+    @property
+    def open(self) -> int:
+        """How many connections there are."""
+        return len(self._links)
 
     @property
     def holding(self) -> int:
@@ -151,6 +158,8 @@ class _Link:
         self._open = {"requests": asyncio.Event(), "replies": asyncio.Event()}
         self.release()
         self._pumps: list[asyncio.Task[None]] = []
+        #: the server has ended its side, and the client does not know
+        self._has_ended = False
         self._fault = proxy.plan_fault()
         #: bytes until the fault
         self._left = self._fault.after if self._fault else 0
@@ -195,6 +204,8 @@ class _Link:
             before = data
             if what:
                 self._open[what].clear()
+            if self._has_ended:  # the server has nobody left to read it, and says so
+                return
             await self._open["requests"].wait()
             assert self._server_writer
             if not await self._pass("requests", data, self._server_writer):
@@ -206,6 +217,10 @@ class _Link:
             with contextlib.suppress(OSError):
                 data = await reader.read(_CHUNK)
             if not data and reader is self._server_reader:
+                if self._proxy.holds_ends:
+                    self._has_ended = True
+                    self._open["replies"].clear()
+                    await self._open["replies"].wait()
                 return
             await self._open["replies"].wait()
             if not await self._pass("replies", data, self._writer):

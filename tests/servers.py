@@ -96,15 +96,25 @@ async def wait_until_async(
 
 def process_exists(pid: int) -> bool:
     """Whether a process lives; one that is dead and not yet waited for does not."""
+    return _state(pid) not in {"", "Z"}
+
+
+def process_is_stopped(pid: int) -> bool:
+    """Whether a process does nothing, since it was sent SIGSTOP."""
+    return _state(pid) == "T"
+
+
+def _state(pid: int) -> str:
+    """As `ps` has it, in a letter; nothing when there is no such process."""
     if Path("/proc/self").exists():
         try:
             state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
         except (FileNotFoundError, ProcessLookupError):
-            return False
+            return ""
     else:
         ps = ["ps", "-o", "stat=", "-p", str(pid)]
         state = subprocess.run(ps, capture_output=True, text=True, check=False).stdout
-    return state[:1] not in {"", "Z"}
+    return state[:1]
 
 
 class Server:

@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -20,24 +21,34 @@ EXAMPLES = Path(__file__).parent.parent / "docs" / "proxies"
 PREFIX = "/footfall"
 #: seconds that a proxy has to start, to reload or to end
 _PATIENCE = 15.0
+#: and to begin to reload: HAProxy's master passes over a signal that comes too early
+_ASKED_AGAIN = 2.0
 
 
 class WebProxy:
     """A running proxy; `close()` (or leaving the `with`) ends it and removes its directory.
 
-    `changes`: what stands in place of texts in its example, which must be there; those of ports come by themselves.
+    `ports`: of the services, and maybe of `receiver 2`; nobody is at that of one that is not named. `changes`: what
+    stands in place of texts in its example, which must be there.
     """
 
     program = ""
     #: file in docs/proxies
     example = ""
+    #: what it has for a second receiver, and what that is at a port of this machine
+    second = ("", "")
     #: what makes it read its configuration again
     reload_signal: signal.Signals
 
     def __init__(self, ports: Mapping[str, int], changes: Mapping[str, str] | None = None) -> None:
         self.directory = Path(tempfile.mkdtemp(prefix="footfall-proxy-"))
-        self._changes = {f"127.0.0.1:{known}": f"127.0.0.1:{ports[name]}" for name, known in _KNOWN_PORTS.items()}
+        self._changes = {
+            f"127.0.0.1:{known}": f"127.0.0.1:{ports.get(name, 1)}" for name, known in _KNOWN_PORTS.items()
+        }
         self._changes |= changes or {}
+        if "receiver 2" in ports:
+            known, other = self.second
+            self._changes[known] = other.format(ports["receiver 2"])
         self._log = (self.directory / "output").open("wb")
         program = installed(self.program)
         try:
@@ -53,6 +64,7 @@ class WebProxy:
                 )
                 wait_until(lambda: self._answers() or self._has_ended(), f"{self.program} answers", _PATIENCE)
                 if not self._has_ended():
+                    wait_until(self._is_up, f"{self.program} is up", _PATIENCE)
                     return
                 assert attempts_left, self.log
         except BaseException:
@@ -83,8 +95,16 @@ class WebProxy:
     def reload(self) -> None:
         """Have it read its configuration again; return when new workers are there."""
         before = self.workers()
-        self._process.send_signal(self.reload_signal)
-        wait_until(lambda: self.workers() - before, f"{self.program} has reloaded", _PATIENCE)
+        asked = 0.0
+
+        def has_reloaded() -> bool:
+            nonlocal asked
+            if time.monotonic() - asked > _ASKED_AGAIN:
+                asked = time.monotonic()
+                self._process.send_signal(self.reload_signal)
+            return bool(self.workers() - before)
+
+        wait_until(has_reloaded, f"{self.program} has reloaded", _PATIENCE)
 
     def close(self) -> None:
         """End it, at once."""
@@ -121,6 +141,10 @@ class WebProxy:
     def _has_ended(self) -> bool:
         return self._process.poll() is not None
 
+    def _is_up(self) -> bool:
+        """Whether it hears signals, now that it answers."""
+        return True
+
     def _answers(self) -> bool:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=_PATIENCE)
         try:
@@ -134,6 +158,7 @@ class WebProxy:
 
 class Nginx(WebProxy):
     program, example = "nginx", "nginx.conf"
+    second = ("# server 10.0.0.2:8082", "server 127.0.0.1:{}")
     reload_signal = signal.SIGHUP
 
     def _listening(self) -> dict[str, str]:
@@ -157,6 +182,7 @@ class Nginx(WebProxy):
 
 class HAProxy(WebProxy):
     program, example = "haproxy", "haproxy.cfg"
+    second = ("# server receiver2 10.0.0.2:8082", "server receiver2 127.0.0.1:{}")
     reload_signal = signal.SIGUSR2
 
     def _listening(self) -> dict[str, str]:
@@ -164,6 +190,10 @@ class HAProxy(WebProxy):
 
     def _write_rest(self) -> None:
         (self.directory / "global.cfg").write_text("global\n    hard-stop-after 20s\n")
+
+    def _is_up(self) -> bool:
+        """Before its master has written this, it seldom hears one."""
+        return "Loading success." in self.log
 
     def _arguments(self) -> list[str]:
         return ["-W", "-f", str(self.directory / "global.cfg"), "-f", str(self.directory / self.example)]

@@ -1,7 +1,9 @@
 """uvicorn's HTTP/1.1 protocol, mended where it would mislead a client or wait for one without end."""
 
 import asyncio
+import select
 from collections.abc import Sequence
+from functools import partial
 from http import HTTPStatus
 from typing import Any, cast
 
@@ -12,6 +14,11 @@ from footfall.http.head import Refusal
 from footfall.http.problems import MEDIA_TYPE, REQUEST_ID, Answer, Problem, request_id, title
 from footfall.http.reading import NOTHING, Reading
 from footfall.http.state import ServiceState, begin_request, request_state, service_state
+
+#: seconds that a service that stops waits for requests which are on their way on idle connections
+_LAST_CALL_S = 0.1
+#: seconds in which what was received is read
+_READ_BEFORE_S = 0.05
 
 
 def written(headers: Sequence[tuple[bytes, bytes]], answer: Answer, known_as: str, *, is_last: bool) -> bytes:
@@ -33,6 +40,8 @@ class HttpProtocol(Reading):
 
     #: when the next request has to be here
     _deadline: asyncio.TimerHandle | None = None
+    #: the service stops
+    _is_stopping = False
     #: the request whose answer is the next, or was the last
     _answering: RequestResponseCycle | None = None
 
@@ -55,9 +64,45 @@ class HttpProtocol(Reading):
         self._unset_deadline()
 
     def shutdown(self) -> None:
-        super().shutdown()
-        if self._service.stop_streams is not None:
+        """Answer what is in progress, and what comes at once, each with the end of its connection."""
+        self._is_stopping = True
+        if self._is_busy() or self._to_drop is not None:
+            super().shutdown()
+        else:  # a request may be on its way, and be lost if the connection ended now
+            self.loop.call_later(_LAST_CALL_S, self._end_unless_asked)
+        if self._service.stop_streams is not None:  # answers that would never end
             self._service.stop_streams()
+
+    def timeout_keep_alive_handler(self) -> None:
+        """End an idle connection, but not when something has arrived on it: that is read before.
+
+        Timers come before what was received when the process was held up. To end the connection then would throw away
+        a request that came in time, and nobody would know what became of it.
+        """
+        self.timeout_keep_alive_task = None
+        if self._has_received():
+            self.timeout_keep_alive_task = self.loop.call_later(_READ_BEFORE_S, self.timeout_keep_alive_handler)
+        else:
+            super().timeout_keep_alive_handler()
+
+    def _end_unless_asked(self) -> None:
+        """End a connection of a service that stops, unless a request has come meanwhile: its answer ends it."""
+        if self._has_received():
+            self.loop.call_later(_READ_BEFORE_S, self._end_unless_asked)
+        elif not self._is_busy() and self._to_drop is None:
+            self.transport.close()
+
+    def _is_busy(self) -> bool:
+        """Whether a request is not answered yet."""
+        return self._in_progress() is not None
+
+    def _has_received(self) -> bool:
+        """Whether something can be read that is read without another word."""
+        if self.flow.read_paused or self.transport.is_closing():
+            return False
+        looked_at = select.poll()
+        looked_at.register(self.transport.get_extra_info("socket"), select.POLLIN)
+        return bool(looked_at.poll(0))
 
     def _end(self) -> bool:
         cycle = self._in_progress()
@@ -102,6 +147,8 @@ class HttpProtocol(Reading):
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         self._answering = cycle
+        if self._is_stopping and not self.pipeline:
+            cycle.keep_alive = False
         super()._start_asgi_task(cycle, app)
 
     def _await_next_request(self) -> None:
@@ -124,10 +171,12 @@ class HttpProtocol(Reading):
             self._deadline.cancel()
             self._deadline = None
 
-    def _cut_off(self) -> None:
+    def _cut_off(self, *, is_all_read: bool = False) -> None:
         self._deadline = None
         if self._unread or self.pipeline:  # it is not the client who is waited for
             self._set_deadline()
+        elif not is_all_read and self._has_received():
+            self._deadline = self.loop.call_later(_READ_BEFORE_S, partial(self._cut_off, is_all_read=True))
         elif self._in_message:
             self._refuse(408, f"the request was not complete after {self._service.request_timeout:g} s")
         else:

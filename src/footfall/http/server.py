@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import uvicorn
 from uvicorn.importer import import_from_string
@@ -80,7 +80,7 @@ def run(service: Service, settings: Settings) -> None:
         with tempfile.TemporaryDirectory(prefix="footfall-metrics-") as directory:
             os.environ[METRICS_DIRECTORY] = directory
             hang_up = signal.getsignal(signal.SIGHUP)
-            workers = Multiprocess(server, sockets=[listener])
+            workers = _Workers(server, sockets=[listener])
             signal.signal(signal.SIGHUP, hang_up)  # uvicorn would make the workers anew
             workers.run()
     else:
@@ -106,6 +106,45 @@ class _Server(uvicorn.Server):
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """As uvicorn's, but who is connected is served, too, of whom the process has not taken notice yet.
+
+        The system resets connections that wait at a socket which is closed, and proxies have sent a request by then.
+        """
+        waiting = [connection for listener in sockets or () for connection in _waiting_at(listener)]
+        for server in self.servers:
+            server.close()
+        for connection in waiting:
+            await asyncio.get_running_loop().connect_accepted_socket(self._protocol, connection)
+        await super().shutdown(sockets)
+
+    def _protocol(self) -> asyncio.Protocol:
+        kind: Any = self.config.http_protocol_class
+        return cast(
+            "asyncio.Protocol",
+            kind(config=self.config, server_state=self.server_state, app_state=self.lifespan.state),
+        )
+
+
+def _waiting_at(listener: socket.socket) -> Iterator[socket.socket]:
+    """The connections that nobody has accepted yet."""
+    listener.setblocking(False)
+    with contextlib.suppress(OSError):
+        while True:
+            connection, _ = listener.accept()
+            connection.setblocking(False)
+            yield connection
+
+
+class _Workers(Multiprocess):
+    """Processes that listen on the same sockets."""
+
+    def terminate_all(self) -> None:
+        """Stop them, and before that listen no more: else the system takes connections that nobody serves."""
+        for listener in self.sockets:
+            listener.close()
+        super().terminate_all()
 
 
 @contextlib.asynccontextmanager

@@ -57,8 +57,6 @@ class FastPath(HttpProtocol):
         self._held: list[bytes] = []
         #: the client sends nothing more, or the service stops: the next answer is the last
         self._is_last = False
-        #: the service stops
-        self._stops = False
         #: heads of plain requests on this connection, by the size of the whole request: clients repeat themselves
         self._heads: dict[int, Head] = {}
         #: X-Request-Id of the request under way, and its RateLimit headers
@@ -82,9 +80,9 @@ class FastPath(HttpProtocol):
         return super().eof_received()
 
     def shutdown(self) -> None:
-        self._receiver.is_draining = True
+        self._receiver.is_draining = self._is_last = True
         if self._under_way:
-            self._is_last = self._stops = True
+            self._is_stopping = True
         else:
             super().shutdown()
 
@@ -104,6 +102,9 @@ class FastPath(HttpProtocol):
         self._is_free = self._is_between_requests()
 
     # --- private
+
+    def _is_busy(self) -> bool:
+        return self._under_way or super()._is_busy()
 
     def _is_between_requests(self) -> bool:
         is_read_on = self._to_drop is None and not (self._in_message or self._unread)
@@ -208,7 +209,7 @@ class FastPath(HttpProtocol):
                 plain_answer = plain_answer._replace(headers={**self._quota.headers(), **plain_answer.headers})
             transport.write(written(headers, plain_answer, known_as, is_last=is_last))
         self._answered_at = self.loop.time()
-        if self._stops and is_last:
+        if self._is_stopping and is_last:
             self._linger()
         elif is_last:
             transport.close()
@@ -228,7 +229,7 @@ class FastPath(HttpProtocol):
         if self._under_way:
             return
         # the other path may have it now, and does not know yet that it is the last
-        if self._stops:
+        if self._is_stopping:
             super().shutdown()
         elif self._is_last and not super().eof_received():
             self.transport.close()
