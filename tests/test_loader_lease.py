@@ -1,7 +1,6 @@
 """Loads that are interrupted, concurrent, or late."""
 
 import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -18,7 +17,7 @@ from footfall.operations.loader.removed import Removed
 from footfall.operations.loader.reset import reset
 from footfall.operations.loader.stream import abort, begin, finish, stage, switch
 from footfall.store.calls.metadata import open_books as open_books_call
-from servers import Server
+from servers import Server, wait_until
 from test_loader import HASH, KEYS, Bench, content, location, no_question, unchanged, user
 from test_loader_checkins import NEW, prepare
 
@@ -93,19 +92,28 @@ def test_a_second_load_waits_for_the_first(
             bench.load("users", [user()])
         assert "waiting" in caplog.text
         monkeypatch.setattr(lease_module, "PATIENCE_S", 10.0)
+        caplog.clear()
         waiting = threading.Thread(target=bench.load, args=("users", [user()]))
         waiting.start()
-        time.sleep(0.2)
+        wait_until(lambda: "waiting" in caplog.text, "the second load waits")
         assert waiting.is_alive()
     waiting.join(10)
     assert bench.user()["id"] == "1"
 
 
 def test_the_lease_lasts_for_as_long_as_the_load(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lease_module, "LEASE_S", 0.5)
+    monkeypatch.setattr(lease_module, "LEASE_S", 1.0)
     monkeypatch.setattr(lease_module, "RENEWAL_S", 0.1)
+    left: list[int] = [1000]
+    renewals: list[bool] = []
+
+    def was_renewed() -> bool:
+        left.append(bench.client.pttl(KEYS.loader_lease))
+        renewals.append(left[-1] > left[-2])
+        return sum(renewals) > 10
+
     with Lease(bench.client, KEYS) as lease:
-        time.sleep(1.0)
+        wait_until(was_renewed, "it was renewed so often that a lease time has passed")
         begin(lease, some_check_ins(), "footfall load", mode="keep", confirm=no_question)
     assert not bench.client.exists(KEYS.loader_lease)
 
