@@ -191,9 +191,9 @@ def test_a_pause_after_each_check_in_does_not_cost_it_the_lease(server: Server, 
 
 
 @pytest.mark.parametrize("lease_s", [0.04, 0.5, 1.0, 60.0])
-def test_a_standby_looks_often_enough_to_work_within_two_lease_times(lease_s: float) -> None:
+def test_a_standby_polls_often_enough_to_work_within_two_lease_times(lease_s: float) -> None:
     lease = Lease(Keys("ncc"), lease_s)
-    assert lease.look_s <= lease_s / 4
+    assert lease.poll_interval_s <= lease_s / 4
     assert lease.renewal_s <= lease_s / 3
 
 

@@ -90,12 +90,12 @@ class Calls:
         return Done(oldest.prepared.batch, applied, took_s, result.held_s)
 
     async def answered(self) -> None:
-        """Wait until everything under way is answered, whatever with."""
+        """Wait until everything under way has a reply, be it an error."""
         if self._under_way:
             await asyncio.wait([call.result for call in self._under_way])
 
     def abandon(self) -> None:
-        """Wait for nothing any more."""
+        """Give up on everything under way: its replies are ignored."""
         for call in self._under_way:
             call.result.cancel()
         self._under_way.clear()

@@ -10,10 +10,10 @@ from footfall.keys import Keys
 from footfall.store.calls.lease import hold_lease, holder, new_lease_token, release_lease
 from footfall.store.pipeline import Connection
 
-#: renewals and looks of a standby in the time that a lease lasts: with both, a standby works within two of these times
-_RENEWALS, _LOOKS = 3, 4
-#: seconds between two looks of a standby at most: a lease that is given back is taken at once
-_LOOK_S = 0.25
+#: renewals, and polls of a standby, in the time that a lease lasts: so a standby works within two of these times
+_RENEWALS, _POLLS = 3, 4
+#: seconds between two polls of a standby at most: a lease that is given back is taken at once
+_POLL_S = 0.25
 #: seconds between two calls at least, however short the lease is
 _LEAST_S = 0.01
 
@@ -42,9 +42,9 @@ class Lease:
         return max(_LEAST_S, self._lease_s / _RENEWALS) if self._lease_s else math.inf
 
     @property
-    def look_s(self) -> float:
+    def poll_interval_s(self) -> float:
         """Seconds after which a standby tries again."""
-        return max(_LEAST_S, min(_LOOK_S, self._lease_s / _LOOKS))
+        return max(_LEAST_S, min(_POLL_S, self._lease_s / _POLLS))
 
     @property
     def is_held(self) -> bool:

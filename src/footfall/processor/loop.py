@@ -114,7 +114,7 @@ class Processor:
                 position = await self._books.open(connection)
                 if not await self._work.read(connection, position.checkpoint, most=1):
                     return False
-            await self._stopping.pause(self._lease.look_s)
+            await self._stopping.pause(self._lease.poll_interval_s)
         return False
 
     async def _process(self, connection: Connection) -> None:
