@@ -24,6 +24,8 @@ SEED_VARIABLE = "TEST_SEED"
 FULL_VARIABLE = "TEST_FULL"
 
 USERS, LOCATIONS = 40, 12
+#: `retain` of tests that compare the whole stream with what was accepted: so much that nothing is trimmed
+KEEP_ALL = 10**9
 #: of users who were seen before
 SEEN = {"lastCheckin": 1_500_000_000_000, "lastSeenAt": 5}
 #: bcrypt of "secret": hashing takes time
