@@ -95,24 +95,26 @@ async def test_nothing_is_written_to_a_client_that_has_gone(answering: Answering
     assert transport.writes == []
 
 
-async def test_a_client_that_reads_its_last_answer_slowly_is_waited_for(
+async def test_a_client_that_reads_its_last_answer_slowly_is_waited_for_and_one_that_does_not_read_is_not(
     answering: Answering, transport: _Transport, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reading, "_DROPPING_S", 0.001)
+    for name in ("_DROPPING_S", "_READING_S"):
+        monkeypatch.setattr(reading, name, 0.001)
     protocol: Any = HttpProtocol.__new__(HttpProtocol)
     protocol.loop = asyncio.get_running_loop()
     protocol.transport, protocol._answers_over = transport, answering
     protocol.cycle = protocol.timeout_keep_alive_task = None
     protocol.flow = reading._Flow(transport, lambda: True)  # type: ignore[arg-type]
-    answering.end = protocol._end_after_answer
-    transport.unsent = 1
+    answering.end = protocol._linger
+    transport.unsent = 9
     answering.close()
-    first = protocol._dropping
-    while protocol._dropping is first:
-        await asyncio.sleep(0.001)
-    assert not transport.is_closed
-    transport.unsent = 0
-    while not transport.is_closed:
+    for _ in range(5):
+        look = protocol._dropping
+        while protocol._dropping is look:
+            await asyncio.sleep(0.001)
+        assert not transport.is_closed
+        transport.unsent -= 1
+    while not transport.is_closed:  # it takes no more
         await asyncio.sleep(0.001)
 
 

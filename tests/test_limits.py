@@ -28,6 +28,7 @@ CONSTANTS: dict[str, float] = {
     "what is looked at of a pipeline": http_reading._PART,
     "seconds for which more is read": http_reading._DROPPING_S,
     "what is read and dropped": http_reading._DROPPED,
+    "seconds in which a client takes nothing": http_reading._READING_S,
     "body of a check-in": check_in.MAX_BODY,
     "body of a batch": batch.MAX_BODY,
     "check-ins of a batch that are told": batch.TOLD,

@@ -4,8 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Annotated, Any
 
-import msgspec
-from litestar import Litestar, Request, Response, get, post
+from litestar import Litestar, Request, Response, post
 from litestar.di import NamedDependency
 from litestar.openapi.datastructures import ResponseSpec
 from msgspec import Meta
@@ -15,9 +14,11 @@ from footfall.auth.metrics import Metrics
 from footfall.auth.signing_in import SigningIn
 from footfall.config import Settings
 from footfall.domain.model import Id, Record
-from footfall.http.app import answers, create_app, healthz, metrics_answer, metrics_response, problems
+from footfall.http import health
+from footfall.http.app import create_app, problems
 from footfall.http.bodies import MAX_READ, document, takes
 from footfall.http.forwarded import client_address
+from footfall.http.health import Ready, healthz
 from footfall.http.server import worker_settings
 from footfall.http.state import ServiceState, share
 from footfall.identity.credentials import session
@@ -40,12 +41,6 @@ class SignedIn(Record, frozen=True):
     """Who has signed in. The session's id is in the cookie alone."""
 
     user_id: Id
-
-
-class Ready(msgspec.Struct):
-    """People can sign in."""
-
-    status: str = "ready"
 
 
 _SOPHIA = Login(email="sophia.marshall@example.com", password=sample.PASSWORD)
@@ -107,30 +102,17 @@ async def logout(
     return Response(None, headers={"set-cookie": sessions.no_cookie(), "cache-control": "no-store"})
 
 
-@get(
-    "/readyz",
-    operation_id="getReadiness",
-    summary="Whether people can sign in",
-    responses=answers(Ready()) | problems(503),
-    tags=["running it"],
-)
+@health.readiness("Whether people can sign in", Ready())
 async def readyz(pipeline: NamedDependency[Pipeline]) -> Ready:
     """503 when the server does not answer."""
     await pipeline.call("PING")
     return Ready()
 
 
-@get(
-    "/metrics",
-    operation_id="getMetrics",
-    summary="What was counted, for Prometheus",
-    sync_to_thread=False,
-    tags=["running it"],
-    responses=metrics_answer(),
-)
-def metrics_text(metrics: NamedDependency[Metrics]) -> Response[bytes]:
+@health.metrics()
+async def metrics_text(metrics: NamedDependency[Metrics]) -> Response[bytes]:
     """Attempts to sign in by outcome, and how long passwords took to check; of all workers."""
-    return metrics_response(metrics.text())
+    return health.metrics_response(metrics.text())
 
 
 def create(settings: Settings | None = None) -> Litestar:

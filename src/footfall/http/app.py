@@ -7,7 +7,7 @@ from http import HTTPStatus
 from typing import Any
 
 import msgspec
-from litestar import HttpMethod, Litestar, Request, Response, get, route
+from litestar import HttpMethod, Litestar, Request, Response, route
 from litestar.datastructures import State
 from litestar.di import Provide
 from litestar.exceptions import HTTPException
@@ -70,25 +70,6 @@ def answers(
     """What a route's description says of its success: an answer of this type, such as this one."""
     examples = [Example(value=msgspec.to_builtins(example))]
     return {status: ResponseSpec(type(example), generate_examples=False, description=description, examples=examples)}
-
-
-class Alive(msgspec.Struct):
-    """The process answers."""
-
-    status: str = "alive"
-
-
-@get(
-    "/healthz",
-    operation_id="getHealth",
-    summary="Whether the process lives",
-    responses=answers(Alive()),
-    sync_to_thread=False,
-    tags=["running it"],
-)
-def healthz() -> Alive:
-    """Answers as long as the process can answer anything."""
-    return Alive()
 
 
 Lifespan = Callable[[Litestar], AbstractAsyncContextManager[None]]
@@ -211,21 +192,6 @@ def _problem_like(status: int) -> Problem:
     detail, request_id = _DETAILS.get(status, title(status)), "7d1c5e0b9a3f4c21"
     errors = [FieldProblem(*detail.split(": "))] if status == 422 else []
     return Problem(title=title(status), status=status, detail=detail, request_id=request_id, errors=errors)
-
-
-def metrics_answer() -> dict[int, ResponseSpec]:
-    """What the description of a route says that answers with metrics."""
-    example = Example(value="# TYPE footfall_something_total counter\nfootfall_something_total 5.0\n")
-    return {
-        200: ResponseSpec(
-            str, generate_examples=False, media_type="text/plain", description="Text format", examples=[example]
-        )
-    }
-
-
-def metrics_response(text: bytes) -> Response[bytes]:
-    """Metrics in Prometheus' text format; the framework adds the charset."""
-    return Response(text, media_type="text/plain; version=1.0.0")
 
 
 def _from_state(name: str) -> Callable[[State], Any]:

@@ -1,6 +1,7 @@
 """How requests are read: part by part, as far as there is room for them."""
 
 import asyncio
+import sys
 import time
 from abc import abstractmethod
 from collections.abc import Callable
@@ -21,6 +22,8 @@ _FRAME = 5
 #: What more is read of a client that has its last answer, in bytes, and for how long, in seconds. It is dropped: to end
 #: a connection while something is on its way takes the answer away from the client (RFC 9112, section 9.6).
 _DROPPED, _DROPPING_S = 8 * 1024 * 1024, 2.0
+#: seconds in which a client must take some of a last answer that is not all sent yet
+_READING_S = 10.0
 #: what is looked at in a head
 _CHECKED = {b"host": HeadCheck.host, b"expect": HeadCheck.expect, b"transfer-encoding": HeadCheck.transfer_encoding}
 NOTHING = memoryview(b"")
@@ -135,7 +138,7 @@ class Reading(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self.flow: _Flow = _Flow(transport, self._read_on)
-        self._answers_over: Any = Answering(transport, self.loop, self._end_after_answer)
+        self._answers_over: Any = Answering(transport, self.loop, self._linger)
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
@@ -244,10 +247,6 @@ class Reading(HttpToolsProtocol):
                     self.transport.close()
         return not (self._unread or self.pipeline)
 
-    def _end_after_answer(self) -> None:
-        """End the connection after the answer to the newest request: whatever comes behind it, that is not lost."""
-        self._linger()
-
     def _linger(self) -> None:
         """End the connection so that a client has its last answer which still sends."""
         self._answers_over.flush()
@@ -263,9 +262,11 @@ class Reading(HttpToolsProtocol):
             self.transport.write_eof()
             self.flow.resume_reading()
 
-    def _stop_dropping(self) -> None:
-        if self.transport.get_write_buffer_size():  # it still reads its answer
-            self._dropping = self.loop.call_later(_DROPPING_S, self._stop_dropping)
+    def _stop_dropping(self, before: int = sys.maxsize) -> None:
+        """End the connection, unless its client still reads the answer. `before`: bytes of it that were to be sent."""
+        left = self.transport.get_write_buffer_size()
+        if 0 < left < before:
+            self._dropping = self.loop.call_later(_READING_S, self._stop_dropping, left)
         else:
             self.transport.abort()
 

@@ -6,12 +6,13 @@ from contextlib import asynccontextmanager
 from typing import Self
 
 import msgspec
-from litestar import Litestar, Response, get
+from litestar import Litestar, Response
 from litestar.di import NamedDependency
 
 from footfall.config import Settings
 from footfall.errors import FootfallError, UnavailableError
-from footfall.http.app import App, answers, create_app, healthz, metrics_answer, metrics_response, problems
+from footfall.http import health as routes
+from footfall.http.app import App, create_app
 from footfall.http.state import ServiceState, share
 from footfall.keys import Keys
 from footfall.processor.loop import Processor
@@ -72,28 +73,16 @@ class Health:
         return await backlog(self._keys).start(self._pipeline.connection)
 
 
-@get(
-    "/readyz",
-    operation_id="getReadiness",
-    summary="Whether entries are processed",
-    responses=answers(Ready(state="working", backlog=17)) | problems(503),
-    tags=["running it"],
-)
+@routes.readiness("Whether entries are processed", Ready(state="working", backlog=17))
 async def readyz(health: NamedDependency[Health]) -> Ready:
     """503 when the server does not answer, data is being loaded, a key is broken, or the processor stops."""
     return await health.ready()
 
 
-@get(
-    "/metrics",
-    operation_id="getMetrics",
-    summary="What was counted, for Prometheus",
-    tags=["running it"],
-    responses=metrics_answer(),
-)
+@routes.metrics()
 async def metrics_text(health: NamedDependency[Health]) -> Response[bytes]:
     """Applied entries, dead letters, backlog, sizes and times of batches, and whether this processor works."""
-    return metrics_response(await health.text())
+    return routes.metrics_response(await health.text())
 
 
 def create(settings: Settings, health: Health | None = None) -> App:
@@ -108,7 +97,7 @@ def create(settings: Settings, health: Health | None = None) -> App:
     return create_app(
         title="Footfall processor",
         description="Health and metrics of a processor.",
-        handlers=[healthz, readyz, metrics_text],
+        handlers=[routes.healthz, readyz, metrics_text],
         lifespan=lifespan,
         provide=("health",),
         proxies=settings.proxies,

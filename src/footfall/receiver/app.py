@@ -14,7 +14,8 @@ from litestar.di import NamedDependency
 
 from footfall.config import Settings
 from footfall.errors import FootfallError
-from footfall.http.app import answers, body_of, create_app, footfall_error, healthz, problems
+from footfall.http.app import answers, body_of, create_app, footfall_error, problems
+from footfall.http.health import healthz
 from footfall.http.server import worker_settings
 from footfall.http.state import share
 from footfall.identity.credentials import credential

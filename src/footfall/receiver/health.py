@@ -4,13 +4,13 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from litestar import Request, Response, get
+from litestar import Request, Response
 from litestar.di import NamedDependency
 
 from footfall.config import Settings
 from footfall.domain.model import MAX_TIME_MS
 from footfall.errors import BacklogFullError, BrokenKeyError, DeniedError, LoadingError, ReplyError, UnavailableError
-from footfall.http.app import answers, metrics_answer, metrics_response, problems
+from footfall.http import health
 from footfall.http.state import ServiceState
 from footfall.keys import Keys
 from footfall.logs import Outage
@@ -91,13 +91,7 @@ class Readiness:
         return int(info[b"entries-added"])
 
 
-@get(
-    "/readyz",
-    operation_id="getReadiness",
-    summary="Whether check-ins are taken",
-    responses=answers(Ready(backlog=17)) | problems(503),
-    tags=["running it"],
-)
+@health.readiness("Whether check-ins are taken", Ready(backlog=17))
 async def readyz(readiness: NamedDependency[Readiness]) -> Ready:
     """503 when the server does not answer, data is being loaded, the backlog is full, too few replicas are there for
     `durability`, or the receiver stops.
@@ -105,16 +99,9 @@ async def readyz(readiness: NamedDependency[Readiness]) -> Ready:
     return Ready(await readiness.backlog())
 
 
-@get(
-    "/metrics",
-    operation_id="getMetrics",
-    summary="What was counted, for Prometheus",
-    sync_to_thread=False,
-    tags=["running it"],
-    responses=metrics_answer(),
-)
-def metrics_text(request: Request[Any, Any, Any], intake: NamedDependency[Intake]) -> Response[bytes]:
+@health.metrics()
+async def metrics_text(request: Request[Any, Any, Any], intake: NamedDependency[Intake]) -> Response[bytes]:
     """Check-ins accepted and refused by reason, sizes and times of calls, and what is in flight; of all workers."""
     metrics: Metrics = request.app.state.metrics
     metrics.in_flight(intake.pending)  # single check-ins that wait for a call have not been counted yet
-    return metrics_response(metrics.text())
+    return health.metrics_response(metrics.text())

@@ -1,44 +1,25 @@
 """Whether the API server can answer, and what it has counted."""
 
-import msgspec
-from litestar import Response, get
+from litestar import Response
 from litestar.di import NamedDependency
 
 from footfall.api.metrics import Metrics
 from footfall.api.reading import Reader
-from footfall.http.app import answers, healthz, metrics_answer, metrics_response, problems
+from footfall.http import health
+from footfall.http.health import Ready, healthz
 
 
-class Ready(msgspec.Struct):
-    """Reads are answered."""
-
-    status: str = "ready"
-
-
-@get(
-    "/readyz",
-    operation_id="getReadiness",
-    summary="Whether reads are answered",
-    responses=answers(Ready()) | problems(503),
-    tags=["running it"],
-)
+@health.readiness("Whether reads are answered", Ready())
 async def readyz(reader: NamedDependency[Reader]) -> Ready:
     """503 when the server does not answer, or holds what cannot be trusted."""
     await reader.call("EXISTS", reader.keys.meta)
     return Ready()
 
 
-@get(
-    "/metrics",
-    operation_id="getMetrics",
-    summary="What was counted, for Prometheus",
-    sync_to_thread=False,
-    tags=["running it"],
-    responses=metrics_answer(),
-)
-def metrics_text(metrics: NamedDependency[Metrics]) -> Response[bytes]:
+@health.metrics()
+async def metrics_text(metrics: NamedDependency[Metrics]) -> Response[bytes]:
     """Requests by route and status, their time, and open live feeds; of all workers."""
-    return metrics_response(metrics.text())
+    return health.metrics_response(metrics.text())
 
 
 routes = [healthz, readyz, metrics_text]
