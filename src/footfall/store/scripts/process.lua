@@ -59,6 +59,7 @@ local KEYS, ARGV = KEYS, ARGV -- locals are read faster than globals
 --@include in_chunks
 --@include process_texts
 --@include process_batch
+--@include broken_key
 --@include process_books
 --@include process_users
 --@include process_locations

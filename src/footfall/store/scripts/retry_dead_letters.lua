@@ -51,6 +51,7 @@ local ENOUGH = 5000
 --@include stream_info
 --@include is_missing
 --@include check_ids_left
+--@include broken_key
 --@include retry_books
 --@include retry_records
 --@include retry_histories

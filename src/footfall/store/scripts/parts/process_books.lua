@@ -1,6 +1,6 @@
 -- process.lua: the books, and the keys that all batches write to.
 --
--- Reads    call, pcall, number_of
+-- Reads    call, pcall, number_of, broken_key
 -- Defines  read_books(keys, batch)          checkpoint, processed; nil and a reply when the batch must not be applied
 --          begin_writing(keys, books)       from now on a write that is refused leaves the mark that this sets
 --          write_books(keys, batch, books)  processed, as it is now, after all other writes
@@ -23,13 +23,8 @@ local function read_books(keys, batch)
         if last[1][2][i] ~= ARGV[9 + i] then return nil, {'FENCED'} end
     end
 
-    if type(pcall('XLEN', keys.dead_letters)) ~= 'number' then return nil, {'BROKEN', keys.dead_letters} end
-    for _, index in ipairs({keys.users_by_checkins, keys.users_recent, keys.users_last_seen, keys.locations_by_checkins}) do
-        if type(pcall('ZCARD', index)) ~= 'number' then return nil, {'BROKEN', index} end
-    end
-    for _, removed in ipairs({keys.users_removed, keys.locations_removed}) do
-        if type(pcall('HLEN', removed)) ~= 'number' then return nil, {'BROKEN', removed} end
-    end
+    local broken = broken_key(keys)
+    if broken then return nil, {'BROKEN', broken} end
     return {checkpoint = checkpoint, processed = processed}
 end
 

@@ -1,6 +1,6 @@
 -- retry_dead_letters.lua: the books, and the keys that all dead letters write to.
 --
--- Reads    pcall, number_of
+-- Reads    pcall, number_of, broken_key
 -- Defines  read_books(keys, generation)  checkpoint, settled; nil and a reply when nothing must be applied
 local function read_books(keys, generation)
     local book = pcall('HMGET', keys.meta, 'state', 'generation', 'settled', 'torn')
@@ -15,12 +15,7 @@ local function read_books(keys, generation)
     if type(checkpoint) ~= 'string' or pcall('XRANGE', keys.stream, checkpoint, checkpoint).err then
         return nil, {'BROKEN', type(pcall('XLEN', keys.stream)) == 'number' and keys.checkpoint or keys.stream}
     end
-    if type(pcall('XLEN', keys.dead_letters)) ~= 'number' then return nil, {'BROKEN', keys.dead_letters} end
-    for _, index in ipairs({keys.users_by_checkins, keys.users_recent, keys.users_last_seen, keys.locations_by_checkins}) do
-        if type(pcall('ZCARD', index)) ~= 'number' then return nil, {'BROKEN', index} end
-    end
-    for _, removed in ipairs({keys.users_removed, keys.locations_removed}) do
-        if type(pcall('HLEN', removed)) ~= 'number' then return nil, {'BROKEN', removed} end
-    end
+    local broken = broken_key(keys)
+    if broken then return nil, {'BROKEN', broken} end
     return {checkpoint = checkpoint, settled = settled}
 end
