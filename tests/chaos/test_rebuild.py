@@ -8,7 +8,7 @@ from typing import Any, Self
 from audit_scene import assert_sound
 from chaos.poster import Poster, random_check_ins
 from chaos.replay import assert_books, check_ins, entries
-from chaos.scene import LOCATIONS, USERS, full, load_records, wait_until_drained
+from chaos.scene import KEEP_ALL, LOCATIONS, USERS, full, load_records, wait_until_drained
 from processes import Footfall, Receiver, environment
 from servers import Server
 
@@ -94,7 +94,7 @@ def test_killed_rebuilds_that_are_run_again_count_each_check_in_once(
     kills = 0
     with (
         Receiver(server.url) as receiver,
-        Footfall("processor", settings={"redis_url": server.url, "processor_batch": 50}),
+        Footfall("processor", settings={"redis_url": server.url, "processor_batch": 50, "retain": KEEP_ALL}),
         Rebuilds(server) as rebuilds,
         Poster(receiver, random_check_ins(rng, USERS, LOCATIONS), connections=2) as poster,
     ):
@@ -123,7 +123,7 @@ def test_a_rebuild_keeps_up_with_a_processor_under_full_load(server: Server, cli
         pipeline.execute_command("XADD", "ncc:checkins", "*", *check_in)
     pipeline.execute()
     wreck(client, rng)
-    settings = {"redis_url": server.url, "retain": 10_000_000}
+    settings = {"redis_url": server.url, "retain": KEEP_ALL}
     with Footfall("processor", settings=settings) as processor, Rebuilds(server) as rebuilds:
         processor.wait_for("Processed ")
         rebuilds.run()

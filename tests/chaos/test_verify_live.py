@@ -8,6 +8,7 @@ from audit_scene import assert_sound, settle_dead_letters, trim
 from chaos.poster import Poster, random_check_ins
 from chaos.replay import check_ins, raw_client
 from chaos.scene import (
+    KEEP_ALL,
     LOCATIONS,
     USERS,
     add,
@@ -70,7 +71,7 @@ def test_a_busy_system_is_verified_without_a_false_alarm(server: Server, client:
     load_records(client)
     with (
         Receiver(server.url) as receiver,
-        Footfall("processor", settings={"redis_url": server.url, "processor_batch": 50, "retain": 10_000_000}),
+        Footfall("processor", settings={"redis_url": server.url, "processor_batch": 50, "retain": KEEP_ALL}),
         Poster(receiver, random_check_ins(rng, USERS, LOCATIONS)) as poster,
         Operator(server, rng) as operator,
     ):
