@@ -10,9 +10,7 @@ from footfall.http.server import Service, run
 
 def create(settings: Settings) -> Any:
     """The app, whose framework answers everything."""
-    app: Any = api.create(settings)
-    app.asgi_handler = app.asgi_handler.framework
-    return app
+    return api.create(settings, shortcut=None)
 
 
 if __name__ == "__main__":

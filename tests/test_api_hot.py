@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from footfall import config
 from footfall.api.app import create
+from footfall.api.hot import HotReads
 from footfall.api.state import ApiState
 from footfall.domain.model import MAX_ID
 from footfall.http.state import begin_request, share
@@ -80,13 +81,12 @@ def pair(shared_server: Server) -> Iterator[Pair]:
 
 
 def test_just_the_plain_requests_for_the_hottest_are_taken_from_the_framework() -> None:
-    app: Any = create(config.load())
     left: list[str] = []
 
     async def framework(scope: Any, _receive: Any, _send: Any) -> None:
         left.append(scope["path"])
 
-    app.asgi_handler.framework = framework
+    reads = HotReads(create(config.load()), framework)
 
     async def answer(path: str, method: str = "GET", query: bytes = b"") -> int | None:
         messages: list[Any] = []
@@ -99,7 +99,7 @@ def test_just_the_plain_requests_for_the_hottest_are_taken_from_the_framework() 
         scope["state"] = {}
         share(scope["state"], ApiState, config.load(), reader=None)
         begin_request(scope, lambda: None)
-        await app.asgi_handler(scope, None, send)
+        await reads(scope, None, send)
         return messages[0]["status"] if messages else None
 
     async def ask() -> None:

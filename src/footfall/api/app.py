@@ -29,7 +29,7 @@ from footfall.api.routes import (
 )
 from footfall.api.state import ApiState
 from footfall.config import Settings
-from footfall.http.app import create_app
+from footfall.http.app import Shortcut, create_app
 from footfall.http.server import worker_settings
 from footfall.http.state import share
 from footfall.identity.describe import ANYBODY, SECURITY_SCHEMES, SENDER
@@ -42,8 +42,11 @@ from footfall.store import permissions
 from footfall.store.metadata import open_pipeline
 
 
-def create(settings: Settings | None = None) -> Litestar:
-    """The API server; in a worker process, from the settings in its environment."""
+def create(settings: Settings | None = None, shortcut: Shortcut | None = HotReads) -> Litestar:
+    """The API server; in a worker process, from the settings in its environment.
+
+    `shortcut` makes what answers before the framework.
+    """
     settings = settings or worker_settings()
     metrics = Metrics()
 
@@ -76,7 +79,7 @@ def create(settings: Settings | None = None) -> Litestar:
         hasher.close()
 
     guarded = Router("/", route_handlers=users.guarded, security=SENDER if settings.auth else [*SENDER, ANYBODY])
-    app = create_app(
+    return create_app(
         title="Footfall API",
         description="What is known about check-ins, users and locations.",
         handlers=[
@@ -109,7 +112,6 @@ def create(settings: Settings | None = None) -> Litestar:
         cors_origins=settings.cors_origins,
         proxies=settings.proxies,
         count=metrics.answered,
+        shortcut=shortcut,
         security_schemes=SECURITY_SCHEMES,
     )
-    app.asgi_handler = HotReads(app)
-    return app

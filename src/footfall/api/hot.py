@@ -15,6 +15,7 @@ from litestar import Litestar, Response
 
 from footfall.api.state import ApiState
 from footfall.errors import FootfallError
+from footfall.http.answers import App
 from footfall.http.problems import answer
 from footfall.http.state import request_state, service_state
 from footfall.logs import log
@@ -60,9 +61,9 @@ class _Read:
 class HotReads:
     """An ASGI app before the framework's own."""
 
-    def __init__(self, app: Litestar) -> None:
-        #: answers everything else
-        self.framework = app.asgi_handler
+    def __init__(self, app: Litestar, framework: App) -> None:
+        """`framework`: answers everything else, by the routes of `app`."""
+        self._framework = framework
         handlers = app.route_handler_method_map
         #: by the number of their parameters, and what comes before these
         self._reads: list[dict[str, _Read]] = [{}, {}, {}, {}]
@@ -75,7 +76,7 @@ class HotReads:
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         under_way = self._start(scope) if scope["method"] == "GET" else None
         if under_way is None:
-            await self.framework(scope, receive, send)
+            await self._framework(scope, receive, send)
             return
         try:
             status, headers, body = _success(await under_way)

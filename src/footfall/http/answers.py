@@ -5,7 +5,7 @@ each costs a small answer as much as finding the record that it shows.
 """
 
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Generator
 from typing import Any
 
 from footfall.http.caching import finish
@@ -62,17 +62,32 @@ class _Sender:
         self._head: Any = None
         self.status = 0
 
-    async def __call__(self, message: Any) -> None:
+    # not itself a coroutine function, which would take a third of its time
+    def __call__(self, message: Any) -> Awaitable[None]:
         if message["type"] == "http.response.start":
             self.status = status = message["status"]
             message["headers"] = [*message["headers"], self._id]
             if status == 200 and self._asked is not None:
                 self._head = message
-                return
-        elif (head := self._head) is not None and self._asked is not None:
-            self._head = None
-            if not message.get("more_body"):
-                message = finish(head, message, self._asked)
-                self.status = head["status"]
-            await self._send(head)
+                return _DONE
+        elif self._head is not None and self._asked is not None:
+            return self._send_both(message, self._asked)
+        return self._send(message)  # type: ignore[no-any-return]
+
+    async def _send_both(self, message: Any, asked: list[tuple[bytes, bytes]]) -> None:
+        head, self._head = self._head, None
+        if not message.get("more_body"):
+            message = finish(head, message, asked)
+            self.status = head["status"]
+        await self._send(head)
         await self._send(message)
+
+
+class _Done:
+    """Nothing is waited for."""
+
+    def __await__(self) -> Generator[None, None, None]:
+        yield from ()
+
+
+_DONE = _Done()

@@ -1,7 +1,7 @@
 """What every HTTP service shares: the framework's set-up, errors as problem documents, the docs page."""
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from http import HTTPStatus
 from typing import Any
@@ -37,6 +37,10 @@ from footfall.logs import log
 CURSOR = "after"
 
 
+#: makes an app of one and the framework below it, which answers what the app leaves to it
+Shortcut = Callable[[Litestar, AsgiApp], AsgiApp]
+
+
 class App(Litestar):
     """A Litestar app that shares `app.state.shared` with the protocol that reads its requests.
 
@@ -44,24 +48,34 @@ class App(Litestar):
     nowhere.
     """
 
-    def __init__(self, *, cors_origins: str | None, proxies: Networks, count: Count | None, **options: Any) -> None:
+    def __init__(
+        self,
+        *,
+        cors_origins: str | None,
+        proxies: Networks,
+        count: Count | None,
+        shortcut: Shortcut | None,
+        **options: Any,
+    ) -> None:
         super().__init__(**options)
         self._paths = Paths(self.routes)
         app: AsgiApp = super().__call__
+        if shortcut is not None:
+            app = shortcut(self, app)
         if cors_origins is not None:
             app = Cors(app, cors_origins)
         if proxies:
             app = Forwarded(app, proxies)
         self._answers = Answers(app, count)
 
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+    # not itself a coroutine function: each that waits for another is resumed with it, whenever something has come
+    def __call__(self, scope: Any, receive: Any, send: Any) -> Coroutine[Any, Any, None]:
         if scope["type"] == "lifespan":  # the server gives this to each of its connections (ASGI's lifespan state)
             self.state.shared = scope["state"]
-            await super().__call__(scope, receive, send)
-            return
+            return super().__call__(scope, receive, send)
         if is_special(scope["raw_path"]) and (path := self._paths.find(scope["raw_path"])) is not None:
             scope["path"] = path
-        await self._answers(scope, receive, send)
+        return self._answers(scope, receive, send)
 
 
 def answers(
@@ -86,18 +100,20 @@ def create_app(
     cors_origins: str | None = None,
     proxies: Networks = (),
     count: Count | None = None,
+    shortcut: Shortcut | None = None,
     security_schemes: Mapping[str, SecurityScheme] | None = None,
 ) -> App:
     """An app that answers errors as problem documents and describes itself at `/docs` and `/schema`.
 
     `provide` names what the lifespan puts into the app's state and handlers take as parameters; `cors_origins` is the
-    setting, `proxies` those that are trusted; `count` is told of each answer; `security_schemes` are those that routes
-    name as their `security`.
+    setting, `proxies` those that are trusted; `count` is told of each answer; `shortcut` makes what
+    answers before the framework; `security_schemes` are those that routes name as their `security`.
     """
     return App(
         cors_origins=cors_origins,
         proxies=proxies,
         count=count,
+        shortcut=shortcut,
         route_handlers=[*_options(handlers), *handlers, docs],
         plugins=plugins,
         lifespan=[lifespan],

@@ -25,7 +25,7 @@ REQUEST_ID = b"x-request-id"
 
 #: what new ids of requests begin with, and their numbers
 PROCESS = secrets.token_hex(4)
-numbers = itertools.count(secrets.randbits(16))
+next_number = itertools.count(secrets.randbits(16)).__next__
 _is_request_id = re.compile(r"[!-~]{1,128}").fullmatch
 
 
@@ -67,7 +67,7 @@ def request_id(sent: str | None) -> str:
 
     A new one has what tells this process from others, and a number: a random one would take longer.
     """
-    return sent if sent is not None and _is_request_id(sent) else f"{PROCESS}{next(numbers):08x}"
+    return sent if sent is not None and _is_request_id(sent) else f"{PROCESS}{next_number():08x}"
 
 
 def answer(error: FootfallError, request_id: str) -> Answer:

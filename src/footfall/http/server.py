@@ -166,6 +166,7 @@ def _config(
 ) -> uvicorn.Config:
     return uvicorn.Config(
         app,
+        interface="asgi3",
         loop="uvloop",
         http=protocol,
         ws="none",

@@ -12,7 +12,7 @@ import msgspec
 
 from footfall.domain.model import CheckIn
 from footfall.errors import FootfallError, OverloadedError
-from footfall.http.problems import PROCESS, Answer, answer, numbers, request_id
+from footfall.http.problems import PROCESS, Answer, answer, next_number, request_id
 from footfall.http.protocol import HttpProtocol, written
 from footfall.http.state import service_state
 from footfall.identity.credentials import Credential
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 _REQUEST_LINE = b"POST /api/checkin HTTP/1.1\r\n"
 #: Heads that a connection remembers, at most, and bytes of each: ids of one to four digits make five sizes of bodies.
 _HEADS, _MAX_REMEMBERED = 6, 1024
-_PROCESS = PROCESS.encode()
 _decode = msgspec.json.Decoder(CheckIn).decode
 
 
@@ -236,25 +235,26 @@ class FastPath(HttpProtocol):
 
 
 class _Accepted:
-    """The answers to check-ins that were stored: made but for the ids, and made anew when the Date changes."""
+    """The answers to check-ins that were stored: made but for the ids, and made again when the Date changes."""
 
     def __init__(self) -> None:
         self._headers: object = None
-        #: by the length of the id
-        self._starts: dict[int, bytes] = {}
+        #: by the length of an entry's id: what a new number and the id are put into
+        self._templates: dict[int, bytes] = {}
 
     def answer(self, headers: list[tuple[bytes, bytes]], sent: str | None, entry_id: bytes) -> bytes:
         """The answer with these headers of the server and this entry's id. `sent`: the id that the request has sent."""
+        if sent is not None:
+            return written(headers, _accepted_answer(entry_id, replayed=False), request_id(sent), is_last=False)
         if headers is not self._headers:
             self._headers = headers
-            self._starts.clear()
-        start = self._starts.get(len(entry_id))
-        if start is None:
+            self._templates.clear()
+        template = self._templates.get(len(entry_id))
+        if template is None:
             whole = written(headers, _accepted_answer(entry_id, replayed=False), "", is_last=False)
-            start = self._starts[len(entry_id)] = whole.partition(b"\r\n\r\n")[0]
-        if sent is None:  # `request_id`, put together with the rest
-            return b'%b%b%08x\r\n\r\n{"id":"%b"}' % (start, _PROCESS, next(numbers), entry_id)
-        return b'%b%b\r\n\r\n{"id":"%b"}' % (start, request_id(sent).encode(), entry_id)
+            head = whole.partition(b"\r\n\r\n")[0].replace(b"%", b"%%")
+            template = self._templates[len(entry_id)] = head + PROCESS.encode() + b'%08x\r\n\r\n{"id":"%b"}'
+        return template % (next_number(), entry_id)
 
 
 def _accepted_answer(entry_id: bytes, *, replayed: bool) -> Answer:

@@ -165,7 +165,7 @@ class Intake:
             del self._singles[: self._max_batch]
             newest = taken[-1][3]
             without = [single for single in taken if single[1] is None]
-            groups = [Group([check_in for check_in, *_ in without])] if without else []
+            groups = [Group([single[0] for single in without])] if without else []
             if len(without) < len(taken):
                 recorded = [single for single in taken if single[1] is not None]
                 groups += [Group([check_in], record) for check_in, record, *_ in recorded]
