@@ -1,0 +1,85 @@
+"""Who imports whom: as the table in docs/architecture.md allows, no more and no less."""
+
+import ast
+import re
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import footfall
+
+_ROOT = Path(footfall.__file__).parent
+_PAGE = Path(__file__).parents[2] / "docs" / "architecture.md"
+#: modules at the root that all may import, and which of the others each of them imports
+_COMMON: dict[str, set[str]] = {"errors": set(), "keys": set(), "logs": set(), "config": {"domain"}}
+
+
+def rules() -> dict[str, set[str]]:
+    """The table: folder -> folders that it may import."""
+    rows = re.findall(r"^\| \[`(\w+)/`\]\S+ \| .* \| ([^|]*) \|$", _PAGE.read_text(), re.MULTILINE)
+    table = {folder: set(re.findall(r"`(\w+)`", names)) if names != "all" else {"all"} for folder, names in rows}
+    table["cli"] = set(table) - {"cli"}
+    return table
+
+
+def folder_of(module: str) -> str:
+    """The folder of a module, or the module at the root."""
+    return module.split(".")[1] if "." in module else ""
+
+
+def imports(file: Path) -> Iterator[str]:
+    """The modules of ours that a file imports, wherever it does."""
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{file}: a relative import"
+            module = node.module or ""
+            yield from (f"{module}.{name.name}" for name in node.names) if module == "footfall" else [module]
+        elif isinstance(node, ast.Import):
+            yield from (name.name for name in node.names)
+
+
+def imported() -> dict[str, dict[str, list[str]]]:
+    """Folder -> folder that it imports -> by which files."""
+    found: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
+    for file in _ROOT.rglob("*.py"):
+        path = file.relative_to(_ROOT)
+        folder = path.parts[0] if len(path.parts) > 1 else path.stem
+        for module in imports(file):
+            if module.startswith("footfall.") and (other := folder_of(module)) not in (folder, "__version__"):
+                found[folder][other].append(str(path))
+    return found
+
+
+FOUND = imported()
+
+
+def test_each_folder_has_a_row() -> None:
+    folders = {path.name for path in _ROOT.iterdir() if (path / "__init__.py").exists()}
+    assert set(rules()) == folders
+    assert {path.stem for path in _ROOT.glob("*.py")} - {"__init__", "__main__"} == set(_COMMON)
+
+
+@pytest.mark.parametrize("folder", rules())
+def test_a_folder_imports_what_it_may(folder: str) -> None:
+    used = {other: files for other, files in FOUND[folder].items() if other not in _COMMON}
+    allowed = rules()[folder] - set(_COMMON)
+    assert {other: files for other, files in used.items() if other not in allowed} == {}
+    if folder != "cli":
+        assert allowed <= set(used), "the table allows what nobody needs"
+
+
+def test_the_domain_knows_of_errors_alone() -> None:
+    assert set(FOUND["domain"]) == {"errors"}
+
+
+@pytest.mark.parametrize("module", _COMMON)
+def test_what_all_may_import_imports_nothing_above_it(module: str) -> None:
+    assert set(FOUND[module]) - set(_COMMON) == _COMMON[module]
+
+
+@pytest.mark.parametrize("folder", sorted(rules()))
+def test_a_folder_says_what_lives_there(folder: str) -> None:
+    docstring = ast.get_docstring(ast.parse((_ROOT / folder / "__init__.py").read_text()))
+    assert docstring is not None
