@@ -83,3 +83,14 @@ def test_what_all_may_import_imports_nothing_above_it(module: str) -> None:
 def test_a_folder_says_what_lives_there(folder: str) -> None:
     docstring = ast.get_docstring(ast.parse((_ROOT / folder / "__init__.py").read_text()))
     assert docstring is not None
+
+
+def test_the_folders_of_the_tests_are_those_of_the_source() -> None:
+    tests = _PAGE.parents[1] / "tests"
+    others = {"chaos", "npm", "project"}
+    files = list(tests.rglob("test_*.py"))
+    folders = {str(path.parent.relative_to(tests)) for path in files if path.relative_to(tests).parts[0] not in others}
+    assert {folder for folder in folders if not (_ROOT / folder / "__init__.py").exists()} == set()
+    assert set(rules()) <= {folder.partition("/")[0] for folder in folders}
+    for file in files:
+        assert not [module for module in imports(file) if module.partition(".")[0].startswith("test_")], file
