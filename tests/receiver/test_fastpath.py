@@ -7,16 +7,17 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from uvicorn.config import Config
 from uvicorn.protocols.http import httptools_impl
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.server import ServerState
 
+from footfall.domain.model import CheckIn
 from footfall.identity.credentials import Credential, digest
 from footfall.identity.tokens import MAX_RATE, Token
-from footfall.receiver.plain import PlainParser
+from footfall.receiver.plain import PlainReader
 from processes import AsgiReceiver, Receiver
 from raw_http import RawConnection, request
 from receiver_scene import GOOD, open_books
@@ -28,6 +29,7 @@ _VARIABLE = re.compile(
     rb"(date: [^\r]*|connection: close|ratelimit: [^\r]*|x-request-id: [0-9a-f]{16})\r\n"
     rb'|(?<="id":)"\d+-\d+"|(?<="requestId":)"[0-9a-f]{16}"|(?<=entry )\d+-\d+'
 )
+READ = msgspec.json.decode(GOOD, type=CheckIn)
 PHONE = {
     "User-Agent": "Mozilla/5.0 (Linux; Android 14) AppleWebKit/537.36",
     "Accept": "application/json, text/plain, */*",
@@ -44,25 +46,25 @@ PHONE = {
 # --- what is plain
 
 
-def plain(data: bytes) -> tuple[bytes, str | None, str | None] | None:
+def plain(data: bytes) -> tuple[CheckIn, str | None, str | None] | None:
     """What the fast path reads in these bytes while sign-in is off."""
-    found = PlainParser(auth=False).read(data)
+    found = PlainReader(auth=False).read(data)
     return found and found[:3]
 
 
 def test_what_real_clients_send_is_plain() -> None:
-    assert plain(request(GOOD)) == (GOOD, None, None)
-    assert plain(request(GOOD, headers=PHONE)) == (GOOD, None, None)
-    assert plain(request(GOOD, headers={"connection": "Keep-Alive"})) == (GOOD, None, None)
-    assert plain(request(GOOD, headers={"Content-Type": "Application/JSON; charset=utf-8"})) == (GOOD, None, None)
-    assert plain(request(GOOD, headers={"Idempotency-Key": "k-1", "X-Request-Id": "r 1"})) == (GOOD, "k-1", "r 1")
+    assert plain(request(GOOD)) == (READ, None, None)
+    assert plain(request(GOOD, headers=PHONE)) == (READ, None, None)
+    assert plain(request(GOOD, headers={"connection": "Keep-Alive"})) == (READ, None, None)
+    assert plain(request(GOOD, headers={"Content-Type": "Application/JSON; charset=utf-8"})) == (READ, None, None)
+    assert plain(request(GOOD, headers={"Idempotency-Key": "k-1", "X-Request-Id": "r 1"})) == (READ, "k-1", "r 1")
 
 
 def test_while_sign_in_is_on_the_sender_is_read_too() -> None:
     def sender(**headers: str) -> Credential | None:
-        found = PlainParser(auth=True).read(request(GOOD, headers={**PHONE, **headers}))
+        found = PlainReader(auth=True).read(request(GOOD, headers={**PHONE, **headers}))
         assert found is not None
-        assert found[:3] == (GOOD, None, None)
+        assert found[:3] == (READ, None, None)
         return found[3]
 
     assert sender() is None
@@ -70,8 +72,8 @@ def test_while_sign_in_is_on_the_sender_is_read_too() -> None:
     assert sender(Authorization=f"Bearer {TOKEN}") == Credential("token", digest(TOKEN))
     assert sender(Cookie=f"theme={'x' * 5000}; footfall_session={SESSION}") == Credential("session", digest(SESSION))
     twice = request(GOOD, headers={"Cookie": f"footfall_session={SESSION}", "cookie": "a=b"})
-    assert PlainParser(auth=True).read(twice) is None
-    assert plain(twice) == (GOOD, None, None)
+    assert PlainReader(auth=True).read(twice) is None
+    assert plain(twice) == (READ, None, None)
 
 
 @pytest.mark.parametrize(
@@ -108,9 +110,37 @@ def test_while_sign_in_is_on_the_sender_is_read_too() -> None:
     ids=lambda data: repr(data[-60:]) if len(data) < 1000 else str(len(data)),
 )
 def test_everything_else_is_not(data: bytes) -> None:
-    parser = PlainParser(auth=False)
-    assert parser.read(data) is None
-    assert parser.read(request(GOOD)) == (GOOD, None, None, None), "and it leaves nothing behind"
+    reader = PlainReader(auth=False)
+    assert reader.read(data) is None
+    assert reader.read(request(GOOD)) == (READ, None, None, None), "and it leaves nothing behind"
+
+
+_IDS = st.sampled_from(
+    [name * 43 for name in "abc"] + ["a" * 42, "a" * 44, "a" * 42 + ";", "a" * 42 + " ", "\u00e9" * 43]
+)
+_COOKIES = st.one_of(
+    st.builds("footfall_session={}".format, _IDS),
+    st.builds("theme={}; footfall_session={}".format, _IDS, _IDS),
+    st.builds("footfall_session={}; footfall_session={}".format, _IDS, _IDS),
+    st.builds("xfootfall_session={}; theme=1".format, _IDS),
+)
+
+
+@settings(max_examples=500, deadline=None)
+@example(
+    cookies=[f"theme={'a' * 43}; footfall_session={'a' * 43}", f"theme={'b' * 43}; footfall_session={'a' * 43}"],
+    stars=[1, 1],
+)
+@given(cookies=st.lists(_COOKIES, min_size=2, max_size=5), stars=st.lists(st.integers(0, 9), min_size=5, max_size=5))
+def test_who_sends_a_request_with_a_remembered_head_is_read_as_if_it_were_the_first(
+    cookies: list[str], stars: list[int]
+) -> None:
+    reader = PlainReader(auth=True)
+    for cookie, star in zip(cookies, stars, strict=False):
+        for rest in (b"", b"\r\n"):
+            body = GOOD[:-2] + b"%d}" % star
+            data = request(body, headers={**PHONE, "Cookie": cookie}) + rest
+            assert reader.read(data) == PlainReader(auth=True).read(data)
 
 
 def test_uvicorn_still_has_what_the_fast_path_relies_on() -> None:

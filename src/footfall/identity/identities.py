@@ -35,6 +35,10 @@ class Identity:
     #: of a token with a rate
     quota: Quota | None = None
 
+    def may_post(self, user_id: int) -> bool:
+        """Whether it may post a check-in of this user; if not, that is refused with `FORBIDDEN`."""
+        return self.user_id is None or self.user_id == user_id
+
 
 class Identities:
     """Everybody who was known within the last `KNOWN_S` seconds."""

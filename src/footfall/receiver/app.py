@@ -98,7 +98,7 @@ async def check_in(request: Request[Any, Any, Any], intake: NamedDependency[Inta
     require_plain(request.headers.get("content-encoding"))
     key = idempotency_key(request.headers.getall("idempotency-key", []))
     read = decode(body)
-    if sender.user_id not in (None, read.user_id):
+    if not sender.may_post(read.user_id):
         raise copy(FORBIDDEN)
     if sender.quota is not None:
         await sender.quota.reserve(1)
@@ -139,7 +139,7 @@ async def check_ins(request: Request[Any, Any, Any], intake: NamedDependency[Int
     body = batch.expand(sent, request.headers.get("content-encoding"))
     key = idempotency_key(request.headers.getall("idempotency-key", []))
     read = await batch.read(body, request.headers.get("content-type"))
-    may_post = [sender.user_id in (None, check_in.user_id) for check_in in read.check_ins]
+    may_post = [sender.may_post(check_in.user_id) for check_in in read.check_ins]
     if sender.quota is not None:
         await sender.quota.reserve(len(read.check_ins))
     result = await intake.store_all(list(compress(read.check_ins, may_post)), key, sender.owner)

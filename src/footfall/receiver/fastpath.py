@@ -1,14 +1,11 @@
 """The fast path: a plain `POST /api/checkin` goes from the socket to the intake without an ASGI task or scope.
 
-Plain is a request that one network read brought whole and alone, while no other is in progress on its connection,
-with a JSON body of a known length, and without a header that changes what must be done. Whatever else comes is handed
-unchanged to uvicorn's own path, which leads to the same intake and to the same answers.
+What is plain, `PlainReader` says. Whatever else comes is handed unchanged to uvicorn's own path, which leads to the
+same intake and to the same answers.
 """
 
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
-
-import msgspec
 
 from footfall.domain.model import CheckIn
 from footfall.errors import FootfallError, OverloadedError
@@ -18,8 +15,8 @@ from footfall.http.state import service_state
 from footfall.identity.credentials import Credential
 from footfall.identity.identities import FORBIDDEN, Identity
 from footfall.logs import log
-from footfall.receiver.check_in import COLONS, REPLAYED
-from footfall.receiver.plain import Head, PlainParser
+from footfall.receiver.check_in import REPLAYED
+from footfall.receiver.plain import PlainReader
 from footfall.receiver.state import ReceiverState
 from footfall.store.calls.receive import Outcome
 
@@ -27,11 +24,6 @@ if TYPE_CHECKING:
     import asyncio
 
     from footfall.identity.quota import Quota
-
-_REQUEST_LINE = b"POST /api/checkin HTTP/1.1\r\n"
-#: Heads that a connection remembers, at most, and bytes of each: ids of one to four digits make five sizes of bodies.
-_HEADS, _MAX_REMEMBERED = 6, 1024
-_decode = msgspec.json.Decoder(CheckIn).decode
 
 
 class FastPath(HttpProtocol):
@@ -46,7 +38,7 @@ class FastPath(HttpProtocol):
         self._intake = receiver.intake
         self._metrics = receiver.metrics
         self._identities = receiver.identities
-        self._parser = _parsers[self._identities is not None, receiver.cors]
+        self._reader = PlainReader(auth=self._identities is not None, cors=receiver.cors)
         #: asks who the client is
         self._identifying: asyncio.Task[None] | None = None
         #: whether the other path has nothing to do on this connection
@@ -56,8 +48,6 @@ class FastPath(HttpProtocol):
         self._held: list[bytes] = []
         #: the client sends nothing more, or the service stops: the next answer is the last
         self._is_last = False
-        #: heads of plain requests on this connection, by the size of the whole request: clients repeat themselves
-        self._heads: dict[int, Head] = {}
         #: X-Request-Id of the request under way, and its RateLimit headers
         self._request_id: str | None = None
         self._quota: Quota | None = None
@@ -68,7 +58,7 @@ class FastPath(HttpProtocol):
         if self._under_way:
             self._held.append(data)
             self.flow.pause_reading()
-        elif not (self._is_free and data.startswith(_REQUEST_LINE) and self._take(data)):
+        elif not (self._is_free and self._take(data)):
             super().data_received(data)
             self._is_free = self._is_between_requests()
 
@@ -117,22 +107,10 @@ class FastPath(HttpProtocol):
         """Give a plain request's check-in to the intake; whether it was one."""
         if self.flow.write_paused:  # the client does not read its answers
             return False
-        head = self._heads.get(len(data))
-        if head is not None and (known := head.sender_of(data)) is not None:
-            body, key, self._request_id, sender = data[head.size :], None, None, known[0]
-        else:
-            plain = self._parser.read(data)
-            if plain is None:
-                return False
-            body, key, self._request_id, sender = plain
-            if key is None and self._request_id is None:
-                self._remember(data, len(body), sender)
-        try:
-            check_in = _decode(body)
-        except (ValueError, RecursionError):  # the other path says what is wrong with it
+        plain = self._reader.read(data)
+        if plain is None:
             return False
-        if body.count(b":") != COLONS:
-            return False
+        check_in, key, self._request_id, sender = plain
         if self._deadline is not None:
             self._unset_deadline()
         self._under_way = True
@@ -155,7 +133,7 @@ class FastPath(HttpProtocol):
     def _add_as(self, identity: Identity, check_in: CheckIn, key: str | None) -> None:
         """Give the intake a check-in whose sender is known, unless it is another's."""
         self._quota = identity.quota
-        if identity.user_id is None or identity.user_id == check_in.user_id:
+        if identity.may_post(check_in.user_id):
             self._add(check_in, key, identity.owner)
         else:
             self._on_outcome(FORBIDDEN, False)
@@ -176,14 +154,6 @@ class FastPath(HttpProtocol):
             self._on_outcome(FootfallError(f"the sender could not be identified ({type(error).__name__})"), False)
         else:
             self._add_as(identity, check_in, key)
-
-    def _remember(self, data: bytes, body_size: int, sender: Credential | None) -> None:
-        """Keep the head of a plain request."""
-        head_size = data.index(b"\r\n\r\n") + 4
-        if head_size + body_size == len(data) and head_size <= _MAX_REMEMBERED:
-            if len(self._heads) >= _HEADS:
-                self._heads.clear()
-            self._heads[len(data)] = Head(data[:head_size], sender)
 
     def _on_outcome(self, outcome: Outcome, replayed: bool) -> None:
         self._under_way = False
@@ -263,4 +233,3 @@ def _accepted_answer(entry_id: bytes, *, replayed: bool) -> Answer:
 
 
 _accepted = _Accepted()
-_parsers = {(auth, cors): PlainParser(auth=auth, cors=cors) for auth in (False, True) for cors in (False, True)}
