@@ -14,7 +14,14 @@ run: .venv/run  ## start everything on this machine (Ctrl-C stops it)
 
 .PHONY: test
 test: .venv/dev tests/npm/node_modules/.installed  ## run the whole test suite
-	@$(BIN)/pytest -n auto --dist worksteal
+	@$(if $(CI),$(MAKE) --silent coverage,$(BIN)/pytest -n auto --dist worksteal)
+
+.PHONY: coverage
+coverage: .venv/dev tests/npm/node_modules/.installed  ## run it, and list the lines and branches that it does not reach
+	@rm -f .coverage .coverage.*
+	@$(BIN)/coverage run -m pytest -n auto --dist worksteal
+	@$(BIN)/coverage combine --quiet
+	@$(BIN)/coverage report
 
 .PHONY: chaos
 chaos: .venv/dev  ## run the fault tests at full length (some 5 minutes)
@@ -48,7 +55,7 @@ lock: .venv/dev  ## pin the newest versions that pyproject.toml allows
 
 .PHONY: clean
 clean:  ## remove the virtual environment and all caches (keeps .footfall, the data)
-	rm -rf .venv tests/npm/node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv tests/npm/node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage .coverage.*
 
 # The package is installed editable with the pinned build backend, so nothing unpinned is ever fetched.
 .venv/run: requirements.lock pyproject.toml
