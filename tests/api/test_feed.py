@@ -122,7 +122,7 @@ async def test_a_listener_that_leaves_too_much_waiting_is_ended() -> None:
 
 
 async def test_a_listener_that_takes_nothing_for_too_long_is_ended(feed: Feed, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(feeds, "_STALLED_S", 0.2)
+    monkeypatch.setattr(feeds, "STALLED_S", 0.2)
     (stuck, stuck_ended), (idle, idle_ended) = listener(), listener()
     for one in (stuck, idle):
         feed.enter(one)
@@ -209,7 +209,7 @@ class Failing:
 async def test_what_no_outage_explains_is_said_once_until_it_reads_again(
     server: Server, pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(feeds, "_RETRY_S", 0.01)
+    monkeypatch.setattr(feeds, "RETRY_S", 0.01)
     caplog.set_level("INFO", "footfall")
     failing: Any = Failing(pipeline, failures=5)
     feed = Feed(pipeline, lambda: failing, _KEYS, config.load({"redis_url": server.url}), lambda _count: None)

@@ -289,8 +289,8 @@ def test_a_locked_directory_whose_server_does_not_answer_is_refused(
     data_dir: Path, start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server = start()
-    monkeypatch.setattr(embedded, "_PATIENCE", 0.3)
-    monkeypatch.setattr(embedded_info, "_REPLY_TIMEOUT", 0.1)
+    monkeypatch.setattr(embedded, "PATIENCE_S", 0.3)
+    monkeypatch.setattr(embedded_info, "REPLY_TIMEOUT_S", 0.1)
     os.kill(server.pid, signal.SIGSTOP)
     assert embedded.find(data_dir) is None
     with pytest.raises(UnavailableError, match="is locked by an embedded Valkey that does not answer"):

@@ -98,7 +98,7 @@ async def test_nothing_is_written_to_a_client_that_has_gone(answering: Answering
 async def test_a_client_that_reads_its_last_answer_slowly_is_waited_for_and_one_that_does_not_read_is_not(
     answering: Answering, transport: _Transport, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in ("_DROPPING_S", "_READING_S"):
+    for name in ("DROPPING_S", "READING_S"):
         monkeypatch.setattr(reading, name, 0.001)
     protocol: Any = HttpProtocol.__new__(HttpProtocol)
     protocol.loop = asyncio.get_running_loop()

@@ -221,6 +221,7 @@ def test_a_session_that_expires_leaves_nothing_behind(server: Server) -> None:
     async def work() -> None:
         async with sessions_at(server, session_ttl_s=1) as sessions:
             await begun(sessions, client)
+            assert client.keys("ncc:*session*")
 
     run(work())
     wait_until(lambda: not client.keys("ncc:*session*"), "everything of it is gone", 3)

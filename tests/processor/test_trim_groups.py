@@ -236,7 +236,7 @@ async def test_it_is_said_once_when_what_a_group_needs_is_trimmed(
 async def test_a_trim_ends_when_the_processor_is_to_stop(
     client: Any, connection: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(trim_module, "_AT_ONCE", 1000)
+    monkeypatch.setattr(trim_module, "AT_ONCE", 1000)
     all_processed(client, 3000)
     trimming = Trim(KEYS, config.load({"retain": 10}))
     stopping = asyncio.Event()
@@ -268,7 +268,7 @@ async def test_it_is_due_with_the_first_batch_every_10000_entries_and_soon_while
     await run(trimming, connection)
     assert trimming.held
     assert not due()
-    monkeypatch.setattr(trim_module, "_EVERY_S", 0.0)
+    monkeypatch.setattr(trim_module, "EVERY_S", 0.0)
     assert due()
 
 

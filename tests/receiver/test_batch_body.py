@@ -154,7 +154,7 @@ _SLOW = {
 
 @pytest.mark.parametrize("name", _SLOW)
 def test_others_get_their_turn_while_items_are_looked_at(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(batches, "_SLICE_S", 0.001)
+    monkeypatch.setattr(batches, "SLICE_S", 0.001)
 
     async def longest() -> float:
         """The most time of the processor between two turns."""

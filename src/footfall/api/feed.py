@@ -19,9 +19,9 @@ from footfall.store.pipeline import Argument, Connection, Pipeline
 #: bytes that may wait for one listener. Listeners share them, so a thousand slow ones do not take a thousand times that
 MAX_WAITING = 1024 * 1024
 #: seconds that a read waits for the next entry, at most; and after one that has failed
-_BLOCK_S, _RETRY_S = 1.0, 1.0
+_BLOCK_S, RETRY_S = 1.0, 1.0
 #: seconds in which a listener has to take something of what it is sent
-_STALLED_S = 10.0
+STALLED_S = 10.0
 
 
 class EndReason(StrEnum):
@@ -173,14 +173,14 @@ class Feed:
                     looked_until = 0.0
                     await self._follow(connection)
                 except (WrongTypeError, BrokenKeyError):  # it may be mended
-                    await asyncio.sleep(_RETRY_S)
+                    await asyncio.sleep(RETRY_S)
                 except ReplyError as error:  # such as UNBLOCKED, when it is no primary any more
                     connection.abort(str(error))
                 except UnavailableError:
                     pass
                 except Exception as error:  # whatever it is, listeners wait for what comes after it
                     self._failures.begin(repr(error), error=error)
-                    await asyncio.sleep(_RETRY_S)
+                    await asyncio.sleep(RETRY_S)
         finally:
             await pipeline.close()
 
@@ -213,7 +213,7 @@ class Feed:
         loop = asyncio.get_running_loop()
         while True:
             await asyncio.sleep(self._heartbeat_s)
-            latest = loop.time() - _STALLED_S
+            latest = loop.time() - STALLED_S
             for listener in list(self._listeners):
                 if listener.stuck_since is not None and listener.stuck_since < latest:
                     listener.end(EndReason.SLOW_READER)

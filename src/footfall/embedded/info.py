@@ -12,7 +12,7 @@ from footfall.logs import log
 from footfall.process.terminal import duration
 
 #: seconds a server has to say who it is
-_REPLY_TIMEOUT = 2.0
+REPLY_TIMEOUT_S = 2.0
 #: seconds that it loads its data before that is said, and until it is said again
 _WORTH_A_LINE, _LINE = 1.0, 5.0
 _NO_RETRY = Retry(NoBackoff(), 0)
@@ -46,7 +46,7 @@ class Loading:
 def inspect(directory: DataDir, port: int) -> Info | None:
     """What the server on `port` says of itself, if it is the one of `directory` and not somebody else's."""
     url = url_of(port, directory.password())
-    with redis.Redis.from_url(url, decode_responses=True, socket_timeout=_REPLY_TIMEOUT, retry=_NO_RETRY) as client:
+    with redis.Redis.from_url(url, decode_responses=True, socket_timeout=REPLY_TIMEOUT_S, retry=_NO_RETRY) as client:
         try:
             its_directory = client.config_get("dir").get("dir", "")
             info = client.info()
@@ -63,7 +63,7 @@ def inspect(directory: DataDir, port: int) -> Info | None:
 
 def is_open(port: int) -> bool:
     """Whether the server answers without a password."""
-    with redis.Redis(host="127.0.0.1", port=port, socket_timeout=_REPLY_TIMEOUT, retry=_NO_RETRY) as client:
+    with redis.Redis(host="127.0.0.1", port=port, socket_timeout=REPLY_TIMEOUT_S, retry=_NO_RETRY) as client:
         try:
             return bool(client.ping())
         except redis.RedisError:

@@ -38,7 +38,7 @@ ALLOCATOR_SETTINGS = "glibc.malloc.tcache_count=65535"
 _ALLOCATOR_SINCE = (2, 30)
 
 #: seconds a server has to answer for the first time, or to become known to a second command
-_PATIENCE = 10.0
+PATIENCE_S = 10.0
 #: seconds between two looks at a server that starts or stops
 _INTERVAL = 0.01
 
@@ -119,7 +119,7 @@ def start(
     directory = DataDir(data_dir)
     try:
         directory.create()
-        deadline = time.monotonic() + _PATIENCE
+        deadline = time.monotonic() + PATIENCE_S
         loading = Loading()
         while time.monotonic() < deadline:
             with directory.locked() as lock:
@@ -139,7 +139,7 @@ def start(
                 return server
             if isinstance(server, Info):
                 loading.say_when_due(server)
-                deadline = time.monotonic() + _PATIENCE
+                deadline = time.monotonic() + PATIENCE_S
             time.sleep(_INTERVAL)
     except OSError as error:
         raise UnavailableError(f"the embedded Valkey cannot use {directory.path}: {error}") from error
@@ -239,7 +239,7 @@ def _await_start(
 ) -> EmbeddedServer | None:
     """The server once it serves; None when the process has ended before."""
     known, loading = False, Loading()
-    deadline = time.monotonic() + _PATIENCE
+    deadline = time.monotonic() + PATIENCE_S
     while process.poll() is None:
         info = inspect(directory, port)
         if info is not None:
@@ -249,9 +249,9 @@ def _await_start(
             if not info.loading:
                 return EmbeddedServer(url_of(port, password), info.pid, port, True, directory, process)
             loading.say_when_due(info)
-            deadline = time.monotonic() + _PATIENCE
+            deadline = time.monotonic() + PATIENCE_S
         if time.monotonic() > deadline:
-            raise _failure(directory, f"has not answered within {_PATIENCE:g} s")
+            raise _failure(directory, f"has not answered within {PATIENCE_S:g} s")
         time.sleep(_INTERVAL)
     return None
 
@@ -259,7 +259,7 @@ def _await_start(
 def _end(process: subprocess.Popen[bytes]) -> None:
     process.terminate()
     try:
-        process.wait(_PATIENCE)
+        process.wait(PATIENCE_S)
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()

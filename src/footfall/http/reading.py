@@ -21,9 +21,9 @@ _SLICE_S = 0.005
 _FRAME = 5
 #: What more is read of a client that has its last answer, in bytes, and for how long, in seconds. It is dropped: to end
 #: a connection while something is on its way takes the answer away from the client (RFC 9112, section 9.6).
-_DROPPED, _DROPPING_S = 8 * 1024 * 1024, 2.0
+_DROPPED, DROPPING_S = 8 * 1024 * 1024, 2.0
 #: seconds in which a client must take some of a last answer that is not all sent yet
-_READING_S = 10.0
+READING_S = 10.0
 #: what is looked at in a head
 _CHECKED = {b"host": HeadCheck.host, b"expect": HeadCheck.expect, b"transfer-encoding": HeadCheck.transfer_encoding}
 NOTHING = memoryview(b"")
@@ -254,7 +254,7 @@ class Reading(HttpToolsProtocol):
             self.transport.close()
         elif self._to_drop is None:
             self._to_drop = _DROPPED
-            self._dropping = self.loop.call_later(_DROPPING_S, self._stop_dropping)
+            self._dropping = self.loop.call_later(DROPPING_S, self._stop_dropping)
             self._unread = NOTHING
             self._unset_keepalive_if_required()
             if self.cycle is not None:  # it would be written after the end
@@ -266,7 +266,7 @@ class Reading(HttpToolsProtocol):
         """End the connection, unless its client still reads the answer. `before`: bytes of it that were to be sent."""
         left = self.transport.get_write_buffer_size()
         if 0 < left < before:
-            self._dropping = self.loop.call_later(_READING_S, self._stop_dropping, left)
+            self._dropping = self.loop.call_later(READING_S, self._stop_dropping, left)
         else:
             self.transport.abort()
 

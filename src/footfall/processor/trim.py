@@ -12,9 +12,9 @@ from footfall.store.trimming import Held, trim_call
 #: processed entries after which it is due again, or more when fewer than are retained are there
 _EVERY = 10_000
 #: seconds after which it is due again while a group holds it back: the group may have caught up
-_EVERY_S = 10.0
+EVERY_S = 10.0
 #: most entries that one call removes
-_AT_ONCE = 20_000
+AT_ONCE = 20_000
 
 
 class Trim:
@@ -50,13 +50,13 @@ class Trim:
     @property
     def is_due(self) -> bool:
         """Whether `run` may have something to do."""
-        return self._passed >= self._every or (self.held is not None and time.monotonic() - self._last >= _EVERY_S)
+        return self._passed >= self._every or (self.held is not None and time.monotonic() - self._last >= EVERY_S)
 
     async def run(self, connection: Connection, stopping: asyncio.Event) -> None:
         """Trim, in calls of about 2 ms, until nothing is left to trim or `stopping` is set."""
         cut = ""
         while True:
-            trimmed = await trim_call(self._keys, self._settings, _AT_ONCE).start(connection)
+            trimmed = await trim_call(self._keys, self._settings, AT_ONCE).start(connection)
             self.removed += trimmed.removed
             self.removed_needed += trimmed.needed
             if trimmed.needed:

@@ -23,7 +23,7 @@ TOLD = 100
 #: commas or line ends in a body that cannot be a batch as it is, for each item that it may have; a check-in has two
 _SEPARATORS_EACH = 10
 #: Seconds for which items are looked at one by one before others get their turn.
-_SLICE_S = 0.005
+SLICE_S = 0.005
 #: bytes of a body, as it is sent and as it is when it is expanded; a check-in takes about 60
 MAX_BODY = 2 * 1024 * 1024
 #: what begins a gzip member; with it zlib reads its header and checks its trailer (zlib manual, inflateInit2)
@@ -141,7 +141,7 @@ def _all_good(check_ins: list[CheckIn]) -> Batch:
 async def _one_by_one(items: list[bytes]) -> Batch:
     _limit(len(items))
     batch = Batch([], [], {})
-    until = time.perf_counter() + _SLICE_S
+    until = time.perf_counter() + SLICE_S
     for place, item in enumerate(items):
         found = check_in.attempt(item)
         if found is None:
@@ -151,7 +151,7 @@ async def _one_by_one(items: list[bytes]) -> Batch:
             batch.places.append(place)
         if time.perf_counter() > until:
             await asyncio.sleep(0)
-            until = time.perf_counter() + _SLICE_S
+            until = time.perf_counter() + SLICE_S
     return batch
 
 

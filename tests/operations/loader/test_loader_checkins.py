@@ -288,7 +288,7 @@ def test_what_another_program_adds_while_check_ins_are_appended_does_not_lock_ev
     bench.load("users", [user(1)])
     bench.load("locations", [location(1)])
     bench.load("checkins", [check_in("1000-0", 1, 1, 5)])
-    monkeypatch.setattr(stream_module, "_CHUNK", 10)
+    monkeypatch.setattr(stream_module, "CHUNK", 10)
     run, calls = Lease.run, 0
 
     def run_and_add(self: Lease, call: Any, *arguments: Any, **named: Any) -> Any:

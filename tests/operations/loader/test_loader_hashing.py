@@ -103,7 +103,7 @@ def test_how_long_it_takes_is_said_before_anything_is_written(
     count: int,
 ) -> None:
     with_processors(count)
-    monkeypatch.setattr(hashing, "_WORTH_A_LINE_S", 0.0)
+    monkeypatch.setattr(hashing, "WORTH_A_LINE_S", 0.0)
     written: list[int] = []
 
     def count_written(_record: logging.LogRecord) -> bool:
@@ -126,7 +126,7 @@ def test_how_long_it_takes_is_said_before_anything_is_written(
 def test_what_takes_long_is_said_with_what_makes_it_shorter(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, cost: int, said: str
 ) -> None:
-    monkeypatch.setattr(hashing, "_WORTH_A_LINE_S", 0.0)
+    monkeypatch.setattr(hashing, "WORTH_A_LINE_S", 0.0)
     caplog.set_level(logging.INFO, "footfall")
     with Hasher(cost) as hasher:
         hasher.say_how_long(["secret"] * 100)

@@ -1,6 +1,7 @@
 """Loads that are interrupted, concurrent, or late."""
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -75,11 +76,15 @@ def test_an_interrupted_load_of_check_ins_is_taken_over(bench: Bench, what: What
 
 
 def test_a_lease_of_before_the_clock_was_set_back_ends_as_any_other(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(lease_module, "LEASE_S", 0.3)
     bench.client.set(KEYS.loader_lease, "of a load that was killed", px=3_600_000)
+    began = time.monotonic()
     bench.load("users", [user()])
+    assert "waiting" in caplog.text
+    assert 0.3 <= time.monotonic() - began < 60
+    assert bench.client.exists(KEYS.user(1))
 
 
 def test_a_second_load_waits_for_the_first(

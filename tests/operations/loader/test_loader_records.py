@@ -145,7 +145,7 @@ def test_a_new_email_replaces_the_old_one(bench: Bench) -> None:
 
 def test_users_may_swap_their_emails(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     bench.load("users", [user(n, email=f"{n}@example.com") for n in (1, 2, 3)])
-    monkeypatch.setattr(records_module, "_USERS", 1)  # each in a call of its own
+    monkeypatch.setattr(records_module, "USERS_AT_ONCE", 1)  # each in a call of its own
     bench.load("users", [user(n, email=f"{n % 3 + 1}@example.com") for n in (1, 2, 3)])
     assert_indexes_are_exact(bench.client)
 

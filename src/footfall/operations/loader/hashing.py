@@ -19,7 +19,7 @@ _AHEAD_EACH = 4
 #: bcrypt's cost when it is measured (some 12 ms), and how often each thread does it
 _MEASURED_COST, _MEASURED_TIMES = 8, 8
 #: seconds: what takes less is not said before, and to what takes longer belongs how it would take less
-_WORTH_A_LINE_S, _LONG_S = 2.0, 600.0
+WORTH_A_LINE_S, _LONG_S = 2.0, 600.0
 _ADVICE = " A --bcrypt-cost of one less takes half of that; bcrypt hashes in the file are kept as they are."
 
 
@@ -46,7 +46,7 @@ class Hasher:
         if clear <= self._threads:
             return
         seconds = clear * self._seconds_each()
-        if seconds < _WORTH_A_LINE_S:
+        if seconds < WORTH_A_LINE_S:
             return
         log.info(
             "%s passwords are in clear text; hashing them with bcrypt (cost %d, %s) takes about %s.%s",

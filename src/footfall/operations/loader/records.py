@@ -14,7 +14,7 @@ from footfall.operations.loader.removed import Removed
 from footfall.store.calls.load_records import Written, load_locations, load_users
 
 #: records per call of a script: about 5 ms of the server's time
-_USERS = 100
+USERS_AT_ONCE = 100
 _LOCATIONS = 50
 
 RecordT = TypeVar("RecordT", LoadedUser, LoadedLocation)
@@ -70,7 +70,7 @@ def write_users(
         for user, password in zip(users, hasher.hash_all(user.password for user in users), strict=True):
             chunk.append(msgspec.structs.replace(user, password=password.decode()))
             advance(1)
-            if len(chunk) == _USERS:
+            if len(chunk) == USERS_AT_ONCE:
                 written += _write_present(partial(_write_user_chunk, lease), chunk, removed)
                 chunk = []
     return written + _write_present(partial(_write_user_chunk, lease), chunk, removed)

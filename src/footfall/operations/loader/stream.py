@@ -34,7 +34,7 @@ from footfall.store.calls.metadata import OtherBooksError
 from footfall.store.metadata import position
 
 #: check-ins per call of a script: about 3 ms of the server's time
-_CHUNK = 500
+CHUNK = 500
 
 #: more check-ins than there can be
 _ANY = 2**53
@@ -113,7 +113,7 @@ def _check_ins(number: int) -> str:
 def stage(lease: Lease, check_ins: CheckIns, *, advance: Advance) -> None:
     """Write the check-ins to the staging stream."""
     last = b"0-0"
-    for chunk in check_ins.chunks(_CHUNK):
+    for chunk in check_ins.chunks(CHUNK):
         lease.run(stage_checkins, last, chunk)
         last = chunk[-4]  # type: ignore[assignment]
         advance(len(chunk) // 4)
@@ -140,7 +140,7 @@ def finish(lease: Lease, *, append: bool, bar: Callable[[str, int | None], Advan
     if append:
         advance = bar("adding", lease.client.xlen(keys.staging.decode()))
         while True:
-            moved = lease.run(append_staged, _CHUNK)
+            moved = lease.run(append_staged, CHUNK)
             if not moved.entries:
                 break
             advance(moved.entries)
