@@ -35,7 +35,7 @@ from redis import Redis
 
 import wrk
 from data import KEYS, SAMPLE_USERS, Amount, load_records
-from footfall.config import Settings
+from footfall.config import SETTINGS
 from footfall.identity.credentials import COOKIE, digest
 from measure import (
     child,
@@ -242,7 +242,7 @@ def begin_sessions(client: Redis) -> None:
     """A session for each of the sample's users."""
     for user in range(1, SAMPLE_USERS + 1):
         key = KEYS.session(digest(wrk.session_id(user)))
-        client.set(key, b'{"userId":%d}' % user, ex=Settings.model_fields["session_ttl_s"].default)
+        client.set(key, b'{"userId":%d}' % user, ex=SETTINGS["session_ttl_s"].info.default)
 
 
 def fastapi(redis_url: str, port: int) -> list[str]:

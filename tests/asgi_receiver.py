@@ -6,7 +6,7 @@ from footfall.http.server import Service, run
 
 if __name__ == "__main__":
     settings = config.load()
-    logs.configure(settings.log_level, settings.log_format)
+    logs.configure(settings.logs.level, settings.logs.format)
     run(
         Service("receiver", "footfall.receiver.app:create", "receiver_port", protocol=HttpProtocol),
         settings,

@@ -55,5 +55,5 @@ def signed_in(auth: Auth, email: str = EMAIL, password: str = PASSWORD) -> str:
 
 def new_token(server: Server, name: str = "till", role: Role = "checkin", rate: int = 0) -> str:
     """The Authorization header of a new token."""
-    with connect(server.url, config.load()) as client:
+    with connect(server.url, config.load().server) as client:
         return f"Bearer {tokens.create(client, Keys('ncc'), name, role, rate)}"

@@ -23,5 +23,5 @@ def create(settings: Settings) -> Litestar:
 
 if __name__ == "__main__":
     settings = config.load()
-    logs.configure(settings.log_level, settings.log_format)
+    logs.configure(settings.logs.level, settings.logs.format)
     run(Service("receiver", "fast_receiver:create", "receiver_port", protocol=FastPath), settings)

@@ -15,5 +15,5 @@ def create(settings: Settings) -> Any:
 
 if __name__ == "__main__":
     settings = config.load()
-    logs.configure(settings.log_level, settings.log_format)
+    logs.configure(settings.logs.level, settings.logs.format)
     run(Service("api", "framework_api:create", "api_port"), settings)

@@ -113,10 +113,10 @@ def assert_unavailable(receiver: Receiver) -> Any:
 async def intake_at(url: str, **chosen: object) -> AsyncIterator[Intake]:
     """An intake in this process, connected, with these settings."""
     settings = config.load({"redis_url": url, "server_timeout": 10, **chosen})
-    pipeline = open_pipeline(url, settings)
+    pipeline = open_pipeline(url, settings.server)
     pipeline.start()
     await pipeline.settle()
-    intake = Intake(pipeline, Keys(settings.prefix), settings, Metrics())
+    intake = Intake(pipeline, Keys(settings.server.prefix), settings, Metrics())
     try:
         yield intake
         await intake.drain()

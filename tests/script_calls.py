@@ -17,7 +17,7 @@ from audit_scene import E1, KEYS, noted, prepare, rebuilt, settle_dead_letters, 
 from chaos.scene import add, load_rows
 from footfall import config
 from footfall.auth.limits import Attempt, Attempts
-from footfall.domain.activity import BUCKET_MS, HOUR_MS, ActivitySettings
+from footfall.domain.activity import BUCKET_MS, HOUR_MS
 from footfall.domain.documents import LocationChange, UserChange
 from footfall.domain.model import CheckIn
 from footfall.errors import FootfallError
@@ -46,7 +46,7 @@ from servers import Server
 
 #: what a server holds: each key with its DUMP and its end in ms since 1970, -1 for none
 Data = dict[bytes, tuple[bytes, int]]
-ACTIVITY = ActivitySettings(20, presence=True, hourly=True, trending=True)
+ACTIVITY = config.load({"history": 20}).activity
 
 
 @dataclass(frozen=True)
@@ -183,7 +183,7 @@ async def _receive(pipeline: Pipeline) -> None:
     check_in, other = CheckIn(1, 2, 5), CheckIn(2, 3, 4)
     settings: list[dict[str, object]] = [{}, {"duplicate_window_s": 60}, {"unknown_ids": "create"}]
     for number, chosen in enumerate(settings):
-        receive = Receive(KEYS, config.load(chosen))
+        receive = Receive(KEYS, config.load(chosen).checkins)
         for group in (
             Group([check_in, other]),
             Group([check_in], Record(KEYS.idempotency(f"key-{number}"), fingerprint(check_in))),
@@ -226,7 +226,7 @@ async def _manage(pipeline: Pipeline) -> None:
     try:
         users, locations = Users(pipeline, KEYS, hasher), Locations(pipeline, KEYS)
         await users.add(new_user(500))
-        sessions = Sessions(pipeline, KEYS, config.load())
+        sessions = Sessions(pipeline, KEYS, config.load().auth)
         await sessions.begin(500, await pipeline.call("HGET", KEYS.user(500), "password"))
         await users.change(500, UserChange(email="other@example.com", password="another"))
         await sessions.begin(500, await pipeline.call("HGET", KEYS.user(500), "password"))
@@ -241,13 +241,13 @@ async def _manage(pipeline: Pipeline) -> None:
 
 async def _sign_in(pipeline: Pipeline) -> None:
     settings = config.load({"login_per_email": 1, "session_ttl_s": 100})
-    attempts = Attempts(pipeline, KEYS, settings)
+    attempts = Attempts(pipeline, KEYS, settings.auth)
     attempt = Attempt("ada@example.com", "127.0.0.1")
     await attempts.take(attempt)
     with pytest.raises(FootfallError):
         await attempts.take(attempt)
     await attempts.give_back(attempt)
-    sessions = Sessions(pipeline, KEYS, settings)
+    sessions = Sessions(pipeline, KEYS, settings.auth)
     password = await pipeline.call("HGET", KEYS.user(1), "password")
     session = await sessions.begin(1, password)
     known_by = digest(session)

@@ -42,7 +42,7 @@ def main() -> None:
     """Call for some seconds."""
     address, seconds = parse(sys.argv[1]), float(sys.argv[2])
     draw = random.Random(1)
-    receive = Receive(Keys("ncc"), config.load({"max_backlog": 10**9}))
+    receive = Receive(Keys("ncc"), config.load({"max_backlog": 10**9}).checkins)
     calls = [call(receive, draw) for _ in range(DIFFERENT)]
     reader = hiredis.Reader()
     with socket.create_connection((address.host, address.port)) as connection:

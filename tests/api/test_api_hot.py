@@ -97,7 +97,7 @@ def test_just_the_plain_requests_for_the_hottest_are_taken_from_the_framework() 
         scope: dict[str, Any] = {"type": "http", "method": method, "path": path, "query_string": query, "headers": []}
         # nothing can be read here: what is answered all the same is answered with a problem
         scope["state"] = {}
-        share(scope["state"], ApiState, config.load(), reader=None)
+        share(scope["state"], ApiState, config.load().http, reader=None)
         begin_request(scope, lambda: None)
         await reads(scope, None, send)
         return messages[0]["status"] if messages else None

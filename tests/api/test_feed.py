@@ -28,7 +28,7 @@ def entry(ms: int, number: int = 0, stars: bytes = b"5") -> RawEntry:
 
 @pytest.fixture
 async def pipeline(server: Server) -> AsyncIterator[Pipeline]:
-    pipeline = open_pipeline(server.url, config.load({"redis_url": server.url}))
+    pipeline = open_pipeline(server.url, config.load({"redis_url": server.url}).server)
     pipeline.start()
     await pipeline.connected()
     yield pipeline
@@ -38,7 +38,7 @@ async def pipeline(server: Server) -> AsyncIterator[Pipeline]:
 @pytest.fixture
 def feed(server: Server, pipeline: Pipeline) -> Feed:
     settings = config.load({"redis_url": server.url, "live_heartbeat_s": 0.05})
-    return Feed(pipeline, partial(open_pipeline, server.url, settings), _KEYS, settings, lambda _count: None)
+    return Feed(pipeline, partial(open_pipeline, server.url, settings.server), _KEYS, settings, lambda _count: None)
 
 
 async def until(condition: Any, what: str) -> None:

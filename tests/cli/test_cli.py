@@ -22,7 +22,7 @@ from books_scene import make_books
 from commands import IN_TERMINAL, Ended, Run, read_until
 from commands import run as run  # noqa: PLC0414 - a fixture
 from footfall import __version__, cli
-from footfall.config import REMOVED, Settings, env_name
+from footfall.config import REMOVED, SETTINGS, env_name
 from footfall.errors import ExitCode
 from footfall.keys import Keys
 from footfall.operations.status.document import Status
@@ -97,8 +97,8 @@ def test_the_help_of_a_command_names_the_variable_and_the_default_of_each_option
     ended = run(name, "--help")
     assert ended.code == ExitCode.OK
     for parameter in commands()[name].params:
-        if (setting := str(parameter.name)) in Settings.model_fields:
-            default = Settings.model_fields[setting].default
+        if (setting := str(parameter.name)) in SETTINGS:
+            default = SETTINGS[setting].info.default
             shown = env_name(setting) if default in (None, False) else f"{env_name(setting)}, default {default}"
             assert parameter.opts[0].startswith("--")
             assert re.search(rf"{parameter.opts[0]} .*\[{re.escape(shown)}\]", ended.out), setting
@@ -106,13 +106,13 @@ def test_the_help_of_a_command_names_the_variable_and_the_default_of_each_option
 
 def test_every_setting_is_an_option_of_some_command() -> None:
     options = {parameter.name for command in commands().values() for parameter in command.params}
-    assert set(Settings.model_fields) <= options
+    assert set(SETTINGS) <= options
 
 
 def test_what_is_no_setting_has_no_variable() -> None:
     for command in commands().values():
         for parameter in command.params:
-            if parameter.name not in Settings.model_fields:
+            if parameter.name not in SETTINGS:
                 assert not parameter.envvar, parameter.name
 
 

@@ -340,12 +340,12 @@ def test_is_started_from_the_main_thread_only(data_dir: Path) -> None:
 
 def test_a_command_without_a_server_of_its_own_starts_one_for_the_while(data_dir: Path) -> None:
     settings = load({"data_dir": data_dir})
-    with embedded.server_url(settings) as url, embedded.server_url(settings) as same:
+    with embedded.server_url(settings.server) as url, embedded.server_url(settings.server) as same:
         assert url == same == embedded.find(data_dir)
     assert embedded.find(data_dir) is None
 
 
 def test_a_command_with_a_server_of_its_own_starts_none(data_dir: Path) -> None:
-    with embedded.server_url(load({"data_dir": data_dir, "redis_url": "redis://elsewhere"})) as url:
+    with embedded.server_url(load({"data_dir": data_dir, "redis_url": "redis://elsewhere"}).server) as url:
         assert url == "redis://elsewhere"
     assert not data_dir.exists()

@@ -417,7 +417,7 @@ def receiver(shared_server: Server) -> Iterator[Receiver]:
 @pytest.fixture
 def client(server: Server) -> Iterator[redis.Redis]:
     """A client of a server with books, 50 users and 20 locations."""
-    with connect(server.url, config.load()) as client:
+    with connect(server.url, config.load().server) as client:
         make_books(client, KEYS)
         with client.pipeline() as pipeline:
             for user in USERS:

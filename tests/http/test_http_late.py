@@ -209,7 +209,7 @@ class _Late(serve._Server):
 def test_a_client_that_is_connected_and_not_accepted_is_served_by_a_service_that_stops() -> None:
     async def app(scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "lifespan":
-            share(scope["state"], ServiceState, config.load())
+            share(scope["state"], ServiceState, config.load().http)
             for kind in ("startup", "shutdown"):
                 await receive()
                 await send({"type": f"lifespan.{kind}.complete"})

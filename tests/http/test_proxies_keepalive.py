@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from footfall.config import Settings
+from footfall.config import SETTINGS
 from processes import Receiver
 from proxy import Proxy
 from receiver_scene import GOOD, open_books, stored
@@ -16,7 +16,7 @@ from web_proxies import EXAMPLES, KINDS
 
 #: the examples' times and the receiver's, this many times shorter
 _FASTER = 25
-_KEPT = Settings.model_fields["keepalive_timeout_s"].default
+_KEPT = SETTINGS["keepalive_timeout_s"].info.default
 #: for each proxy, what makes its times shorter in the same measure
 _SHORTER = {
     "nginx": {"keepalive_timeout 60s;": f"keepalive_timeout {60_000 // _FASTER}ms;"},
@@ -36,7 +36,7 @@ def kind(request: pytest.FixtureRequest) -> str:
 
 
 def test_the_examples_wait_for_services_and_services_for_them() -> None:
-    defaults = {name: field.default for name, field in Settings.model_fields.items()}
+    defaults = {name: setting.info.default for name, setting in SETTINGS.items()}
     nginx, haproxy = ((EXAMPLES / cls.example).read_text() for cls in KINDS.values())
     for seconds in re.findall(r"keepalive_timeout (\d+)s;", nginx):
         assert int(seconds) < defaults["keepalive_timeout_s"]

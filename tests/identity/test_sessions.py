@@ -25,11 +25,11 @@ ID, TOKEN = "s" * 43, "ff_" + "t" * 43
 @asynccontextmanager
 async def sessions_at(server: Server, **chosen: object) -> AsyncIterator[Sessions]:
     settings = config.load({"redis_url": server.url, "session_ttl_s": 100, **chosen})
-    pipeline = open_pipeline(server.url, settings)
+    pipeline = open_pipeline(server.url, settings.server)
     pipeline.start()
     await pipeline.settle()
     try:
-        yield Sessions(pipeline, Keys(settings.prefix), settings)
+        yield Sessions(pipeline, Keys(settings.server.prefix), settings.auth)
     finally:
         await pipeline.close()
 
@@ -119,7 +119,7 @@ def test_attempts_of_before_the_clock_was_set_back_count_no_longer_than_new_ones
     async def work() -> None:
         async with pipeline_to(server.url) as pipeline:
             await pipeline.connected()
-            attempts = Attempts(pipeline, Keys(settings.prefix), settings)
+            attempts = Attempts(pipeline, Keys(settings.server.prefix), settings.auth)
             await attempts.take(Attempt("a@example.com", "192.0.2.1"))
             counters = client.keys("ncc:*attempt*")
             assert len(counters) == 3

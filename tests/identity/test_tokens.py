@@ -28,7 +28,7 @@ KEYS = Keys("ncc")
 
 @pytest.fixture
 def client(server: Server) -> Iterator[Any]:
-    with connect(server.url, config.load()) as client:
+    with connect(server.url, config.load().server) as client:
         yield client
 
 
@@ -152,7 +152,7 @@ def test_a_quota_is_given_out_in_pieces_and_never_more_of_it_than_there_is(serve
     async def taken() -> dict[int, int]:
         """How many several receivers get within a bit more than a second, by the server's second."""
         settings = config.load({"redis_url": server.url})
-        pipeline = open_pipeline(server.url, settings)
+        pipeline = open_pipeline(server.url, settings.server)
         pipeline.start()
         await pipeline.settle()
         quotas = [Quota(pipeline, b"ncc:tokenquota:x", 100) for _ in range(5)]
@@ -191,23 +191,23 @@ def test_the_admin_token_is_made_once_for_its_owner_alone(
     settings = config.load({"redis_url": server.url, "data_dir": tmp_path})
     path = tmp_path / "admin-token"
     (tmp_path / "admin-token.new").write_text("left by one that was killed")
-    admin_token.ensure(settings)
+    admin_token.ensure(settings.server)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     secret = path.read_text().strip()
     [(known_by, value)] = client.hgetall("ncc:tokens").items()
     assert known_by.decode() == sha256(secret.encode()).hexdigest()
     assert json.loads(value)["role"] == "admin"
-    admin_token.ensure(settings)
+    admin_token.ensure(settings.server)
     assert path.read_text().strip() == secret
     assert client.hlen("ncc:tokens") == 1
     tokens.revoke(client, KEYS, "admin")
-    admin_token.ensure(settings)
+    admin_token.ensure(settings.server)
     assert client.hlen("ncc:tokens") == 0, "what was revoked stays so"
     assert "was revoked" in caplog.text
     path.unlink()
-    admin_token.ensure(settings)
+    admin_token.ensure(settings.server)
     path.unlink()
-    admin_token.ensure(settings)
+    admin_token.ensure(settings.server)
     assert not path.exists()
     assert list(tmp_path.iterdir()) == []
     assert "There is a token `admin` already" in caplog.text

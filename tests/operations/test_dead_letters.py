@@ -98,7 +98,7 @@ class Bench:
 @pytest.fixture
 def bench(server: Server) -> Iterator[Bench]:
     client = raw_client(server.port)
-    with connect(server.url, config.load()) as plain:
+    with connect(server.url, config.load().server) as plain:
         yield Bench(server, client, plain)
     client.close()
 

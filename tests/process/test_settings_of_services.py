@@ -16,7 +16,7 @@ from footfall.http.server import Service, run, worker_settings
 
 def create(settings=None):
     read = settings or worker_settings()
-    print(f"handed over: {settings is not None}, prefix {read.prefix}, in the environment:", end=" ")
+    print(f"handed over: {settings is not None}, prefix {read.server.prefix}, in the environment:", end=" ")
     print(os.environ.get("FOOTFALL_PREFIX"), flush=True)
 
     async def app(scope, receive, send):

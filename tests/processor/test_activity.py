@@ -14,7 +14,9 @@ from chaos.activity import Applied, assert_recent, expected, held
 from chaos.replay import entries, raw_client, writes_of
 from chaos.replay import held as held_books
 from chaos.scene import LOCATIONS, USERS, add, load_records, load_rows, seeded, user_row
-from footfall.domain.activity import BUCKET_MS, HOUR_MS, NO_ACTIVITY, ActivitySettings
+from footfall import config
+from footfall.config import NO_ACTIVITY, ActivitySettings
+from footfall.domain.activity import BUCKET_MS, HOUR_MS
 from footfall.errors import BrokenKeyError, FootfallError
 from footfall.keys import Keys
 from footfall.processor.activity import Trending
@@ -28,7 +30,7 @@ from pipelines import connected_to
 from servers import Server
 
 KEYS = Keys("ncc")
-ALL = ActivitySettings(100, presence=True, hourly=True, trending=True)
+ALL = config.load().activity
 PATTERNS = ("ncc:history:*", "ncc:now:*", "ncc:hourly:*", "ncc:trending:*")
 MINUTE_MS = 60_000
 
@@ -245,7 +247,7 @@ async def test_a_history_has_the_newest_of_the_length_that_is_set(scene: Scene, 
         add_at(scene, [first + scene.rng.randrange(50) for _ in range(300)])
         while first + 60 > int(time.time() * 1000):
             await asyncio.sleep(0.01)
-        await scene.apply(ALL._replace(history=history))
+        await scene.apply(ALL.model_copy(update={"history": history}))
     scene.assert_exact(history)
 
 
@@ -276,7 +278,7 @@ async def test_what_is_off_is_not_written(scene: Scene, off: str) -> None:
     scene.client.delete(*scene.kept_keys())
     add_at(scene, edges(scene.rng, scene.now_ms, 200))
     values: dict[str, Any] = {"presence" if off == "now" else off: 0 if off == "history" else False}
-    await scene.apply(ALL._replace(**values))
+    await scene.apply(ALL.model_copy(update=values))
     kinds = {key.split(b":")[1].decode() for key in scene.kept_keys()}
     assert kinds == {"history", "now", "hourly", "trending"} - {off}
 

@@ -201,7 +201,7 @@ def test_a_processor_that_starts_after_it_says_how_many_are_gone(server: Server,
     books = books.after([entry for entry in stream if entry[0] not in removed])
     books.processed = 600
     assert_books(client, books)
-    with connect(server.url, config.load()) as plain:
+    with connect(server.url, config.load().server) as plain:
         status = collect(plain, config.load())
     assert (status.backlog, status.lost_entries, status.problems) == (0, len(removed), [])
 

@@ -277,7 +277,7 @@ async def test_it_is_due_with_the_first_batch_every_10000_entries_and_soon_while
 
 def test_status_names_the_group_that_holds_back_and_for_how_many_entries(server: Server, client: Any) -> None:
     written = all_processed(client, 3000)
-    with connect(server.url, config.load()) as plain:
+    with connect(server.url, config.load().server) as plain:
 
         def held(**settings: object) -> Held | None:
             return held_back(plain, config.load({"retain": 10, **settings}))

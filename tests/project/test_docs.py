@@ -24,7 +24,7 @@ from footfall.api.metrics import Metrics as ApiMetrics
 from footfall.auth import app as auth
 from footfall.auth.metrics import Metrics as AuthMetrics
 from footfall.cli import app as cli
-from footfall.config import REMOVED, Settings, env_name
+from footfall.config import REMOVED, SETTINGS, env_name
 from footfall.domain.entries import Reason
 from footfall.errors import (
     BadCursorError,
@@ -177,7 +177,7 @@ def test_every_command_is_in_its_table() -> None:
 
 
 def default_of(setting: str) -> str:
-    value = Settings.model_fields[setting].default
+    value = SETTINGS[setting].info.default
     if value is None or isinstance(value, bool):
         return "none" if value is None else "on" if value else "off"
     return f"`{value:g}`" if isinstance(value, float) else f"`{value}`"
@@ -197,12 +197,12 @@ def options_of(setting: str) -> str:
 
 def test_every_setting_is_in_the_tables_as_it_is_in_the_code() -> None:
     rows = {row["setting"].strip("`"): row for row in tables(ROOT / "docs" / "configuration.md") if "setting" in row}
-    assert rows.keys() == Settings.model_fields.keys()
+    assert rows.keys() == SETTINGS.keys()
     for setting, row in rows.items():
         assert row["variable"] == f"`{env_name(setting)}`"
         assert (setting, row["default"]) == (setting, default_of(setting))
         assert (setting, row["option (commands)"]) == (setting, options_of(setting))
-        for limit in Settings.model_fields[setting].metadata:
+        for limit in SETTINGS[setting].info.metadata:
             number = next(
                 (value for name in ("ge", "gt", "le") if (value := getattr(limit, name, None)) is not None), ""
             )
@@ -219,7 +219,7 @@ def test_every_option_of_one_command_is_in_its_table_with_its_default() -> None:
         (name, parameter.opts[0]): parameter.default
         for name, command in _commands.items()
         for parameter in command.params
-        if parameter.param_type_name == "option" and parameter.name not in Settings.model_fields
+        if parameter.param_type_name == "option" and parameter.name not in SETTINGS
     }
     words = {None: ("none",), False: ("off", "none")}
     assert documented.keys() == own.keys()
@@ -230,7 +230,7 @@ def test_every_option_of_one_command_is_in_its_table_with_its_default() -> None:
 
 
 def test_the_short_table_of_settings_agrees() -> None:
-    settings = {env_name(name): name for name in Settings.model_fields}
+    settings = {env_name(name): name for name in SETTINGS}
     rows = [row for row in tables(ROOT / "README.md") if "variable" in row]
     assert rows
     for row in rows:
@@ -240,7 +240,7 @@ def test_the_short_table_of_settings_agrees() -> None:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_variable_that_a_page_names_exists(page: Path) -> None:
     named = set(re.findall(r"FOOTFALL_[A-Z_]*[A-Z]", page.read_text()))
-    known = {env_name(name) for name in Settings.model_fields} | ({*REMOVED} if page.name == "CHANGELOG.md" else set())
+    known = {env_name(name) for name in SETTINGS} | ({*REMOVED} if page.name == "CHANGELOG.md" else set())
     assert named - known <= {"FOOTFALL_RETIAN"}  # the example of an error
 
 

@@ -21,7 +21,7 @@ import pytest
 import yaml  # type: ignore[import-untyped]
 
 from footfall import config
-from footfall.config import Settings
+from footfall.config import SETTINGS
 from footfall.process import launch
 from servers import Server, free_port, wait_until
 
@@ -177,12 +177,12 @@ def test_sign_in_is_on_in_each_part_when_whoever_calls_compose_says_so(
     for said, is_on in (("true", True), ("", False)):
         for name, value in environment(part, FOOTFALL_AUTH=said).items():
             monkeypatch.setenv(name, value)
-        assert config.load().auth is is_on
+        assert config.load().auth.enabled is is_on
 
 
 def test_what_compose_says_is_known() -> None:
     assert [what for instruction, what in steps() if instruction == "USER"] == [f"{USER}:{USER}"]
-    known = {f"FOOTFALL_{name.upper()}" for name in Settings.model_fields}
+    known = {f"FOOTFALL_{name.upper()}" for name in SETTINGS}
     for name, service in COMPOSE["services"].items():
         assert set(service.get("environment", {})) <= known
         for port in service.get("ports", []):

@@ -12,8 +12,8 @@ import footfall
 
 _ROOT = Path(footfall.__file__).parent
 _PAGE = Path(__file__).parents[2] / "docs" / "architecture.md"
-#: modules at the root that all may import, and which of the others each of them imports
-_COMMON: dict[str, set[str]] = {"errors": set(), "keys": set(), "logs": set(), "config": {"domain"}}
+#: what all may import, and which folders each of them imports
+_COMMON: dict[str, set[str]] = {"errors": set(), "keys": set(), "logs": set(), "config": set()}
 
 
 def rules() -> dict[str, set[str]]:
@@ -57,8 +57,8 @@ FOUND = imported()
 
 def test_each_folder_has_a_row() -> None:
     folders = {path.name for path in _ROOT.iterdir() if (path / "__init__.py").exists()}
-    assert set(rules()) == folders
-    assert {path.stem for path in _ROOT.glob("*.py")} - {"__init__", "__main__"} == set(_COMMON)
+    assert set(rules()) == folders - set(_COMMON)
+    assert {path.stem for path in _ROOT.glob("*.py")} - {"__init__", "__main__"} == set(_COMMON) - folders
 
 
 @pytest.mark.parametrize("folder", rules())
@@ -71,7 +71,7 @@ def test_a_folder_imports_what_it_may(folder: str) -> None:
 
 
 def test_the_domain_knows_of_errors_alone() -> None:
-    assert set(FOUND["domain"]) == {"errors"}
+    assert set(FOUND["domain"]) <= {"errors"}
 
 
 @pytest.mark.parametrize("module", _COMMON)

@@ -64,7 +64,7 @@ def test_a_limit_is_what_the_page_says(limit: str, value: str, setting: str) -> 
     assert found, value
     amount = int(found[1]) * _UNITS[found[2]]
     if setting:
-        assert amount == getattr(config.load(), setting)
+        assert amount == config.load().value(setting)
     else:
         [*_, name] = sorted((name for name in CONSTANTS if limit.startswith(name)), key=len)
         assert amount == CONSTANTS[name]

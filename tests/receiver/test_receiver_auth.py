@@ -57,7 +57,7 @@ def stored_users(client: Any) -> list[int]:
 
 
 def revoke(server: Server, name: str) -> None:
-    with connect(server.url, config.load()) as client:
+    with connect(server.url, config.load().server) as client:
         tokens.revoke(client, Keys("ncc"), name)
 
 

@@ -95,7 +95,7 @@ def test_a_port_that_is_taken_meanwhile_stops_the_others(server: Server, tmp_pat
 
 def test_data_loaded_by_hand_after_such_a_start_is_left_alone(server: Server, tmp_path: Path) -> None:
     settings = config.load({"data_dir": tmp_path, "redis_url": server.url})
-    with connect(server.url, settings) as client:
+    with connect(server.url, settings.server) as client:
         loader.load("all", loader.LoadOptions(sample=True), settings, client, confirm=lambda _: False, progress=None)
         received = client.xadd(KEYS.stream, {"locationId": "1", "userId": "2", "starRating": "5"})
         (tmp_path / "sample-unfinished").touch()

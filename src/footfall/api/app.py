@@ -52,22 +52,22 @@ def create(settings: Settings | None = None, shortcut: Shortcut | None = HotRead
 
     @asynccontextmanager
     async def lifespan(app: Litestar) -> AsyncIterator[None]:
-        pipeline = open_pipeline(settings.server_url, settings, commands=permissions.API)
-        app.state.reader = Reader(pipeline, Keys(settings.prefix))
+        pipeline = open_pipeline(settings.server.url, settings.server, commands=permissions.API)
+        app.state.reader = Reader(pipeline, Keys(settings.server.prefix))
         app.state.metrics = metrics
         app.state.activity = settings.activity
         app.state.feed = Feed(
             pipeline,
-            partial(open_pipeline, settings.server_url, settings, is_quiet=True),
-            Keys(settings.prefix),
+            partial(open_pipeline, settings.server.url, settings.server, is_quiet=True),
+            Keys(settings.server.prefix),
             settings,
             metrics.streams,
         )
-        state = share(app.state.shared, ApiState, settings, reader=app.state.reader)
+        state = share(app.state.shared, ApiState, settings.http, reader=app.state.reader)
         state.stop_streams = app.state.feed.stop
         app.state.settings = settings
-        app.state.sessions = Sessions(pipeline, app.state.reader.keys, settings)
-        hasher = PasswordHasher(settings.bcrypt_cost)
+        app.state.sessions = Sessions(pipeline, app.state.reader.keys, settings.auth)
+        hasher = PasswordHasher(settings.auth.bcrypt_cost)
         app.state.managed_users = Users(pipeline, app.state.reader.keys, hasher)
         app.state.managed_locations = Locations(pipeline, app.state.reader.keys)
         pipeline.start()
@@ -78,7 +78,9 @@ def create(settings: Settings | None = None, shortcut: Shortcut | None = HotRead
         await pipeline.close()
         hasher.close()
 
-    guarded = Router("/", route_handlers=users.guarded, security=SENDER if settings.auth else [*SENDER, ANYBODY])
+    guarded = Router(
+        "/", route_handlers=users.guarded, security=SENDER if settings.auth.enabled else [*SENDER, ANYBODY]
+    )
     return create_app(
         title="Footfall API",
         description="What is known about check-ins, users and locations.",
@@ -109,8 +111,8 @@ def create(settings: Settings | None = None, shortcut: Shortcut | None = HotRead
             "metrics",
         ),
         plugins=[Parameters()],
-        cors_origins=settings.cors_origins,
-        proxies=settings.proxies,
+        cors_origins=settings.http.cors_origins,
+        proxies=settings.http.proxies,
         count=metrics.answered,
         shortcut=shortcut,
         security_schemes=SECURITY_SCHEMES,

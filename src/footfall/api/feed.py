@@ -99,8 +99,8 @@ class Feed:
         self._connect = connect
         self._count = count
         self._stream = keys.stream
-        self._heartbeat_s = settings.live_heartbeat_s
-        self._block_ms = max(1, round(1000 * min(_BLOCK_S, settings.server_timeout / 2)))
+        self._heartbeat_s = settings.api.live_heartbeat_s
+        self._block_ms = max(1, round(1000 * min(_BLOCK_S, settings.server.timeout_s / 2)))
         #: all, and those of them who hear what the stream brings; the others still read what came before
         self._listeners: set[Listener] = set()
         self._joined: set[Listener] = set()

@@ -77,7 +77,7 @@ async def login(
     """
     sent = await document(request, Login)
     peer = request.client.host if request.client else None
-    address = client_address(peer, request.headers.getall("x-forwarded-for", []), settings.proxies)
+    address = client_address(peer, request.headers.getall("x-forwarded-for", []), settings.http.proxies)
     before = session(request.headers.getall("cookie", []))
     user_id, session_id = await signing_in.login(sent.email, sent.password, address, before)
     headers = {"set-cookie": sessions.cookie(session_id), "cache-control": "no-store"}
@@ -121,12 +121,12 @@ def create(settings: Settings | None = None) -> Litestar:
 
     @asynccontextmanager
     async def lifespan(app: Litestar) -> AsyncIterator[None]:
-        keys, state = Keys(settings.prefix), app.state
-        pipeline = open_pipeline(settings.server_url, settings, commands=permissions.AUTH)
+        keys, state = Keys(settings.server.prefix), app.state
+        pipeline = open_pipeline(settings.server.url, settings.server, commands=permissions.AUTH)
         state.settings, state.pipeline, state.metrics = settings, pipeline, Metrics()
-        state.sessions = Sessions(pipeline, keys, settings)
-        state.signing_in = SigningIn(pipeline, keys, settings, state.metrics)
-        share(state.shared, ServiceState, settings)
+        state.sessions = Sessions(pipeline, keys, settings.auth)
+        state.signing_in = SigningIn(pipeline, keys, settings.auth, state.metrics)
+        share(state.shared, ServiceState, settings.http)
         pipeline.start()
         await pipeline.settle()
         yield
@@ -139,7 +139,7 @@ def create(settings: Settings | None = None) -> Litestar:
         handlers=[login, logout, healthz, readyz, metrics_text],
         lifespan=lifespan,
         provide=("settings", "pipeline", "metrics", "sessions", "signing_in"),
-        cors_origins=settings.cors_origins,
-        proxies=settings.proxies,
+        cors_origins=settings.http.cors_origins,
+        proxies=settings.http.proxies,
         security_schemes=SECURITY_SCHEMES,
     )

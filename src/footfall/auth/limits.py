@@ -4,7 +4,7 @@ import math
 from hashlib import sha256
 from typing import NamedTuple
 
-from footfall.config import Settings
+from footfall.config import AuthSettings
 from footfall.errors import RateLimitedError
 from footfall.keys import Keys
 from footfall.store.calls.sign_in import give_back_attempt, take_attempt
@@ -31,7 +31,7 @@ class Attempts:
     user is not kept out by anybody else's failures, not even by those from the same address.
     """
 
-    def __init__(self, pipeline: Pipeline, keys: Keys, settings: Settings) -> None:
+    def __init__(self, pipeline: Pipeline, keys: Keys, settings: AuthSettings) -> None:
         self._pipeline = pipeline
         self._keys = keys
         self._window_ms = settings.login_window_s * 1000

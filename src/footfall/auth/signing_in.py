@@ -7,7 +7,7 @@ from footfall import sample
 from footfall.auth.limits import Attempt, Attempts
 from footfall.auth.metrics import Metrics, Outcome
 from footfall.auth.passwords import Passwords
-from footfall.config import Settings
+from footfall.config import AuthSettings
 from footfall.errors import (
     BrokenKeyError,
     FootfallError,
@@ -36,7 +36,7 @@ _is_id = re.compile(rb"[1-9][0-9]{0,15}").fullmatch
 class SigningIn:
     """Checks e-mail and password, and begins and ends sessions."""
 
-    def __init__(self, pipeline: Pipeline, keys: Keys, settings: Settings, metrics: Metrics) -> None:
+    def __init__(self, pipeline: Pipeline, keys: Keys, settings: AuthSettings, metrics: Metrics) -> None:
         self._pipeline = pipeline
         self._keys = keys
         self._sessions = Sessions(pipeline, keys, settings)

@@ -40,7 +40,7 @@ def tokens(
     if (name is None) != (action == "list"):
         raise UsageError(f"{action} takes " + ("no name" if name else "the name of a token"))
     with server(context) as settings, client_of(settings) as client:
-        keys = Keys(settings.prefix)
+        keys = Keys(settings.server.prefix)
         if action == "list":
             known = [token for _, token in work.all_tokens(client, keys)]
             print(work.as_json(known) if as_json else work.as_text(known))

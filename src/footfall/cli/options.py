@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 import typer
 
 from footfall import config
-from footfall.config import Settings, env_name
+from footfall.config import SETTINGS, Settings, env_name
 
 #: what nearly every command takes: where the data are, and how to log
 SERVER = ("redis_url", "data_dir", "prefix")
@@ -57,7 +57,7 @@ def command(
 
 def settings_from(context: typer.Context) -> Settings:
     """The settings that the command line and the environment give. Raises UsageError."""
-    return config.load({name: value for name, value in context.params.items() if name in Settings.model_fields})
+    return config.load({name: value for name, value in context.params.items() if name in SETTINGS})
 
 
 # --- private
@@ -69,13 +69,13 @@ def _flag(command: str, setting: str) -> str:
 
 def _parameter(setting: str, flag: str) -> inspect.Parameter:
     """Its value is None when the option is not given, so that the environment counts."""
-    taken = _type(Settings.model_fields[setting].annotation)
+    taken = _type(SETTINGS[setting].info.annotation)
     annotation = Annotated[taken | None, _option(setting, flag)]  # type: ignore[valid-type]
     return inspect.Parameter(setting, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
 
 
 def _option(setting: str, flag: str) -> Any:
-    field = Settings.model_fields[setting]
+    field = SETTINGS[setting].info
     default = "" if field.default in (None, False) else f", default {field.default}"
     if field.default is True:
         flag = f"{flag}/--no-{flag.removeprefix('--')}"

@@ -93,11 +93,11 @@ def receiver(context: typer.Context) -> None:
     from footfall.store.permissions import check_commands_at_start
 
     with server(context, service=True) as settings:
-        check_commands_at_start(settings, permissions.receiver(settings))
-        check_at_start(settings.server_url, settings)
-        check_durability_at_start(settings)
-        warn_at_start(settings)
-        factory, workers = "footfall.receiver.app:create", settings.receiver_workers
+        check_commands_at_start(settings.server, permissions.receiver(settings))
+        check_at_start(settings.server.url, settings.server)
+        check_durability_at_start(settings.server)
+        warn_at_start(settings.server)
+        factory, workers = "footfall.receiver.app:create", settings.receiver.workers
         run(Service("receiver", factory, "receiver_port", workers, protocol=FastPath), settings)
 
 
@@ -132,11 +132,11 @@ def processor(context: typer.Context) -> None:
     from footfall.store.permissions import PROCESSOR, check_commands_at_start
 
     with server(context, service=True) as settings:
-        if settings.processor_delay:
+        if settings.processor.delay:
             logs.show_check_ins()
-        check_commands_at_start(settings, PROCESSOR)
-        check_at_start(settings.server_url, settings)
-        warn_at_start(settings)
+        check_commands_at_start(settings.server, PROCESSOR)
+        check_at_start(settings.server.url, settings.server)
+        warn_at_start(settings.server)
         run(settings)
 
 
@@ -171,10 +171,10 @@ def api(context: typer.Context) -> None:
     from footfall.store.permissions import API, check_commands_at_start
 
     with server(context, service=True) as settings:
-        check_commands_at_start(settings, API)
-        check_at_start(settings.server_url, settings)
-        factory, workers = "footfall.api.app:create", settings.api_workers
-        run(Service("API server", factory, "api_port", workers, settings.api_reload), settings)
+        check_commands_at_start(settings.server, API)
+        check_at_start(settings.server.url, settings.server)
+        factory, workers = "footfall.api.app:create", settings.api.workers
+        run(Service("API server", factory, "api_port", workers, settings.api.reload), settings)
 
 
 @command(
@@ -207,6 +207,6 @@ def auth(context: typer.Context) -> None:
     from footfall.store.permissions import AUTH, check_commands_at_start
 
     with server(context, service=True, signs_in=True) as settings:
-        check_commands_at_start(settings, AUTH)
-        check_at_start(settings.server_url, settings)
-        run(Service("auth service", "footfall.auth.app:create", "auth_port", settings.auth_workers), settings)
+        check_commands_at_start(settings.server, AUTH)
+        check_at_start(settings.server.url, settings.server)
+        run(Service("auth service", "footfall.auth.app:create", "auth_port", settings.auth.workers), settings)

@@ -24,7 +24,7 @@ def configured(context: typer.Context, *, service: bool) -> Settings:
     """The settings; the log goes to standard output for services and to standard error for the others."""
     settings = settings_from(context)
     streams.watch(stdout_is_log=service)
-    logs.configure(settings.log_level, settings.log_format, "stdout" if service else "stderr")
+    logs.configure(settings.logs.level, settings.logs.format, "stdout" if service else "stderr")
     return settings
 
 
@@ -35,20 +35,20 @@ def server(context: typer.Context, *, service: bool = False, signs_in: bool = Fa
     `signs_in`: people do, whatever the settings say.
     """
     settings = configured(context, service=service)
-    with server_url(settings, signs_in=signs_in or settings.auth) as url:
-        yield settings.with_server(url)
+    with server_url(settings.server, signs_in=signs_in or settings.auth.enabled) as url:
+        yield settings.with_values(redis_url=url)
 
 
 @contextmanager
 def client_of(settings: Settings) -> Iterator[Redis]:
     """A client for one command. A server that is away becomes an UnavailableError."""
-    with contextlib.closing(connect(settings.server_url, settings)) as client:
+    with contextlib.closing(connect(settings.server.url, settings.server)) as client:
         try:
-            refuse_cluster(settings)
+            refuse_cluster(settings.server)
             yield client
         except RedisError as error:
             raise_if_told(client, error)
-            address = parse(settings.server_url)
+            address = parse(settings.server.url)
             raise UnavailableError(f"the server at {address} cannot be used: {error}") from error
 
 

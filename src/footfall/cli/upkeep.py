@@ -110,7 +110,7 @@ def verify(
 
     with server(context) as settings, client_of(settings) as client:
         with progress() as bars:
-            reader = SnapshotReader(client, Keys(settings.prefix))
+            reader = SnapshotReader(client, Keys(settings.server.prefix))
             report = work(reader, bars, note_gone=note_gone, confirm=confirmed(bars, "note", yes=yes))
         if as_json:
             print(json_of(report))
@@ -142,7 +142,7 @@ def rebuild(
 
     with server(context) as settings, client_of(settings) as client:
         with progress() as bars:
-            reader = SnapshotReader(client, Keys(settings.prefix))
+            reader = SnapshotReader(client, Keys(settings.server.prefix))
             confirm = confirmed(bars, "rebuild", yes=yes)
             done = work(reader, without_gone=without_gone, confirm=confirm, progress=bars)
         render(done, Console())

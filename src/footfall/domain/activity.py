@@ -6,10 +6,6 @@ check-ins per hour (`hourly`), and the locations that are rising (`trending`).
 The spans stand here alone: the Lua scripts get them from here (`parts/activity_spans.lua`).
 """
 
-from typing import NamedTuple
-
-from footfall.errors import NotFoundError
-
 #: ms
 HOUR_MS = 3_600_000
 #: ms of a bucket of trending, in whose number it begins
@@ -27,42 +23,6 @@ HOUR_EXPIRES_S = 194 * 3600
 BUCKET_EXPIRES_S = 27 * 3600
 
 
-class ActivitySettings(NamedTuple):
-    """Which kinds of activity are kept."""
-
-    #: check-ins of a history; 0: none are kept
-    history: int = 0
-    #: the setting `now`
-    presence: bool = False
-    hourly: bool = False
-    trending: bool = False
-
-    def require_history(self) -> None:
-        """Raise NotFoundError, naming the setting, when no histories are kept."""
-        _require("history", self.history)
-
-    def require_presence(self) -> None:
-        """The same of who is at a location."""
-        _require("now", self.presence)
-
-    def require_hourly(self) -> None:
-        """The same of check-ins per hour."""
-        _require("hourly", self.hourly)
-
-    def require_trending(self) -> None:
-        """The same of the locations that are rising."""
-        _require("trending", self.trending)
-
-
-#: none of it
-NO_ACTIVITY = ActivitySettings()
-
-
 def trending_window(bucket: int) -> range:
     """The buckets of the window that ends with this one, the oldest first."""
     return range(bucket - WINDOW_BUCKETS + 1, bucket + 1)
-
-
-def _require(setting: str, value: object) -> None:
-    if not value:
-        raise NotFoundError(f"this is not kept: the setting {setting} is {'off' if value is False else value}")

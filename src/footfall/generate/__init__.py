@@ -57,9 +57,9 @@ def run(options: GenerateOptions, settings: Settings, client: redis.Redis, conso
     else, and UsageError when `url` is not the URL of a receiver.
     """
     # the one for this machine is for nobody else
-    token = options.token or (admin_token.read(settings.data_dir) if options.url is None else None)
+    token = options.token or (admin_token.read(settings.server.data_dir) if options.url is None else None)
     target = Target.parse(options.url or _own_receiver(settings), token)
-    keys = Keys(settings.prefix)
+    keys = Keys(settings.server.prefix)
     users = known_ids(client, keys.users_by_checkins, "users")
     locations = known_ids(client, keys.locations_by_checkins, "locations")
     seed = options.seed if options.seed is not None else secrets.randbelow(2**32)
@@ -105,5 +105,5 @@ def known_ids(client: redis.Redis, key: bytes, what: str) -> list[int]:
 
 def _own_receiver(settings: Settings) -> str:
     # an address to listen on may mean "every address", which is none to connect to
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)
-    return f"http://[{host}]:{settings.receiver_port}" if ":" in host else f"http://{host}:{settings.receiver_port}"
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.http.host, settings.http.host)
+    return f"http://[{host}]:{settings.receiver.port}" if ":" in host else f"http://{host}:{settings.receiver.port}"

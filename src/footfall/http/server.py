@@ -189,7 +189,7 @@ def worker_settings() -> Settings:
         launch.end_with_parent(parent.pid)
         signals.take_hang_up()
         streams.watch(stdout_is_log=True)
-        logs.configure(settings.log_level, settings.log_format)
+        logs.configure(settings.logs.level, settings.logs.format)
     return settings
 
 
@@ -202,7 +202,7 @@ def _allow_many_connections() -> None:
 
 def listen(setting: str, settings: Settings) -> socket.socket:
     """A socket that listens on the port that `setting` names. Raises PortTakenError."""
-    host, port = settings.host, getattr(settings, setting)
+    host, port = settings.http.host, settings.value(setting)
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         return socket.create_server((host, port), family=family, backlog=2048)
@@ -216,7 +216,7 @@ def listen(setting: str, settings: Settings) -> socket.socket:
 
 def url(setting: str, settings: Settings) -> str:
     """Where the service listens whose port `setting` names."""
-    return f"http://{_authority(settings.host, getattr(settings, setting))}"
+    return f"http://{_authority(settings.http.host, settings.value(setting))}"
 
 
 def _authority(host: str, port: int) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from footfall.config import Settings
+from footfall.config import HttpSettings
 
 _SERVICE, _REQUEST = "footfall.service", "footfall.request"
 
@@ -31,7 +31,7 @@ class ServiceState:
 StateT = TypeVar("StateT", bound=ServiceState)
 
 
-def share(lifespan_state: dict[str, Any], kind: type[StateT], settings: Settings, **own: Any) -> StateT:
+def share(lifespan_state: dict[str, Any], kind: type[StateT], settings: HttpSettings, **own: Any) -> StateT:
     """Make the state of a service, as its settings say, and give it to all of the server's connections.
 
     `lifespan_state` is ASGI's, which connections are given; `own` are the fields that `kind` has besides.

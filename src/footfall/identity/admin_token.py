@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from footfall.config import Settings
+from footfall.config import ServerSettings
 from footfall.identity import tokens
 from footfall.identity.credentials import digest, is_token
 from footfall.keys import Keys
@@ -27,10 +27,10 @@ def read(data_dir: Path) -> str | None:
     return text if is_token(text) else None
 
 
-def ensure(settings: Settings) -> None:
+def ensure(settings: ServerSettings) -> None:
     """Make it, unless it was made before, and say where it is. What it is, nothing but the file tells."""
     path, keys = path_in(settings.data_dir), Keys(settings.prefix)
-    with connect(settings.server_url, settings) as client:
+    with connect(settings.url, settings) as client:
         if path.exists():
             known_by = digest(read(settings.data_dir) or "")
             if any(known_by == other for other, _ in tokens.all_tokens(client, keys)):

@@ -35,7 +35,7 @@ async def signed_in(connection: Connection, _handler: BaseRouteHandler) -> None:
 
     Raises UnauthorizedError; as the reader and the sessions when the server cannot be asked.
     """
-    if not connection.app.state.settings.auth:
+    if not connection.app.state.settings.auth.enabled:
         return
     headers = connection.headers
     sent = credential(headers.getall("authorization", []), headers.getall("cookie", []))

@@ -3,7 +3,7 @@
 import asyncio
 from dataclasses import dataclass
 
-from footfall.config import Settings
+from footfall.config import AuthSettings
 from footfall.errors import BrokenKeyError, ForbiddenError, UnauthorizedError, WrongTypeError
 from footfall.identity import tokens
 from footfall.identity.credentials import Credential
@@ -43,7 +43,7 @@ class Identity:
 class Identities:
     """Everybody who was known within the last `KNOWN_S` seconds."""
 
-    def __init__(self, pipeline: Pipeline, keys: Keys, settings: Settings) -> None:
+    def __init__(self, pipeline: Pipeline, keys: Keys, settings: AuthSettings) -> None:
         self._pipeline = pipeline
         self._keys = keys
         self._sessions = Sessions(pipeline, keys, settings)

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from footfall.config import Settings
+from footfall.config import AuthSettings
 from footfall.domain.model import Id
 from footfall.errors import BrokenKeyError, UnauthorizedError, WrongTypeError
 from footfall.identity.credentials import COOKIE, digest, new_session_id
@@ -40,7 +40,7 @@ _decode = msgspec.json.Decoder(_Content).decode
 class Sessions:
     """The sessions on one server. All methods raise UnavailableError when it does not answer, and BrokenKeyError."""
 
-    def __init__(self, pipeline: Pipeline, keys: Keys, settings: Settings) -> None:
+    def __init__(self, pipeline: Pipeline, keys: Keys, settings: AuthSettings) -> None:
         self._pipeline = pipeline
         self._keys = keys
         self._ttl_s = settings.session_ttl_s

@@ -65,7 +65,7 @@ def count(client: Redis, settings: Settings, *, last: bytes = b"+") -> dict[str,
 
 def listed(client: Redis, settings: Settings, *, reason: Reason | None = None, as_json: bool = False) -> Iterator[str]:
     """A line for each dead letter with the reason (None: with any), oldest first."""
-    _check_types(client, Keys(settings.prefix))
+    _check_types(client, Keys(settings.server.prefix))
     line = _json_line if as_json else _line
     for page in _pages(client, settings):
         yield from (line(letter) for letter in _chosen(page, reason))
@@ -78,7 +78,7 @@ def retry(client: Redis, settings: Settings, progress: Progress, *, reason: Reas
 
     Raises LoadingError, BrokenKeyError, UnavailableError.
     """
-    keys, applied = Keys(settings.prefix), 0
+    keys, applied = Keys(settings.server.prefix), 0
     _check_types(client, keys)
     remaining: Counter[str] = Counter()
     for letters, generation in _work(client, settings, progress, "retrying", _last(client, keys), reason):
@@ -105,7 +105,7 @@ def discard(
 
     Raises RefusedError, LoadingError, BrokenKeyError, UnavailableError.
     """
-    keys, discarded = Keys(settings.prefix), 0
+    keys, discarded = Keys(settings.server.prefix), 0
     _check_types(client, keys)
     last = _last(client, keys)
     prompt = _prompt(count(client, settings, last=last), reason)
@@ -149,7 +149,7 @@ def _last(client: Redis, keys: Keys) -> bytes:
 
 def _pages(client: Redis, settings: Settings, last: bytes = b"+") -> Iterator[list[DeadLetter]]:
     client = with_plain_entries(client)
-    key, start = Keys(settings.prefix).dead_letters, b"-"
+    key, start = Keys(settings.server.prefix).dead_letters, b"-"
     while page := cast("list[tuple[bytes, list[bytes]]]", client.xrange(key, start, last, _PAGE)):
         yield [_letter(letter_id, values) for letter_id, values in page]
         start = b"(" + page[-1][0]
@@ -169,7 +169,7 @@ def _work(
     client: Redis, settings: Settings, progress: Progress, description: str, last: bytes, reason: Reason | None
 ) -> Iterator[tuple[list[DeadLetter], bytes]]:
     """The chosen ones of each page, and the generation to name; a bar shows how far it is."""
-    keys = Keys(settings.prefix)
+    keys = Keys(settings.server.prefix)
     task = progress.add_task(description, total=client.xlen(keys.dead_letters))
     generation = None
     for page in _pages(client, settings, last):
@@ -183,8 +183,8 @@ def _work(
 def _send_retry(client: Redis, settings: Settings, letters: list[DeadLetter], generation: bytes) -> list[str]:
     """What became of the letters, or of the first of them."""
     found = [(letter.id, letter.entry_id, read(letter.entry_id, letter.fields)) for letter in letters]
-    keys, activity = Keys(settings.prefix), settings.activity
-    call = calls.retry(keys, generation, found, unknown_ids=settings.unknown_ids, activity=activity)
+    keys, activity = Keys(settings.server.prefix), settings.activity
+    call = calls.retry(keys, generation, found, unknown_ids=settings.checkins.unknown_ids, activity=activity)
     return [outcome.decode() for outcome in call.run_sync(client)]
 
 

@@ -5,7 +5,8 @@ import time
 from collections import defaultdict
 from collections.abc import Iterable
 
-from footfall.domain.activity import BUCKET_MS, HOUR_MS, PRESENCE_MS, WEEK_HOURS, WINDOW_BUCKETS, ActivitySettings
+from footfall.config import ActivitySettings
+from footfall.domain.activity import BUCKET_MS, HOUR_MS, PRESENCE_MS, WEEK_HOURS, WINDOW_BUCKETS
 from footfall.domain.entries import Fields
 from footfall.keys import ID_DIGITS, Keys
 from footfall.processor.clock import ServerClock
@@ -27,7 +28,8 @@ def activity_of(checkins: Iterable[tuple[bytes, Fields]], kinds: ActivitySetting
     `now_ms`: the server's time, to leave out what is too old.
     """
     now_ms -= _MARGIN_MS
-    history, keeps_presence, hourly, trending = kinds
+    history, keeps_presence = kinds.history, kinds.presence
+    hourly, trending = kinds.hourly, kinds.trending
     hours_since, presence_since = now_ms - WEEK_HOURS * HOUR_MS, now_ms - PRESENCE_MS
     trending_since = now_ms - WINDOW_BUCKETS * BUCKET_MS
     since = hours_since if hourly else presence_since if keeps_presence else trending_since

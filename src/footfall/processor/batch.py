@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from footfall.domain.activity import NO_ACTIVITY, ActivitySettings
+from footfall.config import NO_ACTIVITY, ActivitySettings
 from footfall.domain.entries import Fields, RawEntry, Reason, read
 from footfall.keys import Keys
 from footfall.processor.activity import activity_of

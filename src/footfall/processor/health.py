@@ -38,8 +38,8 @@ class Health:
     def __init__(self, processor: Processor, metrics: Metrics, settings: Settings) -> None:
         self._processor = processor
         self._metrics = metrics
-        self._keys = Keys(settings.prefix)
-        self._pipeline = open_pipeline(settings.server_url, settings, is_quiet=True)
+        self._keys = Keys(settings.server.prefix)
+        self._pipeline = open_pipeline(settings.server.url, settings.server, is_quiet=True)
 
     async def __aenter__(self) -> Self:
         self._pipeline.start()
@@ -91,7 +91,7 @@ def create(settings: Settings, health: Health | None = None) -> App:
     @asynccontextmanager
     async def lifespan(app: Litestar) -> AsyncIterator[None]:
         app.state.health = health
-        share(app.state.shared, ServiceState, settings)
+        share(app.state.shared, ServiceState, settings.http)
         yield
 
     return create_app(
@@ -100,5 +100,5 @@ def create(settings: Settings, health: Health | None = None) -> App:
         handlers=[routes.healthz, readyz, metrics_text],
         lifespan=lifespan,
         provide=("health",),
-        proxies=settings.proxies,
+        proxies=settings.http.proxies,
     )

@@ -35,13 +35,13 @@ class Processor:
     """
 
     def __init__(self, settings: Settings, url: str, metrics: "Metrics") -> None:
-        keys = Keys(settings.prefix)
-        self._ends = settings.processor_once
+        keys = Keys(settings.server.prefix)
+        self._ends = settings.processor.once
         self._stopping = Stopping()
-        self._lease = Lease(keys, settings.processor_lease_s)
+        self._lease = Lease(keys, settings.processor.lease_s)
         self._books = Books(keys)
-        self._pipeline = open_pipeline(url, settings, books=self._books, commands=permissions.PROCESSOR)
-        self._report = Report(keys, settings)
+        self._pipeline = open_pipeline(url, settings.server, books=self._books, commands=permissions.PROCESSOR)
+        self._report = Report(keys, settings.processor)
         #: why nothing is applied at the moment
         self.outage = Outage("Nothing is processed: %s. Trying until it is mended.", "Processing goes on")
         self._work = Work(

@@ -28,13 +28,13 @@ class Maintenance:
         self._metrics = metrics
         self._stopping = stopping
         #: whether the work ends with the stream: then what is lost is said before it does
-        self._ends = settings.processor_once
+        self._ends = settings.processor.once
         self.clock = ServerClock()
         self._gaps = Gaps(keys)
         self._trim = Trim(keys, settings)
         #: a trim that goes on beside the calls
         self._trimming: asyncio.Task[None] | None = None
-        self._trending = Trending(keys, self.clock, is_kept=settings.trending)
+        self._trending = Trending(keys, self.clock, is_kept=settings.activity.trending)
 
     async def begin(self, connection: Connection, position: Position) -> None:
         """The work begins, or begins again; nothing is under way, and the stream may be another one than before."""

@@ -9,7 +9,7 @@ import logging
 import time
 from typing import TYPE_CHECKING, Self
 
-from footfall.config import Settings
+from footfall.config import ProcessorSettings
 from footfall.errors import BrokenKeyError
 from footfall.keys import Keys
 from footfall.logs import checkin_log, log
@@ -29,15 +29,15 @@ _EVERY_S = 1.0
 class Report:
     """Logs what is applied: the first at once, then what has come together in a second. To be used in its `with`."""
 
-    def __init__(self, keys: Keys, settings: Settings) -> None:
+    def __init__(self, keys: Keys, settings: ProcessorSettings) -> None:
         self._keys = keys
         #: with `--delay`: each check-in is said, and no sum of them
-        self._says_each = settings.processor_delay
+        self._says_each = settings.delay
         self._logs_checkins = checkin_log.isEnabledFor(logging.DEBUG)
         self._checkins = 0
         self._last_id = b""
         self._said_at = float("-inf")
-        self._progress = progress() if settings.processor_once else None
+        self._progress = progress() if settings.once else None
         self._advance: Callable[[int], None] | None = None
 
     def __enter__(self) -> Self:

@@ -24,7 +24,7 @@ def run(settings: Settings) -> None:
     Raises PortTakenError when another process listens on `processor_port`.
     """
     listener = None
-    if settings.processor_port is not None:
+    if settings.processor.port is not None:
         listener = listen("processor_port", settings)
         log.info("The processor listens on %s", url("processor_port", settings))
     uvloop.run(_run(settings, listener))
@@ -36,7 +36,7 @@ async def _run(settings: Settings, listener: socket.socket | None) -> None:
     from footfall.processor.metrics import Metrics  # noqa: PLC0415
 
     metrics = Metrics()
-    processor = Processor(settings, settings.server_url, metrics)
+    processor = Processor(settings, settings.server.url, metrics)
     loop = asyncio.get_running_loop()
     work = loop.create_task(processor.run())
 

@@ -79,12 +79,12 @@ class Trim:
             self._said.add(self.held.group)
             log.warning(
                 "The consumer group %s holds back trimming: %s kept for it, %s at most.",
-                *(self.held.group, self.held.plural, f"{self._settings.retain_for_groups:,}"),
+                *(self.held.group, self.held.plural, f"{self._settings.checkins.retain_for_groups:,}"),
             )
         if cut and not self._cut:
             log.error(
                 "The consumer group %s is more than %s entries behind what is retained: what it has not read or "
                 "acknowledged is trimmed now.",
-                *(cut, f"{self._settings.retain_for_groups:,}"),
+                *(cut, f"{self._settings.checkins.retain_for_groups:,}"),
             )
         self._cut = cut

@@ -53,14 +53,14 @@ class Work:
         self._keys, self._lease, self._books = keys, lease, books
         self._report, self._metrics, self._stopping = report, metrics, stopping
         self._on_progress = on_progress
-        self._ends = settings.processor_once
-        self._creates = settings.unknown_ids == "create"
+        self._ends = settings.processor.once
+        self._creates = settings.checkins.unknown_ids == "create"
         self._activity = settings.activity
-        block_s = min(_BLOCK_S, lease.renewal_s, settings.server_timeout / 2)
+        block_s = min(_BLOCK_S, lease.renewal_s, settings.server.timeout_s / 2)
         self._block_ms = max(1, round(1000 * block_s))
         #: with `--delay`: a check-in, a pause, the next one
-        self._pauses = settings.processor_delay
-        self._size = BatchSize(1 if self._pauses else settings.processor_batch)
+        self._pauses = settings.processor.delay
+        self._size = BatchSize(1 if self._pauses else settings.processor.batch)
         self._maintenance = Maintenance(keys, settings, metrics, stopping)
 
     async def run(self, connection: Connection, position: Position) -> None:

@@ -174,16 +174,18 @@ def create(settings: Settings | None = None) -> Litestar:
 
     @asynccontextmanager
     async def lifespan(app: Litestar) -> AsyncIterator[None]:
-        keys, state, metrics = Keys(settings.prefix), app.state, Metrics()
-        check = partial(check_durability, settings=settings)
-        pipeline = open_pipeline(settings.server_url, settings, commands=permissions.receiver(settings), check=check)
+        keys, state, metrics = Keys(settings.server.prefix), app.state, Metrics()
+        check = partial(check_durability, settings=settings.server)
+        pipeline = open_pipeline(
+            settings.server.url, settings.server, commands=permissions.receiver(settings), check=check
+        )
         # the other one may be waiting for replicas
-        beside = open_pipeline(settings.server_url, settings, check=check, is_quiet=True)
+        beside = open_pipeline(settings.server.url, settings.server, check=check, is_quiet=True)
         state.metrics = metrics
         state.intake = Intake(pipeline, keys, settings, metrics)
-        state.identities = Identities(beside, keys, settings) if settings.auth else None
+        state.identities = Identities(beside, keys, settings.auth) if settings.auth.enabled else None
         shared = {"intake": state.intake, "metrics": metrics, "identities": state.identities}
-        state.readiness = Readiness(beside, settings, share(state.shared, ReceiverState, settings, **shared))
+        state.readiness = Readiness(beside, settings, share(state.shared, ReceiverState, settings.http, **shared))
         pipeline.start()
         beside.start()
         await pipeline.settle()
@@ -193,15 +195,15 @@ def create(settings: Settings | None = None) -> Litestar:
         await beside.close()
 
     posting = Router(
-        "/", route_handlers=[check_in, check_ins], security=SENDER if settings.auth else [*SENDER, ANYBODY]
+        "/", route_handlers=[check_in, check_ins], security=SENDER if settings.auth.enabled else [*SENDER, ANYBODY]
     )
     return create_app(
         title="Footfall receiver",
         description="Takes check-ins. A 202 says that the check-in is stored.",
         handlers=[posting, healthz, readyz, metrics_text],
         lifespan=lifespan,
-        cors_origins=settings.cors_origins,
-        proxies=settings.proxies,
+        cors_origins=settings.http.cors_origins,
+        proxies=settings.http.proxies,
         security_schemes=SECURITY_SCHEMES,
         provide=("intake", "readiness"),
     )

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from redis.exceptions import RedisError, ResponseError
 
-from footfall.config import Settings, env_name
+from footfall.config import ServerSettings, env_name
 from footfall.errors import DurabilityError, ReplyError, UnavailableError
 from footfall.store.client import connect
 from footfall.store.pipeline import Connection
@@ -18,7 +18,7 @@ _NEEDED = {"appendonly": "yes", "appendfsync": "always", "no-appendfsync-on-rewr
 _PROMISE = f"{env_name('durability')} is disk"
 
 
-async def check_durability(connection: Connection, settings: Settings) -> None:
+async def check_durability(connection: Connection, settings: ServerSettings) -> None:
     """Raise DurabilityError when the server at the other end does not keep the promise."""
     if settings.durability != "disk":
         return
@@ -32,11 +32,11 @@ async def check_durability(connection: Connection, settings: Settings) -> None:
     _compare(dict(zip(found[::2], found[1::2], strict=True)))
 
 
-def check_durability_at_start(settings: Settings) -> None:
+def check_durability_at_start(settings: ServerSettings) -> None:
     """As `check_durability`, before the service starts. A server that is not there yet is looked at later."""
     if settings.durability != "disk":
         return
-    with contextlib.closing(connect(settings.server_url, settings)) as client, contextlib.suppress(RedisError):
+    with contextlib.closing(connect(settings.url, settings)) as client, contextlib.suppress(RedisError):
         try:
             reply = client.config_get(*_NEEDED)
         except ResponseError as error:

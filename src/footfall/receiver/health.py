@@ -37,9 +37,9 @@ class Readiness:
 
     def __init__(self, pipeline: Pipeline, settings: Settings, service: ServiceState) -> None:
         self._pipeline = pipeline
-        self._keys = Keys(settings.prefix)
-        self._max_backlog = settings.max_backlog
-        self._replicas = settings.replicas
+        self._keys = Keys(settings.server.prefix)
+        self._max_backlog = settings.checkins.max_backlog
+        self._replicas = settings.server.replicas
         self._commands = permissions.receiver(settings)
         self._service = service
         #: a probe comes every few seconds

@@ -59,13 +59,13 @@ class Intake:
         self._pipeline = pipeline
         self._metrics = metrics
         self._keys = keys
-        self._receive = Receive(keys, settings)
+        self._receive = Receive(keys, settings.checkins)
         self._time = asyncio.get_running_loop().time
-        self._max_batch = settings.max_batch
-        self._max_pending = settings.max_pending
-        self._max_wait_s = settings.server_timeout
-        self._replicas = settings.replicas
-        self._wait_ms = int(settings.server_timeout * _REPLICAS_SHARE * 1000)
+        self._max_batch = settings.checkins.max_batch
+        self._max_pending = settings.checkins.max_pending
+        self._max_wait_s = settings.server.timeout_s
+        self._replicas = settings.server.replicas
+        self._wait_ms = int(settings.server.timeout_s * _REPLICAS_SHARE * 1000)
         #: single check-ins to write, oldest first
         self._singles: list[_Single] = []
         self._writer: asyncio.Task[None] | None = None

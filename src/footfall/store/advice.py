@@ -5,7 +5,7 @@ from typing import Any
 
 from redis.exceptions import RedisError
 
-from footfall.config import Settings
+from footfall.config import ServerSettings
 from footfall.logs import log
 from footfall.store.address import parse
 from footfall.store.client import connect
@@ -32,9 +32,9 @@ def appends(info: dict[str, Any]) -> bool | None:
     return bool(info["aof_enabled"]) if "aof_enabled" in info else None
 
 
-def warn_at_start(settings: Settings) -> None:
+def warn_at_start(settings: ServerSettings) -> None:
     """Log the advice for the server. One that is away, or does not tell how it is set up, is not talked about."""
-    url = settings.server_url
+    url = settings.url
     with contextlib.closing(connect(url, settings)) as client:
         try:
             info: Any = client.info("memory", "persistence")

@@ -8,7 +8,7 @@ from redis.connection import AbstractConnection
 from redis.exceptions import RedisError, ResponseError
 from redis.retry import Retry
 
-from footfall.config import Settings
+from footfall.config import ServerSettings
 from footfall.errors import ClusterNodeError, DeniedError, reply_error
 from footfall.keys import Keys
 from footfall.store.address import parse
@@ -22,13 +22,13 @@ def with_plain_entries(client: Redis) -> Redis:
     return plain
 
 
-def connect(url: str, settings: Settings) -> Redis:
+def connect(url: str, settings: ServerSettings) -> Redis:
     """A client for the server at `url`, answering bytes. It connects with its first command."""
     address = parse(url)
 
     def sign_in(connection: AbstractConnection) -> None:
         # a server that takes connections but does not answer is away, too
-        connection.update_current_socket_timeout(settings.server_timeout)
+        connection.update_current_socket_timeout(settings.timeout_s)
         connection.on_connect()  # type: ignore[no-untyped-call]
         connection.update_current_socket_timeout(connection.socket_timeout)
 
@@ -37,8 +37,8 @@ def connect(url: str, settings: Settings) -> Redis:
         "password": address.password,
         "db": address.database,
         # a command here may be a script over many keys; only the data path needs quick answers
-        "socket_timeout": max(30.0, settings.server_timeout),
-        "socket_connect_timeout": settings.server_timeout,
+        "socket_timeout": max(30.0, settings.timeout_s),
+        "socket_connect_timeout": settings.timeout_s,
         "redis_connect_func": sign_in,
         # a server that is away is said to be away at once; nothing here is worth a second try in silence
         "retry": Retry(NoBackoff(), 0),
@@ -59,10 +59,10 @@ def raise_if_told(client: Redis, error: RedisError) -> None:
         raise told from error
 
 
-def refuse_cluster(settings: Settings) -> None:
+def refuse_cluster(settings: ServerSettings) -> None:
     """Raise ClusterNodeError when the server is a node of a cluster: there no command may name keys of two slots."""
     keys = Keys(settings.prefix)
-    with contextlib.closing(connect(settings.server_url, settings)) as client:
+    with contextlib.closing(connect(settings.url, settings)) as client:
         try:
             client.eval_ro("return 1", 2, keys.meta.decode(), keys.stream.decode())
         except ResponseError as error:

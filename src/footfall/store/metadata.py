@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from redis import Redis
 from redis.exceptions import RedisError
 
-from footfall.config import Settings
+from footfall.config import ServerSettings
 from footfall.errors import LoadingError
 from footfall.keys import Keys
 from footfall.logs import log
@@ -54,7 +54,7 @@ def _say_if_new(opened: Opened) -> None:
 
 def open_pipeline(
     url: str,
-    settings: Settings,
+    settings: ServerSettings,
     *,
     books: Books | None = None,
     commands: Sequence[str] = (),
@@ -80,14 +80,14 @@ def open_pipeline(
 
     return Pipeline(
         parse(url),
-        timeout=settings.server_timeout,
+        timeout=settings.timeout_s,
         on_connect=on_connect,
-        check_every_s=settings.server_check_s,
+        check_every_s=settings.check_s,
         is_quiet=is_quiet,
     )
 
 
-def check_at_start(url: str, settings: Settings) -> None:
+def check_at_start(url: str, settings: ServerSettings) -> None:
     """Refuse to start on books that cannot be trusted; a server that is not there yet is waited for later.
 
     Raises BrokenKeyError with what to do about it.

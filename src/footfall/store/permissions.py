@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from redis.exceptions import RedisError
 
-from footfall.config import Settings
+from footfall.config import ServerSettings, Settings
 from footfall.keys import Keys
 from footfall.store.calls.commands import check_commands
 from footfall.store.client import connect
@@ -55,11 +55,11 @@ AUTH = _of([OPEN, BEGIN_SESSION, RENEW_SESSION, TAKE_ATTEMPT, GIVE_BACK_ATTEMPT]
 
 def receiver(settings: Settings) -> tuple[str, ...]:
     """What a receiver needs, with these settings."""
-    commands = _RECEIVER_WITH_SIGN_IN if settings.auth else _RECEIVER
-    return (*commands, "WAIT") if settings.replicas else commands
+    commands = _RECEIVER_WITH_SIGN_IN if settings.auth.enabled else _RECEIVER
+    return (*commands, "WAIT") if settings.server.replicas else commands
 
 
-def check_commands_at_start(settings: Settings, commands: Sequence[str]) -> None:
+def check_commands_at_start(settings: ServerSettings, commands: Sequence[str]) -> None:
     """Raise DeniedError when the server refuses, or does not have, one of them. Nothing when it is not there yet."""
-    with contextlib.closing(connect(settings.server_url, settings)) as client, contextlib.suppress(RedisError):
+    with contextlib.closing(connect(settings.url, settings)) as client, contextlib.suppress(RedisError):
         check_commands(Keys(settings.prefix), commands).run_sync(client)

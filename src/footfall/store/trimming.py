@@ -31,12 +31,12 @@ class Held(NamedTuple):
 
 def trim_call(keys: Keys, settings: Settings, most: int) -> Call[Trimmed]:
     """Remove so many processed entries beyond those to retain, at most."""
-    return trim(keys, retain=settings.retain, most=most, for_groups=settings.retain_for_groups)
+    return trim(keys, retain=settings.checkins.retain, most=most, for_groups=settings.checkins.retain_for_groups)
 
 
 def held_back(client: Redis, settings: Settings) -> Held | None:
     """The consumer group that holds back trimming, from outside of the processor. `client` must answer bytes."""
-    keys = Keys(settings.prefix)
+    keys = Keys(settings.server.prefix)
     found = trim_call(keys, settings, 0).look_sync(client)
     if not found.group:
         return None

@@ -27,13 +27,13 @@ class _Example(NamedTuple):
 
 def greeting(settings: Settings, receiver: str, api: str, processor: str, auth: str) -> str:
     """The text; the services' addresses are URLs."""
-    auth_line = f"\n  auth        {auth}/login   (docs: {auth}/docs)" if settings.auth else ""
+    auth_line = f"\n  auth        {auth}/login   (docs: {auth}/docs)" if settings.auth.enabled else ""
     return f"""
 Footfall is up.
   receiver    {receiver}/api/checkin   (docs: {receiver}/docs)
   API server  {api}/api/checkins/latest   (docs: {api}/docs){auth_line}
   processor   {processor}/metrics   (also: /readyz)
-  server      {parse(settings.server_url)}
+  server      {parse(settings.server.url)}
 
 {_what_to_try(settings, receiver, api, auth)}
 
@@ -49,7 +49,7 @@ def _what_to_try(settings: Settings, receiver: str, api: str, auth: str) -> str:
             "--from FILE` load yours, beside all this."
         )
     sign_in, cookies = "", ""
-    if settings.auth:
+    if settings.auth.enabled:
         cookies = " -b cookies"
         sign_in = f"""
   curl {auth}/login -c cookies -H 'Content-Type: application/json' \\
@@ -62,8 +62,8 @@ def _what_to_try(settings: Settings, receiver: str, api: str, auth: str) -> str:
 
 def _example(settings: Settings) -> _Example | None:
     """Of the sample those of the tour, else the busiest ones; None without a user and a location."""
-    keys = Keys(settings.prefix)
-    with contextlib.closing(connect(settings.server_url, settings)) as client, contextlib.suppress(RedisError):
+    keys = Keys(settings.server.prefix)
+    with contextlib.closing(connect(settings.server.url, settings.server)) as client, contextlib.suppress(RedisError):
         if client.hexists(keys.meta.decode(), "sample") and client.exists(keys.user(180), keys.location(13)) == 2:
             return _Example(_SAMPLE_USER, _SAMPLE_LOCATION, _SAMPLE_EMAIL, PASSWORD)
         user, location = _busiest(client, keys.users_by_checkins), _busiest(client, keys.locations_by_checkins)

@@ -78,7 +78,7 @@ class Part:
             # not in the terminal's foreground: Ctrl-C reaches the supervisor alone, which stops things in order
             start_new_session=True,
         )
-        return cls(name, process, named_lines=settings.log_format == "text")
+        return cls(name, process, named_lines=settings.logs.format == "text")
 
     async def ended(self) -> str:
         """Wait for its end; why it came to it."""
@@ -117,20 +117,24 @@ def run(settings: Settings) -> None:
     ended by itself.
     """
     server = None
-    if settings.processor_port is None:
-        settings = settings.model_copy(update={"processor_port": _PROCESSOR_PORT})
+    if settings.processor.port is None:
+        settings = settings.with_values(processor_port=_PROCESSOR_PORT)
     try:
         for number in _SIGNALS:
             signal.signal(number, signal.default_int_handler)
         _require_free_ports(settings)
-        if settings.redis_url is None:
-            server = embedded.start(settings.data_dir, appendfsync=settings.appendfsync, with_password=settings.auth)
-            settings = settings.with_server(server.url)
-            log.info("The embedded Valkey listens on %s and keeps its data in %s.", server.address, settings.data_dir)
+        if settings.server.redis_url is None:
+            server = embedded.start(
+                settings.server.data_dir, appendfsync=settings.server.appendfsync, with_password=settings.auth.enabled
+            )
+            settings = settings.with_values(redis_url=server.url)
+            log.info(
+                "The embedded Valkey listens on %s and keeps its data in %s.", server.address, settings.server.data_dir
+            )
             if server.owned:
                 load_sample_when_empty(settings)
-            if settings.auth:
-                admin_token.ensure(settings)
+            if settings.auth.enabled:
+                admin_token.ensure(settings.server)
         asyncio.run(_supervise(settings, server))
     except KeyboardInterrupt:
         log.info("Stopped before everything was up.")
@@ -144,14 +148,15 @@ def load_sample_when_empty(settings: Settings) -> None:
     """Load the sample into an empty server, or again when that was cut short."""
     from footfall.operations import loader  # noqa: PLC0415
 
-    unfinished, not_empty = settings.data_dir / _UNFINISHED, settings.data_dir / _NOT_EMPTY
-    with contextlib.closing(connect(settings.server_url, settings)) as client:
+    data_dir = settings.server.data_dir
+    unfinished, not_empty = data_dir / _UNFINISHED, data_dir / _NOT_EMPTY
+    with contextlib.closing(connect(settings.server.url, settings.server)) as client:
         if client.dbsize() and not unfinished.exists():
             not_empty.touch()
             return
         if not_empty.exists() and not unfinished.exists():
             raise RefusedError(
-                f"the server is empty, and was not when `up` last used {settings.data_dir} (FLUSHALL?): put a backup "
+                f"the server is empty, and was not when `up` last used {data_dir} (FLUSHALL?): put a backup "
                 f"of the directory in its place; or, to begin anew with the sample, remove {not_empty}"
             )
         log.info("The data directory is empty: loading the sample.")
@@ -178,7 +183,7 @@ def _require_free_ports(settings: Settings) -> None:
 
 def _ports(settings: Settings) -> list[str]:
     """The settings of the ports that the parts listen on."""
-    return ["receiver_port", "api_port", "processor_port", *(["auth_port"] if settings.auth else [])]
+    return ["receiver_port", "api_port", "processor_port", *(["auth_port"] if settings.auth.enabled else [])]
 
 
 async def _supervise(settings: Settings, server: EmbeddedServer | None) -> None:
@@ -191,7 +196,7 @@ async def _supervise(settings: Settings, server: EmbeddedServer | None) -> None:
     # the loop's own handlers would be in the way while it is closed: it drops them after the pipe that they write to
     for number in _SIGNALS:
         signal.signal(number, on_signal)
-    names = ["receiver", "processor", "api", *(["auth"] if settings.auth else [])]
+    names = ["receiver", "processor", "api", *(["auth"] if settings.auth.enabled else [])]
     parts = [await Part.start(name, settings) for name in names]
     watches = [asyncio.create_task(part.ended()) for part in parts]
     if server is not None:
@@ -226,19 +231,19 @@ async def _server_ended(server: EmbeddedServer) -> str:
 
 async def _greet(settings: Settings) -> None:
     """Say where everything is, as soon as it is there."""
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.http.host, settings.http.host)
     deadline = time.monotonic() + _START_S
     for setting in _ports(settings):
-        while not await _listens(host, getattr(settings, setting)):
+        while not await _listens(host, settings.value(setting)):
             if time.monotonic() > deadline:
                 return
             await asyncio.sleep(0.02)
-    local = settings.model_copy(update={"host": host})
+    local = settings.with_values(host=host)
     receiver, api, processor, auth = (url(f"{name}_port", local) for name in ("receiver", "api", "processor", "auth"))
-    if settings.log_format == "json":
+    if settings.logs.format == "json":
         services = f"receiver {receiver}, API server {api}, processor {processor}"
-        services += f", auth service {auth}" if settings.auth else ""
-        log.info("Footfall is up: %s, server %s", services, parse(settings.server_url))
+        services += f", auth service {auth}" if settings.auth.enabled else ""
+        log.info("Footfall is up: %s, server %s", services, parse(settings.server.url))
         return
     print(await asyncio.to_thread(greeting, settings, receiver, api, processor, auth), flush=True)
 

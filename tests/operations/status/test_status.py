@@ -35,7 +35,7 @@ SETTINGS = config.load()
 @pytest.fixture
 def client(server: Server) -> Iterator[redis.Redis]:
     """A client of an empty server."""
-    with connect(server.url, SETTINGS) as client:
+    with connect(server.url, SETTINGS.server) as client:
         yield client
 
 

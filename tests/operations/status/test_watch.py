@@ -136,7 +136,7 @@ def test_a_server_that_is_not_there_in_the_first_place_is_an_error(own_server: C
 
 @pytest.fixture
 def status(server: Server, client: Any) -> Status:
-    with connect(server.url, config.load()) as bytes_client:
+    with connect(server.url, config.load().server) as bytes_client:
         return collect(bytes_client, config.load())
 
 

@@ -15,7 +15,8 @@ from footfall.api.describe import answers_like
 from footfall.api.parameters import IdParameter, LimitParameter
 from footfall.api.reading import Reader
 from footfall.api.routes.locations import LocationId
-from footfall.domain.activity import BUCKET_MS, HOUR_MS, WEEK_HOURS, WINDOW_BUCKETS, ActivitySettings
+from footfall.config import ActivitySettings
+from footfall.domain.activity import BUCKET_MS, HOUR_MS, WEEK_HOURS, WINDOW_BUCKETS
 from footfall.domain.model import Entry, Record
 from footfall.errors import BrokenKeyError, NotFoundError, UnavailableError
 from footfall.http.app import problems

@@ -18,7 +18,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 from rich.progress import Progress
 
 from footfall import sample
-from footfall.config import Settings
+from footfall.config import SETTINGS, Settings
 from footfall.errors import RefusedError, UnavailableError, UsageError, reply_error
 from footfall.keys import Keys
 from footfall.logs import log
@@ -87,7 +87,7 @@ def load(
     UnavailableError.
     """
     _require_one_source(what, options)
-    keys, bars = Keys(settings.prefix), Bars(progress)
+    keys, bars = Keys(settings.server.prefix), Bars(progress)
     with _server_errors():
         check_types(client, [(keys.loader_lease, "string")])
         if not (options.reset or options.replace):  # these make it anew
@@ -118,7 +118,7 @@ def abort(settings: Settings, client: Redis, *, progress: Progress | None) -> st
 
     What was done, for a person. Raises RefusedError when there is none, or it still runs; and as `load`.
     """
-    keys = Keys(settings.prefix)
+    keys = Keys(settings.server.prefix)
     with _server_errors():
         check_types(client, [(keys.loader_lease, "string"), (keys.meta, "hash")])
         with Lease(client, keys) as lease:
@@ -172,7 +172,7 @@ def _command(what: What, options: LoadOptions, settings: Settings) -> str:
     source = ["--sample"] if path is None else ["--from", str(path if path == STDIN else path.absolute())]
     switches = ("append", "replace", "reset", "unknown_becomes_dead_letters")  # without --yes: it asks again
     given = [f"--{name.replace('_', '-')}" for name in switches if getattr(options, name)]
-    prefix = [] if settings.prefix == Settings.model_fields["prefix"].default else ["--prefix", settings.prefix]
+    prefix = [] if settings.server.prefix == SETTINGS["prefix"].info.default else ["--prefix", settings.server.prefix]
     return shlex.join(["footfall", "load", what, *source, *given, *prefix])
 
 
@@ -214,19 +214,19 @@ def _check_check_ins(
     if what == "checkins":
         _require_known(options, settings, client, keys, check_ins)
     in_all = len(check_ins) + (there.length if options.append else 0)
-    if in_all > settings.retain:
+    if in_all > settings.checkins.retain:
         log.warning(
             "%s check-ins will be there; of the processed ones a processor keeps %s (retain), and trims the others. "
             "Then `footfall verify` compares sums only, and `footfall rebuild` is not possible. To keep all, start "
             "processors with --retain %d (FOOTFALL_RETAIN).",
-            *(f"{in_all:,}", f"{settings.retain:,}", in_all),
+            *(f"{in_all:,}", f"{settings.checkins.retain:,}", in_all),
         )
 
 
 def _require_known(options: LoadOptions, settings: Settings, client: Redis, keys: Keys, check_ins: CheckIns) -> None:
     removed_users = check_ins.users & removed_ids(client, keys.users_removed)
     removed_locations = check_ins.locations & removed_ids(client, keys.locations_removed)
-    if settings.unknown_ids == "create":
+    if settings.checkins.unknown_ids == "create":
         users, locations = removed_users, removed_locations
     else:
         users = missing(client, ((one, keys.user(one)) for one in check_ins.users))
@@ -265,7 +265,7 @@ def _write(
         lease.run(mark_sample, (0, 0))
     elif options.source is not None and (rows.users or rows.locations):
         lease.run(mark_sample, None)
-    cost = settings.bcrypt_cost if options.source else _SAMPLE_BCRYPT_COST
+    cost = settings.auth.bcrypt_cost if options.source else _SAMPLE_BCRYPT_COST
     if what in ("users", "all"):
         advance = bars.bar("users", len(rows.users))
         users = write_users(lease, rows.users, rows.removed_users, bcrypt_cost=cost, advance=advance)

@@ -64,7 +64,7 @@ def users(action: Action, user_id: int, given: Fields, settings: Settings, clien
     """Add, change or remove a user; a line that says what was done. Raises as `Users`, and UsageError."""
 
     async def work(pipeline: Pipeline, keys: Keys) -> str:
-        hasher = PasswordHasher(settings.bcrypt_cost)
+        hasher = PasswordHasher(settings.auth.bcrypt_cost)
         changed = Users(pipeline, keys, hasher)
         try:
             if action == "add":
@@ -125,11 +125,11 @@ def _record(kind: type[RecordT], given: Fields) -> RecordT:
 
 
 def _run(work: Callable[[Pipeline, Keys], Awaitable[ResultT]], settings: Settings, client: Redis) -> ResultT:
-    keys = Keys(settings.prefix)
+    keys = Keys(settings.server.prefix)
     position(client, keys)
 
     async def run() -> ResultT:
-        pipeline = open_pipeline(settings.server_url, settings, is_quiet=True)
+        pipeline = open_pipeline(settings.server.url, settings.server, is_quiet=True)
         pipeline.start()
         try:
             await pipeline.settle()

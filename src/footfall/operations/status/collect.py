@@ -29,7 +29,7 @@ def collect(client: Redis, settings: Settings, counting: Counting | None = None)
     Raises RedisError when the server cannot be reached.
     """
     client = with_plain_entries(client)
-    keys = Keys(settings.prefix)
+    keys = Keys(settings.server.prefix)
     server = _server(client)
     now = read_keys(client, keys)
     problems = wrong_types(now, keys) + short_indexes(now, keys)

@@ -59,9 +59,9 @@ def warnings_of(client: Redis, server: ServerStatus, state: State, now: Reading,
     elif state == "ready" and (held := held_back(client, settings)):
         warnings.append(
             f"the consumer group {held.group} holds back trimming: {held.plural} kept for it, "
-            f"{settings.retain_for_groups:,} at most"
+            f"{settings.checkins.retain_for_groups:,} at most"
         )
-    if state == "ready" and settings.unknown_ids == "reject" and not (now.users and now.locations):
+    if state == "ready" and settings.checkins.unknown_ids == "reject" and not (now.users and now.locations):
         warnings.append(f"without users and locations every check-in is refused; {_HOW_TO_LOAD}")
     return warnings
 

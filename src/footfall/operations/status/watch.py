@@ -59,7 +59,7 @@ def _updates(client: Redis, settings: Settings) -> Iterator[_Update]:
         except RedisError as error:
             if before is None:
                 raise
-            server = parse(settings.server_url)
+            server = parse(settings.server.url)
             yield f"the server at {server} cannot be used: {clause(error)}; trying until it is there"
         else:
             yield status, Rates() if before is None else rates_between(before[1], status, begun - before[0])

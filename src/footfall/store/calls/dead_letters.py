@@ -7,7 +7,8 @@ loaded, TornError after a batch that was applied in part, BrokenKeyError; nothin
 from collections.abc import Sequence
 from typing import Any
 
-from footfall.domain.activity import BUCKET_MS, HOUR_MS, ActivitySettings
+from footfall.config import ActivitySettings
+from footfall.domain.activity import BUCKET_MS, HOUR_MS
 from footfall.domain.entries import Fields, Reason
 from footfall.keys import Keys
 from footfall.store.calls.reply import Errors, FencedError, after_ok, broken, loading, torn
@@ -40,7 +41,8 @@ def retry(
         keys.trending_state,
         *keys.trending_orders,
     ]
-    arguments: list[Argument] = [generation, unknown_ids, *map(int, activity)]
+    arguments: list[Argument] = [generation, unknown_ids, activity.history]
+    arguments += map(int, (activity.presence, activity.hourly, activity.trending))
     for letter_id, entry_id, found in letters:
         if isinstance(found, Reason):
             arguments += (letter_id, entry_id, found.value, b"", b"", b"")

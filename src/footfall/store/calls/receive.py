@@ -6,7 +6,7 @@ from hashlib import blake2b
 
 import msgspec
 
-from footfall.config import Settings
+from footfall.config import CheckinSettings
 from footfall.domain.model import CheckIn
 from footfall.errors import (
     BacklogFullError,
@@ -71,7 +71,7 @@ def fingerprint(request: CheckIn | Sequence[CheckIn]) -> bytes:
 class Receive:
     """Makes calls of receive.lua, all with the same settings."""
 
-    def __init__(self, keys: Keys, settings: Settings) -> None:
+    def __init__(self, keys: Keys, settings: CheckinSettings) -> None:
         self._keys = keys
         self._first_keys = [
             *(keys.stream, keys.meta, keys.processed, keys.users_removed, keys.locations_removed, keys.checkpoint)

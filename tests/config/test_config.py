@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import FrozenInstanceError
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 from pydantic import ValidationError
 
 from footfall import config
-from footfall.config import REMOVED, Settings, env_name
+from footfall.config import REMOVED, SETTINGS, env_name
 from footfall.errors import UsageError
 
 #: a value for every setting that is not its default
@@ -67,39 +68,44 @@ OTHERS: dict[str, Any] = {
 
 def test_what_users_rely_on_without_setting_anything() -> None:
     settings = config.load()
-    assert settings.redis_url is None
-    assert (settings.host, settings.receiver_port, settings.api_port) == ("127.0.0.1", 8082, 8081)
-    assert (settings.data_dir, settings.prefix) == (Path(".footfall"), "ncc")
-    assert (settings.unknown_ids, settings.max_backlog, settings.retain) == ("reject", 1_000_000, 500_000)
-    assert (settings.log_level, settings.log_format) == ("info", "text")
+    assert settings.server.redis_url is None
+    assert (settings.http.host, settings.receiver.port, settings.api.port) == ("127.0.0.1", 8082, 8081)
+    assert (settings.server.data_dir, settings.server.prefix) == (Path(".footfall"), "ncc")
+    checkins = settings.checkins
+    assert (checkins.unknown_ids, checkins.max_backlog, checkins.retain) == (
+        "reject",
+        1_000_000,
+        500_000,
+    )
+    assert (settings.logs.level, settings.logs.format) == ("info", "text")
 
 
 def test_every_setting_is_described() -> None:
-    for name, field in Settings.model_fields.items():
-        assert field.description, name
-        assert field.description[-1] == ".", name
+    for name, setting in SETTINGS.items():
+        assert setting.info.description, name
+        assert setting.info.description[-1] == ".", name
 
 
 def test_an_option_wins_over_the_environment_and_one_that_is_not_given_does_not(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("FOOTFALL_PREFIX", "environment")
-    assert config.load().prefix == "environment"
-    assert config.load({"prefix": None}).prefix == "environment"
-    assert config.load({"prefix": "option"}).prefix == "option"
+    assert config.load().server.prefix == "environment"
+    assert config.load({"prefix": None}).server.prefix == "environment"
+    assert config.load({"prefix": "option"}).server.prefix == "option"
 
 
 @pytest.mark.parametrize("name", OTHERS)
 def test_every_setting_can_be_set_in_the_environment(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     value = OTHERS[name]
-    assert getattr(config.load(), name) != value
+    assert config.load().value(name) != value
     monkeypatch.setenv(env_name(name), str(value))
-    assert getattr(config.load(), name) == value
+    assert config.load().value(name) == value
 
 
 def test_a_child_process_gets_all_settings_and_no_others(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert set(OTHERS) == set(Settings.model_fields)
-    script = "from footfall import config; print(config.load().model_dump())"
+    assert set(OTHERS) == set(SETTINGS)
+    script = "from footfall import config; print(config.load())"
     for given in (OTHERS, {}):
         settings = config.load(given)
         with monkeypatch.context() as patch:
@@ -107,7 +113,7 @@ def test_a_child_process_gets_all_settings_and_no_others(monkeypatch: pytest.Mon
             child = subprocess.run(
                 [sys.executable, "-c", script], env=settings.environment(), capture_output=True, text=True, check=True
             )
-        assert child.stdout == f"{settings.model_dump()}\n"
+        assert child.stdout == f"{settings}\n"
 
 
 def test_a_child_process_keeps_what_else_is_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -140,7 +146,7 @@ def test_a_variable_of_what_is_an_option_only_is_an_error_that_names_the_option(
 
 
 def test_a_variable_that_is_no_setting_any_more_is_none() -> None:
-    assert not REMOVED.keys() & {env_name(name) for name in Settings.model_fields}
+    assert not REMOVED.keys() & {env_name(name) for name in SETTINGS}
 
 
 def test_every_unknown_variable_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -179,7 +185,7 @@ def test_a_wrong_value_is_an_error_that_names_the_variable(
         config.load()
 
 
-@pytest.mark.parametrize("name", Settings.model_fields)
+@pytest.mark.parametrize("name", SETTINGS)
 def test_an_empty_value_is_refused_and_not_taken_for_something_else(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     for value in ("", " "):
         monkeypatch.setenv(env_name(name), value)
@@ -203,7 +209,7 @@ def test_an_empty_option_is_refused_too(tmp_path: Path) -> None:
     ],
 )
 def test_a_proxy_s_ipv4_address_may_be_written_as_an_ipv6_one(said: str, meant: str) -> None:
-    assert ",".join(map(str, config.load({"trusted_proxies": said}).proxies)) == meant
+    assert ",".join(map(str, config.load({"trusted_proxies": said}).http.proxies)) == meant
 
 
 def test_every_wrong_value_is_named_and_none_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -218,13 +224,26 @@ def test_every_wrong_value_is_named_and_none_is_shown(monkeypatch: pytest.Monkey
 def test_settings_do_not_change_once_they_are_made() -> None:
     settings = config.load()
     with pytest.raises(ValidationError):
-        settings.prefix = "another"
+        settings.server.prefix = "another"
+    with pytest.raises(FrozenInstanceError):
+        settings.server = config.load().server  # type: ignore[misc]
 
 
 def test_a_service_has_the_url_of_its_server_or_says_which_setting_is_missing() -> None:
     settings = config.load()
     with pytest.raises(UsageError, match="FOOTFALL_REDIS_URL is not set"):
-        assert settings.server_url
-    settled = settings.with_server("redis://localhost:7000")
-    assert settled.server_url == "redis://localhost:7000"
-    assert settled.model_copy(update={"redis_url": None}) == settings
+        assert settings.server.url
+    settled = settings.with_values(redis_url="redis://localhost:7000")
+    assert settled.server.url == "redis://localhost:7000"
+    assert settled.with_values(redis_url=None) == settings
+
+
+def test_each_setting_has_one_place_among_the_parts() -> None:
+    settings = config.load(OTHERS)
+    assert {name: settings.value(name) for name in SETTINGS} == OTHERS
+    places = [(part, field) for part, field, _ in SETTINGS.values()]
+    assert len(set(places)) == len(places)
+    for name, (part, field, _) in SETTINGS.items():
+        changed = config.load().with_values(**{name: OTHERS[name]})
+        assert getattr(getattr(changed, part), field) == OTHERS[name]
+        assert changed.with_values(**{name: config.load().value(name)}) == config.load()

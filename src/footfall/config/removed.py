@@ -1,0 +1,31 @@
+"""Environment variables of earlier versions, and what is given instead."""
+
+#: variables of earlier versions -> the option that is given to one command instead
+REMOVED = {
+    "FOOTFALL_TOKENS_ROLE": "footfall tokens create --role",
+    "FOOTFALL_TOKENS_RATE": "footfall tokens create --rate",
+    "FOOTFALL_TOKENS_JSON": "footfall tokens --json",
+    "FOOTFALL_LOAD_FROM": "footfall load --from",
+    "FOOTFALL_LOAD_SAMPLE": "footfall load --sample",
+    "FOOTFALL_LOAD_APPEND": "footfall load --append",
+    "FOOTFALL_LOAD_REPLACE": "footfall load --replace",
+    "FOOTFALL_LOAD_RESET": "footfall load --reset",
+    "FOOTFALL_LOAD_UNKNOWN_BECOMES_DEAD_LETTERS": "footfall load --unknown-becomes-dead-letters",
+    "FOOTFALL_LOAD_ABORT": "footfall load --abort",
+    "FOOTFALL_LOAD_YES": "footfall load --yes",
+    "FOOTFALL_GENERATE_RATE": "footfall generate --rate",
+    "FOOTFALL_GENERATE_COUNT": "footfall generate --count",
+    "FOOTFALL_GENERATE_URL": "footfall generate --url",
+    "FOOTFALL_GENERATE_TOKEN": "footfall generate --token-file",
+    "FOOTFALL_GENERATE_SEED": "footfall generate --seed",
+    "FOOTFALL_STATUS_JSON": "footfall status --json",
+    "FOOTFALL_STATUS_WATCH": "footfall status --watch",
+    "FOOTFALL_DEAD_LETTERS_REASON": "footfall dead-letters --reason",
+    "FOOTFALL_DEAD_LETTERS_JSON": "footfall dead-letters --json",
+    "FOOTFALL_DEAD_LETTERS_YES": "footfall dead-letters --yes",
+    "FOOTFALL_VERIFY_JSON": "footfall verify --json",
+    "FOOTFALL_VERIFY_NOTE_GONE": "footfall verify --note-gone",
+    "FOOTFALL_VERIFY_YES": "footfall verify --yes",
+    "FOOTFALL_REBUILD_WITHOUT_GONE": "footfall rebuild --without-gone",
+    "FOOTFALL_REBUILD_YES": "footfall rebuild --yes",
+}
