@@ -33,7 +33,7 @@ from footfall.operations.loader import records, reset, stream
 for name, count in ("users", 40), ("locations", 20), ("check_ins", 60):
     rows = getattr(sample, name)()[:count]
     setattr(sample, name, lambda rows=rows: rows)
-records.USERS_AT_ONCE = records._LOCATIONS = reset._CHUNK = stream.CHUNK = 2
+records.USERS_AT_ONCE = records.LOCATIONS_AT_ONCE = reset.KEYS_AT_ONCE = stream.CHUNK = 2
 chosen = {"source": Path(sys.argv[3]), "append": True} if sys.argv[3:] else {"sample": True, "reset": True}
 options = loader.LoadOptions(unknown_becomes_dead_letters=True, **chosen)
 

@@ -15,7 +15,7 @@ from footfall.store.calls.load_records import Written, load_locations, load_user
 
 #: records per call of a script: about 5 ms of the server's time
 USERS_AT_ONCE = 100
-_LOCATIONS = 50
+LOCATIONS_AT_ONCE = 50
 
 RecordT = TypeVar("RecordT", LoadedUser, LoadedLocation)
 
@@ -86,8 +86,8 @@ def write_locations(
 ) -> int:
     """The same of locations."""
     written = 0
-    for start in range(0, len(locations), _LOCATIONS):
-        chunk = locations[start : start + _LOCATIONS]
+    for start in range(0, len(locations), LOCATIONS_AT_ONCE):
+        chunk = locations[start : start + LOCATIONS_AT_ONCE]
         written += _write_present(partial(_write_location_chunk, lease), chunk, removed)
         advance(len(chunk))
     return written

@@ -12,7 +12,7 @@ from footfall.operations.loader.records import location_index_types, user_index_
 from footfall.store.calls.load_records import reset_locations, reset_removed, reset_users
 
 #: users or locations per call of a script: about 5 ms of the server's time
-_CHUNK = 100
+KEYS_AT_ONCE = 100
 _PAGE = 1000
 
 Ids = list[bytes]
@@ -62,4 +62,4 @@ def _ids(client: Redis, by_checkins: bytes, baseline: bytes) -> Ids:
 
 
 def _chunks(ids: Ids) -> Iterator[Ids]:
-    return (ids[start : start + _CHUNK] for start in range(0, len(ids), _CHUNK))
+    return (ids[start : start + KEYS_AT_ONCE] for start in range(0, len(ids), KEYS_AT_ONCE))
