@@ -38,7 +38,7 @@ lint: .venv/dev  ## format, lint (Python and Lua), types
 check: lint test  ## all that must hold: format, lint, types, tests
 
 .PHONY: format
-format: .venv/dev  ## format the code and mend what lint can mend
+format: .venv/dev  ## format the code and fix what lint can fix
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 

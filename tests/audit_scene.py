@@ -19,7 +19,7 @@ from footfall.processor.batch import Batch
 from footfall.processor.calls import Calls
 from footfall.store.calls import stream
 from footfall.store.calls.metadata import Position
-from footfall.store.metadata import open_books
+from footfall.store.metadata import open_metadata
 from footfall.store.pipeline import Argument, Reply
 from footfall.store.scripts import READ_USERS, Call
 from pipelines import connected_to
@@ -52,7 +52,7 @@ def process(server: Server, *, most: int = 1000, create: bool = False) -> None:
 
     async def apply() -> None:
         async with connected_to(server.url) as connection:
-            position = await open_books(connection, KEYS)
+            position = await open_metadata(connection, KEYS)
             page = await connection.call("XRANGE", KEYS.stream, b"(" + position.checkpoint, "+", "COUNT", most)
             if page:
                 calls = Calls(connection, position)

@@ -11,7 +11,7 @@ from footfall.identity.tokens import Role
 from footfall.keys import Keys
 from footfall.store.client import connect
 from processes import Auth
-from receiver_scene import open_books
+from receiver_scene import open_metadata
 from servers import Server
 
 EMAIL, PASSWORD = "Ada.Lovelace@Example.com", "the Analytical Engine"
@@ -20,8 +20,8 @@ COST = 4
 
 
 def with_user(server: Server, user_id: int = 1, email: str = EMAIL, password: str = PASSWORD) -> Any:
-    """Open the books with a user who can sign in; a client."""
-    client = open_books(server)
+    """Open the metadata with a user who can sign in; a client."""
+    client = open_metadata(server)
     add_user(client, user_id, email, password)
     return client
 

@@ -22,8 +22,8 @@ Reading = Literal["all", "a little", "nothing"]
 
 #: at most this is sent at once
 _BLOCK = 64 * 1024
-#: connections that are opened anew in a second, at most, when the service ends them
-_ANEW_PER_S = 500
+#: connections that are opened again in a second, at most, when the service ends them
+_REOPENED_PER_S = 500
 _HEAD = b"POST %s HTTP/1.1\r\nHost: test\r\nContent-Type: application/json\r\n"
 _CHUNKED = _HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
 
@@ -167,7 +167,7 @@ class _Clients:
 
     def run(self, is_over: Callable[[], bool]) -> None:
         """Go on until it is over."""
-        began, anew = time.monotonic(), 0
+        began, reopened = time.monotonic(), 0
         for _ in range(self._plan.connections):
             self._open()
         while not is_over():
@@ -180,8 +180,8 @@ class _Clients:
                 if not is_open:
                     self._selector.unregister(connection.socket)
                     connection.socket.close()
-                    if anew < _ANEW_PER_S * (time.monotonic() - began + 1):
-                        anew += 1
+                    if reopened < _REOPENED_PER_S * (time.monotonic() - began + 1):
+                        reopened += 1
                         self._open()
 
     def _open(self) -> None:

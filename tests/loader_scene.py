@@ -20,7 +20,7 @@ from footfall.keys import Keys
 from footfall.operations.loader import BadRowsError, Loaded, What, load
 from footfall.processor.batch import Batch
 from footfall.processor.calls import Calls
-from footfall.store.metadata import open_books
+from footfall.store.metadata import open_metadata
 from footfall.store.pipeline import Connection
 from footfall.store.scripts import RECEIVE
 from servers import Server
@@ -32,7 +32,7 @@ ROWS = dict[str, Any]
 
 
 def content(client: Any) -> dict[bytes, Any]:
-    """Every key with its value, but for when the books were made. (A DUMP of an unchanged hash may be another.)"""
+    """Every key with its value, but for when the metadata was made. (A DUMP of an unchanged hash may be another.)"""
     read: dict[bytes, Callable[[Any], Any]] = {
         b"hash": client.hgetall,
         b"string": client.get,
@@ -182,7 +182,7 @@ class Bench:
     async def _process(self, create: bool) -> int:
         loop = asyncio.get_running_loop()
         _, connection = await loop.create_connection(lambda: Connection(5.0), "127.0.0.1", self.server.port)
-        where = await open_books(connection, KEYS)
+        where = await open_metadata(connection, KEYS)
         entries = await connection.call("XRANGE", KEYS.stream, b"(" + where.checkpoint, "+")
         if entries:
             calls = Calls(connection, where)

@@ -6,7 +6,6 @@ import time
 from collections.abc import AsyncIterator, Iterable, Mapping
 from typing import Any
 
-from books_scene import make_books
 from footfall import config
 from footfall.domain.model import CheckIn
 from footfall.errors import FootfallError
@@ -16,6 +15,7 @@ from footfall.receiver.metrics import Metrics
 from footfall.store.calls.receive import Outcome
 from footfall.store.metadata import open_pipeline
 from footfall.store.scripts import RECEIVE
+from metadata_scene import make_metadata
 from processes import Receiver
 from raw_http import Answer, RawConnection, request
 from servers import Server
@@ -28,13 +28,13 @@ STREAM, META, PROCESSED = "ncc:checkins", "ncc:meta", "ncc:checkinprocessor:proc
 _SOON = 2.0
 
 
-def open_books(server: Server, prefix: str = "ncc") -> Any:
-    """Open the books on an empty server, with user 1 and location 2; a client of it.
+def open_metadata(server: Server, prefix: str = "ncc") -> Any:
+    """Open the metadata on an empty server, with user 1 and location 2; a client of it.
 
-    They are always the same books: a receiver that serves several tests takes no others.
+    They are always the same metadata: a receiver that serves several tests takes no others.
     """
     client, keys = server.client(), Keys(prefix)
-    make_books(client, keys)
+    make_metadata(client, keys)
     client.hset(keys.meta.decode(), "books", "1.1")
     client.hset(keys.user(1).decode(), "id", 1)
     client.hset(keys.location(2).decode(), "id", 2)

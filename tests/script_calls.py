@@ -36,8 +36,8 @@ from footfall.processor.clock import ServerClock
 from footfall.processor.gaps import Gaps
 from footfall.processor.lease import Lease
 from footfall.store.calls import activity, audit, records, stream
-from footfall.store.calls.receive import Group, Receive, Record, fingerprint
-from footfall.store.metadata import open_books
+from footfall.store.calls.receive import Group, IdempotencyRecord, Receive, fingerprint
+from footfall.store.metadata import open_metadata
 from footfall.store.pipeline import Connection, Pipeline
 from footfall.store.scripts import Call, Script
 from manage_scene import details, new_location, new_user
@@ -186,15 +186,15 @@ async def _receive(pipeline: Pipeline) -> None:
         receive = Receive(KEYS, config.load(chosen).checkins)
         for group in (
             Group([check_in, other]),
-            Group([check_in], Record(KEYS.idempotency(f"key-{number}"), fingerprint(check_in))),
-            Group([check_in], Record(KEYS.idempotency(f"key-{number}"), fingerprint(check_in))),
+            Group([check_in], IdempotencyRecord(KEYS.idempotency(f"key-{number}"), fingerprint(check_in))),
+            Group([check_in], IdempotencyRecord(KEYS.idempotency(f"key-{number}"), fingerprint(check_in))),
         ):
             await receive.call([group]).start(pipeline.connection)
 
 
 async def _process(pipeline: Pipeline, most: int) -> None:
     connection = pipeline.connection
-    position = await open_books(connection, KEYS)
+    position = await open_metadata(connection, KEYS)
     page = await connection.call("XRANGE", KEYS.stream, b"(" + position.checkpoint, "+", "COUNT", most)
     calls = Calls(connection, position)
     calls.send(calls.prepare(Batch(page, KEYS, create=False, activity=ACTIVITY, now_ms=int(time.time() * 1000))))
@@ -210,7 +210,7 @@ async def _roll(pipeline: Pipeline) -> None:
 
 async def _count_lost(pipeline: Pipeline) -> None:
     connection = pipeline.connection
-    position = await open_books(connection, KEYS)
+    position = await open_metadata(connection, KEYS)
     (entry_id, _), *_ = await connection.call("XRANGE", KEYS.stream, b"(" + position.checkpoint, "+", "COUNT", 1)
     await connection.call("XDEL", KEYS.stream, entry_id)
     await Gaps(KEYS).check(connection, position)

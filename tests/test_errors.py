@@ -6,7 +6,7 @@ import pytest
 
 from footfall.errors import FootfallError, InvalidError, RateLimitedError, clause, reply_error
 from processes import Footfall, Receiver, assert_well_written
-from receiver_scene import open_books
+from receiver_scene import open_metadata
 from servers import Server
 
 #: a reply as servers send it
@@ -44,11 +44,11 @@ def test_the_tests_look_for_full_stops_too_many(line: str) -> None:
 
 def test_a_reply_with_a_full_stop_makes_one_in_the_log(own_server: Callable[[], Server]) -> None:
     server = own_server()
-    client = open_books(server)
+    client = open_metadata(server)
     with Receiver(server.url) as receiver:
         receiver.post(1, 2, 3)
         client.config_set("maxmemory", 1)
         receiver.post(1, 2, 3)
         receiver.wait_for(f"Check-ins are refused: {_REPLY}\n")
     with Footfall("processor", settings={"redis_url": server.url}) as processor:
-        processor.wait_for(f"Nothing is processed: {_REPLY} Trying until it is mended.\n")
+        processor.wait_for(f"Nothing is processed: {_REPLY} Retrying until it is fixed.\n")

@@ -121,9 +121,9 @@ def test_the_log_goes_to_standard_output_when_nothing_else_is_said(capsys: pytes
 def test_the_reason_of_an_end_goes_to_the_log_or_to_standard_error_before_there_is_one(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    assert written(lambda: logs.complain("100 % wrong"), "error", "text") == ["error: 100 % wrong"]
+    assert written(lambda: logs.report_error("100 % wrong"), "error", "text") == ["error: 100 % wrong"]
     logging.getLogger().handlers[:] = []
-    logs.complain("wrong")
+    logs.report_error("wrong")
     assert capsys.readouterr() == ("", "error: wrong\n")
 
 

@@ -21,7 +21,7 @@ def ids(client: Any) -> list[bytes]:
     return [entry_id for entry_id, _ in client.xrange("ncc:checkins")]
 
 
-def set_books(client: Any, checkpoint: bytes, processed: object) -> None:
-    """Let the books say this."""
+def set_metadata(client: Any, checkpoint: bytes, processed: object) -> None:
+    """Let the metadata says this."""
     client.hset("ncc:meta", mapping={"schema": 1, "shards": 1, "generation": 1, "state": "ready", "loaded": 0})
     client.mset({"ncc:checkinprocessor:lastid": checkpoint, "ncc:checkinprocessor:processed": processed})

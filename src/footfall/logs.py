@@ -107,7 +107,7 @@ class Outage:
             log.log(self._levels[1], "%s after %.1f s.", self._works_again, now - self._began_at)
 
 
-def complain(message: str) -> None:
+def report_error(message: str) -> None:
     """Say why this command ends: through its log when that is configured, else as the log would."""
     if logging.getLogger().handlers:
         log.error("%s", message)

@@ -8,7 +8,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from processes import Api
 from raw_http import RawConnection, request
-from receiver_scene import open_books
+from receiver_scene import open_metadata
 from servers import Server, wait_until
 
 REQUESTS = "footfall_api_requests_total"
@@ -16,7 +16,7 @@ REQUESTS = "footfall_api_requests_total"
 
 @pytest.fixture
 def api(server: Server) -> Iterator[Api]:
-    open_books(server)
+    open_metadata(server)
     with Api(server.url) as api:
         yield api
 
@@ -38,7 +38,7 @@ def measured(api: Api) -> dict[Any, float]:
 
 
 def test_it_lives_and_is_ready_while_the_server_answers(server: Server) -> None:
-    open_books(server)
+    open_metadata(server)
     with Api(server.url, server_timeout=0.3) as api:
         assert api.client.get("/healthz").json() == {"status": "alive"}
         assert api.client.get("/readyz").json() == {"status": "ready"}
@@ -51,8 +51,8 @@ def test_it_lives_and_is_ready_while_the_server_answers(server: Server) -> None:
         wait_until(lambda: api.client.get("/readyz").status_code == 200, "it is ready again")
 
 
-def test_it_is_not_ready_on_books_that_cannot_be_trusted(server: Server) -> None:
-    client = open_books(server)
+def test_it_is_not_ready_on_metadata_that_cannot_be_trusted(server: Server) -> None:
+    client = open_metadata(server)
     with Api(server.url, server_check_s=0.2) as api:
         client.delete("ncc:meta")
         wait_until(lambda: api.client.get("/readyz").status_code == 503, "it is not ready")
@@ -101,7 +101,7 @@ def test_live_feeds_are_counted_while_they_are_open_and_not_timed(api: Api) -> N
 
 
 def test_the_numbers_are_of_all_workers(server: Server) -> None:
-    open_books(server)
+    open_metadata(server)
     with Api(server.url, api_workers=2) as api:
         for _ in range(20):
             with RawConnection(api.port) as connection:

@@ -245,7 +245,7 @@ def test_both_answer_what_is_there(path: str, pair: Pair) -> None:
         assert pair.compare(get(f"{path}?limit=1")).startswith(b"HTTP/1.1 200 OK\r\n")
 
 
-# --- trouble
+# --- failures
 
 
 def test_both_answer_alike_while_the_server_is_away(own_server: Callable[..., Server]) -> None:

@@ -19,7 +19,7 @@ from live_reader import LIVE, Event, LiveReader
 from processes import Api
 from proxy import Proxy
 from raw_http import RawConnection, request
-from receiver_scene import open_books
+from receiver_scene import open_metadata
 from servers import Server, wait_until
 
 _STREAM = "ncc:checkins"
@@ -418,7 +418,7 @@ def test_a_stream_of_another_type_is_a_503_that_names_the_key(server: Server, ap
 
 def test_entries_that_a_failover_has_lost_are_a_gap(own_server: Callable[..., Server]) -> None:
     primary = own_server()
-    open_books(primary)
+    open_metadata(primary)
     add(primary.client(), "5-0")
     replica = own_server(replica_of=primary)
     replica.promote()

@@ -1,4 +1,4 @@
-"""What must be kept of the newest check-ins, reckoned anew from those that were applied: naive, like the replay."""
+"""What must be kept of the newest check-ins, counted again from those that were applied: naive, like the replay."""
 
 from collections import Counter, defaultdict
 from typing import Any, NamedTuple

@@ -1,4 +1,4 @@
-"""What the books must hold, reckoned anew from the stream: naive on purpose, and sharing no code with Footfall.
+"""What the metadata must hold, counted again from the stream: naive on purpose, and sharing no code with Footfall.
 
 Key names are literal and everything is bytes, as the server has it.
 """
@@ -182,7 +182,7 @@ class Replay:
         return None
 
 
-def assert_books(client: Any, expected: Replay) -> None:
+def assert_replayed(client: Any, expected: Replay) -> None:
     """Every user and location hash, index, dead letter, checkpoint and counter is exactly as expected.
 
     With a processor that keeps the newest check-ins (one that has made the window of trending locations), those too.

@@ -75,7 +75,7 @@ def load_rows(client: Any, what: What, rows: list[Row], *, yes: bool = False, **
 
 
 def load_records(client: Any, *, create: bool = False) -> Replay:
-    """Load users 1 to 40, every second one seen before, and locations 1 to 12; the books begin with them."""
+    """Load users 1 to 40, every second one seen before, and locations 1 to 12; the metadata begin with them."""
     load_rows(client, "users", [user_row(user, **(SEEN if user % 2 else {})) for user in range(1, USERS + 1)])
     load_rows(client, "locations", [location_row(location) for location in range(1, LOCATIONS + 1)])
     # so that a processor's first call of it does not take two: tests hold back what belongs to one call

@@ -1,4 +1,4 @@
-"""The window of trending locations, made anew by processors that are killed while they make it."""
+"""The window of trending locations, rebuilt by processors that are killed while they make it."""
 
 import random
 import time
@@ -6,7 +6,7 @@ from typing import Any
 
 from chaos.activity import held
 from chaos.forks import Forks
-from chaos.replay import assert_books, entries
+from chaos.replay import assert_replayed, entries
 from chaos.scene import USERS, add, full, load_records, load_rows, location_row, wait_until_drained
 from servers import Server, wait_until
 
@@ -19,9 +19,9 @@ BUCKET_MS = 300_000
 def test_a_window_that_is_made_by_processors_that_are_killed_is_exact(
     server: Server, client: Any, rng: random.Random
 ) -> None:
-    books = load_records(client)
+    replay = load_records(client)
     load_rows(client, "locations", [location_row(location) for location in range(1, LOCATIONS + 1)])
-    books = type(books).of_loaded(client)
+    replay = type(replay).of_loaded(client)
     now = time.time_ns() // 1_000_000
     pipeline = client.pipeline(transaction=False)
     for ms in sorted(rng.sample(range(now - 24 * BUCKET_MS, now), 4000)):
@@ -35,7 +35,7 @@ def test_a_window_that_is_made_by_processors_that_are_killed_is_exact(
             processors.kill(running.pop(0))
             processors.kill(running.pop(0))
             if rng.random() < 0.7:
-                client.delete("ncc:trending:state")  # all of it has to be made anew
+                client.delete("ncc:trending:state")  # all of it has to be rebuilt
             running += [processors.start(processor_lease_s=rng.choice((0, 0.1))) for _ in range(2)]
             for _ in range(30):
                 add(client, rng.randint(1, USERS), rng.randint(1, LOCATIONS), rng.randint(0, 5))
@@ -48,6 +48,6 @@ def test_a_window_that_is_made_by_processors_that_are_killed_is_exact(
             half_made += b"building" in state
         wait_until_drained(client)
         wait_until(lambda: client.hget("ncc:trending:state", "window"), "the window is made")
-        assert_books(client, books.after(entries(client)))
+        assert_replayed(client, replay.after(entries(client)))
         assert len(held(client)[0].trending) > LOCATIONS / 2
     print(f"{windows} of {KILLS} times there was a window, {half_made} times it was being made")

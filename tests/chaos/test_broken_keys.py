@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from chaos.replay import Replay, assert_books, check_ins, entries, held, raw_client
+from chaos.replay import Replay, assert_replayed, check_ins, entries, held, raw_client
 from chaos.scene import add_some, load_records, seeded, wait_until_drained
 from processes import Footfall, Receiver
 from servers import Server, wait_until
@@ -73,7 +73,7 @@ def wait_for_script_calls(client: Any, count: int) -> None:
 
 
 def assert_goes_on(system: System) -> None:
-    """Everything is processed, and the books are those of the stream."""
+    """Everything is processed, and the metadata is those of the stream."""
     accepted = {}
     for user in range(1, 4):
         answer = system.receiver.post(user, user, 5)
@@ -81,7 +81,7 @@ def assert_goes_on(system: System) -> None:
         accepted[answer.json()["id"].encode()] = (user, user, 5)
     wait_until_drained(system.client)
     assert check_ins(system.client).items() >= accepted.items()
-    assert_books(system.client, system.loaded.after(entries(system.client)))
+    assert_replayed(system.client, system.loaded.after(entries(system.client)))
 
 
 @pytest.mark.parametrize("key", [*PROCESSED_ONLY, *FOR_ALL, *FOR_ONE])

@@ -9,7 +9,7 @@ import pytest
 import redis
 
 from chaos.poster import Poster, random_check_ins
-from chaos.replay import Replay, assert_books, check_ins, entries
+from chaos.replay import Replay, assert_replayed, check_ins, entries
 from chaos.scene import (
     LOCATIONS,
     USERS,
@@ -41,8 +41,8 @@ def late_locations() -> list[dict[str, object]]:
 
 
 @pytest.fixture
-def books(server: Server, client: Any) -> Replay:
-    """The server has the records of `load_records`; these are the books if the late ones had been there, too."""
+def replay(server: Server, client: Any) -> Replay:
+    """The server has the records of `load_records`; these are the metadata if the late ones had been there, too."""
     with redis.Redis(port=server.port, db=1, protocol=2) as other:
         load_records(other)
         load_rows(other, "users", late_users())
@@ -72,7 +72,7 @@ def retry(server: Server, **settings: object) -> Footfall:
 
 
 def test_retries_killed_at_random_moments_and_two_at_once_count_each_dead_letter_once(
-    server: Server, client: Any, books: Replay, rng: random.Random
+    server: Server, client: Any, replay: Replay, rng: random.Random
 ) -> None:
     in_mid_flight = 0
     with (
@@ -117,11 +117,11 @@ def test_retries_killed_at_random_moments_and_two_at_once_count_each_dead_letter
     assert in_mid_flight
     assert not poster.unanswered
     assert poster.accepted.items() <= check_ins(client).items()
-    assert_books(client, books.after(entries(client)))
+    assert_replayed(client, replay.after(entries(client)))
 
 
 def test_a_retry_whose_reply_was_lost_with_it_is_not_repeated(
-    server: Server, client: Any, books: Replay, rng: random.Random
+    server: Server, client: Any, replay: Replay, rng: random.Random
 ) -> None:
     add_late(client, rng, 1_000)
     with Footfall("processor", "--once", settings={"redis_url": server.url}) as processor:
@@ -138,11 +138,11 @@ def test_a_retry_whose_reply_was_lost_with_it_is_not_repeated(
             proxy.release()
             held.start()
             assert held.wait() == 0, held.log
-    assert_books(client, books.after(entries(client)))
+    assert_replayed(client, replay.after(entries(client)))
 
 
 def test_a_retry_that_was_frozen_while_another_did_the_work_changes_nothing(
-    server: Server, client: Any, books: Replay, rng: random.Random
+    server: Server, client: Any, replay: Replay, rng: random.Random
 ) -> None:
     add_late(client, rng, 1_000)
     with Footfall("processor", "--once", settings={"redis_url": server.url}) as processor:
@@ -156,9 +156,9 @@ def test_a_retry_that_was_frozen_while_another_did_the_work_changes_nothing(
             frozen.signal(signal.SIGSTOP)
             with retry(server) as other:
                 assert other.wait() == 0, other.log
-            assert_books(client, books.after(entries(client)))
+            assert_replayed(client, replay.after(entries(client)))
             proxy.release()
             frozen.signal(signal.SIGCONT)
             assert frozen.wait() == 0, frozen.log
             assert "Applied 0 dead letters" in frozen.log
-    assert_books(client, books.after(entries(client)))
+    assert_replayed(client, replay.after(entries(client)))

@@ -10,7 +10,7 @@ import pytest
 
 from audit_scene import process, rebuilt
 from auth_scene import signed_in
-from chaos.replay import assert_books, entries, raw_client
+from chaos.replay import assert_replayed, entries, raw_client
 from chaos.scene import LOCATIONS, USERS, add, full, load_records, processed, seeded, wait_until_drained
 from footfall.errors import ExitCode, FootfallError
 from footfall.store.calls import process as process_calls
@@ -50,7 +50,7 @@ def counted(client: Any) -> dict[bytes, object]:
 def test_a_processor_without_a_right_counts_nothing_says_which_and_goes_on_when_it_has_it(server: Server) -> None:
     client = raw_client(server.port)
     url = limited(server, client)
-    rng, books = seeded(), load_records(client)
+    rng, replay = seeded(), load_records(client)
     with Processor(url, history=20, now=True, hourly=True, trending=True) as processor:
         for command in _COMMANDS[: full(4, len(_COMMANDS))]:
             add(client, rng.randint(1, USERS), rng.randint(1, LOCATIONS), rng.randint(0, 5))
@@ -65,7 +65,7 @@ def test_a_processor_without_a_right_counts_nothing_says_which_and_goes_on_when_
             assert (counted(client), processed(client)) == (before, reached), command
             permit(client, command)
             wait_until_drained(client)
-            assert_books(client, books.after(entries(client)))
+            assert_replayed(client, replay.after(entries(client)))
     client.close()
 
 
@@ -158,7 +158,7 @@ def test_a_batch_that_is_cut_short_is_not_sent_again_until_a_rebuild_has_undone_
 ) -> None:
     """Nothing that cuts a script short is known of, so here the script does it itself, at four places."""
     client = raw_client(server.port)
-    books, rng = load_records(client), seeded()
+    replay, rng = load_records(client), seeded()
     text = PROCESS.source.decode()
     for place in (
         "write_in_chunks('ZADD', keys.users_recent",
@@ -185,5 +185,5 @@ def test_a_batch_that_is_cut_short_is_not_sent_again_until_a_rebuild_has_undone_
             assert rebuilt(client).torn
             wait_until_drained(client)
         assert not client.hexists("ncc:meta", "torn")
-        assert_books(client, books.after(entries(client)))
+        assert_replayed(client, replay.after(entries(client)))
     client.close()

@@ -183,7 +183,7 @@ def test_damaged_requests_leave_the_receiver_and_the_stream_in_order(
         accepted_id(post(receiver))
         assert receiver.exit_code is None
         assert "Traceback" not in receiver.log
-        assert receiver.log.count("\n") == 2, receiver.log[-2000:]  # new books, and where it listens
+        assert receiver.log.count("\n") == 2, receiver.log[-2000:]  # new metadata, and where it listens
     print(f"{len(fuzzer.accepted)} accepted; memory {sizes} KiB")
     assert sizes[1] - sizes[0] < _MAX_GROWTH
     stored = check_ins(client_of(server))

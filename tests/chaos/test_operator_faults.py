@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from chaos.poster import CheckIn, Poster, random_check_ins
-from chaos.replay import Replay, assert_books, check_ins, entries, held, raw_client
+from chaos.replay import Replay, assert_replayed, check_ins, entries, held, raw_client
 from chaos.scene import (
     LOCATIONS,
     SEEN,
@@ -30,10 +30,10 @@ from processes import Api, Footfall, Receiver
 from servers import Server, wait_until
 
 ROUNDS = full(12, 300)
-#: lines, besides one for each batch, that a trouble may take in the log of the processor or the receiver, however long
+#: lines, besides one for each batch, that a failure may take in the log of the processor or the receiver, however long
 #: it lasts
 FEW = 8
-BOOKS = ["meta", "checkins", "checkinprocessor:lastid", "checkinprocessor:processed"]
+METADATA = ["meta", "checkins", "checkinprocessor:lastid", "checkinprocessor:processed"]
 INDEXES = ["users:bycheckins", "users:recent", "users:lastseen", "locations:bycheckins"]
 #: what the loader writes and only the API server reads
 READ_ONLY = ["users:email", "locations:geo", "locations:category:cafe", "locationdetails:1"]
@@ -86,7 +86,7 @@ def slowly(check_ins: Iterator[CheckIn]) -> Iterator[CheckIn]:
 
 
 def damage(client: Any, key: str, how: str) -> None:
-    """Delete the key, or replace it by one of another type; `mend` undoes it."""
+    """Delete the key, or replace it by one of another type; `repair` undoes it."""
     pipeline = client.pipeline(transaction=True)
     pipeline.rename(f"ncc:{key}", "kept")
     if how == "replaced":
@@ -94,7 +94,7 @@ def damage(client: Any, key: str, how: str) -> None:
     pipeline.execute()
 
 
-def mend(client: Any, key: str) -> None:
+def repair(client: Any, key: str) -> None:
     client.rename("kept", f"ncc:{key}")
 
 
@@ -114,14 +114,14 @@ def lines(log: str) -> list[str]:
 
 
 def assert_goes_on(system: System) -> None:
-    """Everything is taken and processed, and the books are those of the stream."""
+    """Everything is taken and processed, and the metadata is those of the stream."""
     client = system.client
     with system.poster() as poster:
         poster.wait_for_accepted(5)
     assert check_ins(client).items() >= poster.accepted.items()
     wait_until_drained(client)
     assert system.processor.exit_code is system.receiver.exit_code is None
-    assert_books(client, system.loaded.after(entries(client)))
+    assert_replayed(client, system.loaded.after(entries(client)))
 
 
 # --- keys
@@ -130,7 +130,7 @@ def assert_goes_on(system: System) -> None:
 @pytest.mark.parametrize(
     ("key", "how"),
     [
-        *((key, how) for key in BOOKS for how in ("deleted", "replaced")),
+        *((key, how) for key in METADATA for how in ("deleted", "replaced")),
         *((key, "replaced") for key in [*INDEXES, "checkins:dead", "users:1", "locations:1"]),
     ],
 )
@@ -148,7 +148,7 @@ def test_a_key_without_which_nothing_can_be_counted_stops_the_processor_until_it
             lambda: f"Nothing is processed: ncc:{key}" in system.log_since(told[0]), "it names the key"
         )
         answer = receiver.post(2, 2, 5)
-        if key in BOOKS and key != "checkinprocessor:lastid":
+        if key in METADATA and key != "checkinprocessor:lastid":
             assert answer.status_code == 503
             assert f"ncc:{key} " in answer.json()["detail"]
         else:
@@ -156,7 +156,7 @@ def test_a_key_without_which_nothing_can_be_counted_stops_the_processor_until_it
         before = held(client)
         wait_for_script_calls(client, 10)
         assert held(client) == before
-        mend(client, key)
+        repair(client, key)
         processor.wait_until(lambda: "Processing goes on" in system.log_since(told[0]), "it goes on")
         poster.wait_for_accepted(5)
     assert len(lines(system.log_since(told[0]))) <= FEW
@@ -197,7 +197,7 @@ def test_a_key_that_counting_does_not_need_changes_nothing_when_it_is_gone(syste
         poster.wait_for_accepted(20)
     wait_until_drained(client)
     assert not poster.refused
-    mend(client, key)
+    repair(client, key)
     assert not re.search("warning: |error: ", system.log_since(told[0]) + system.receiver.log[told[1] :])
     assert_goes_on(system)
 
@@ -222,7 +222,7 @@ def test_a_lease_that_is_deleted_is_taken_again_and_another_key_in_its_place_is_
 def test_deleted_indexes_do_not_stop_counting_and_are_found_and_rebuilt(
     server: Server, client: Any, rng: random.Random
 ) -> None:
-    books = load_records(client)
+    replay = load_records(client)
     indexes = [*INDEXES, "users:email", "locations:geo", "locations:category:cafe"]
     some = slowly(random_check_ins(rng, USERS // 2, LOCATIONS // 2))  # the others will be missing
     settings = {"redis_url": server.url}
@@ -234,7 +234,7 @@ def test_deleted_indexes_do_not_stop_counting_and_are_found_and_rebuilt(
                 poster.wait_for_accepted(5)
             wait_until_drained(client)
         assert [line.split()[0] for line in lines(processor.log)] == ["info:"], processor.log
-        wanted, found = books.after(entries(client)).content(), held(client)
+        wanted, found = replay.after(entries(client)).content(), held(client)
         named = {f"ncc:{key}".encode() for key in indexes}
         rest = wanted.keys() - named
         assert {name: found[name] for name in rest} == {name: wanted[name] for name in rest}
@@ -248,7 +248,7 @@ def test_deleted_indexes_do_not_stop_counting_and_are_found_and_rebuilt(
         with Footfall("rebuild", "--yes", settings=settings) as rebuild:
             assert rebuild.wait() == 0, rebuild.log
         wait_until_drained(client)
-        assert_books(client, books.after(entries(client)))
+        assert_replayed(client, replay.after(entries(client)))
         with Footfall("verify", settings=settings) as verify:
             assert verify.wait() == 0, verify.log
 
@@ -256,7 +256,7 @@ def test_deleted_indexes_do_not_stop_counting_and_are_found_and_rebuilt(
 def test_replaced_indexes_are_rebuilt_by_the_command_that_the_message_names(
     server: Server, client: Any, rng: random.Random
 ) -> None:
-    books = load_records(client)
+    replay = load_records(client)
     settings = {"redis_url": server.url}
     with Footfall("processor", settings=settings) as processor:
         processor.wait_for("Reading stream")
@@ -270,7 +270,7 @@ def test_replaced_indexes_are_rebuilt_by_the_command_that_the_message_names(
             assert rebuild.wait() == 0, rebuild.log
         processor.wait_for("Processing goes on")
         wait_until_drained(client)
-    assert_books(client, books.after(entries(client)))
+    assert_replayed(client, replay.after(entries(client)))
 
 
 def restore(client: Any, url: str, key: str, how: str) -> None:
@@ -293,7 +293,7 @@ def restore(client: Any, url: str, key: str, how: str) -> None:
 def test_a_record_that_is_deleted_makes_dead_letters_which_are_counted_when_it_is_back(
     server: Server, client: Any, key: str, reason: bytes, how: str
 ) -> None:
-    books = load_records(client)
+    replay = load_records(client)
     settings = {"redis_url": server.url}
     with Receiver(server.url) as receiver, Footfall("processor", settings=settings) as processor:
         assert receiver.post(1, 1, 5).status_code == 202
@@ -313,7 +313,7 @@ def test_a_record_that_is_deleted_makes_dead_letters_which_are_counted_when_it_i
             assert retry.wait() == 0, retry.log
         assert receiver.post(1, 1, 5).status_code == 202
         wait_until_drained(client)
-    assert_books(client, books.after(entries(client)))
+    assert_replayed(client, replay.after(entries(client)))
 
 
 # --- scripts, connections
@@ -322,7 +322,7 @@ def test_a_record_that_is_deleted_makes_dead_letters_which_are_counted_when_it_i
 def test_scripts_flushed_and_connections_killed_all_the_time_lose_and_repeat_nothing(
     server: Server, client: Any, rng: random.Random
 ) -> None:
-    books = load_records(client)
+    replay = load_records(client)
     with (
         Footfall("processor", settings={"redis_url": server.url, "processor_batch": 20}) as processor,
         Receiver(server.url) as receiver,
@@ -343,7 +343,7 @@ def test_scripts_flushed_and_connections_killed_all_the_time_lose_and_repeat_not
             assert len(lines(part.log)) <= 3 * ROUNDS + 2, part.log  # lost, there again, reading on
     print(f"{len(poster.accepted)} accepted, {poster.replayed} replayed")
     assert check_ins(client) == poster.accepted
-    assert_books(client, books.after(entries(client)))
+    assert_replayed(client, replay.after(entries(client)))
 
 
 # --- the clock
@@ -352,7 +352,7 @@ def test_scripts_flushed_and_connections_killed_all_the_time_lose_and_repeat_not
 def test_after_a_clock_that_was_an_hour_ahead_check_ins_are_taken_counted_and_found(
     server: Server, client: Any, rng: random.Random
 ) -> None:
-    books = load_records(client)
+    replay = load_records(client)
     seconds, _ = client.time()
     ahead = 1000 * (seconds + 3600)
     add(client, 1, 1, 5, f"{ahead}-0")
@@ -369,7 +369,7 @@ def test_after_a_clock_that_was_an_hour_ahead_check_ins_are_taken_counted_and_fo
         assert [entry_id for entry_id, _ in entries(client)] == [
             b"%d-%d" % (ahead, n) for n in range(len(entries(client)))
         ]
-        assert_books(client, books.after(entries(client)))
+        assert_replayed(client, replay.after(entries(client)))
         newest = entries(client)[-1][0].decode()
         assert api.client.get("/api/checkins/latest").json()["id"] == newest
         assert api.client.get(f"/api/checkins/{1000 * seconds}/{ahead - 1}").json() == []

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from chaos.poster import Poster, random_check_ins
-from chaos.replay import assert_books, check_ins, entries, held
+from chaos.replay import assert_replayed, check_ins, entries, held
 from chaos.scene import (
     LOCATIONS,
     USERS,
@@ -27,7 +27,7 @@ def test_a_server_without_memory_takes_and_applies_nothing_in_part_and_goes_on_w
 ) -> None:
     server = own_server(appendonly=True, appendfsync="no", config={"maxmemory-policy": "noeviction"})
     client = client_of(server)
-    books = load_records(client)
+    replay = load_records(client)
     with (
         Footfall("processor", settings={"redis_url": server.url, "processor_batch": 10}) as processor,
         Receiver(server.url) as receiver,
@@ -41,7 +41,7 @@ def test_a_server_without_memory_takes_and_applies_nothing_in_part_and_goes_on_w
                 client.config_set("maxmemory", 1)
                 wait_for_more(processor, told, "Nothing is processed: OOM")
                 assert_stands_still(client)
-                assert_books(client, books.after(entries(client)[: processed(client)]))
+                assert_replayed(client, replay.after(entries(client)[: processed(client)]))
                 client.config_set("maxmemory", 0)
                 wait_until_processed(client, len(entries(client)) + 1)
         wait_until_drained(client)
@@ -55,7 +55,7 @@ def test_a_server_without_memory_takes_and_applies_nothing_in_part_and_goes_on_w
         assert "Cannot reach" not in log
     # each refusal says that nothing was stored, so nothing else may be there
     assert check_ins(client) == poster.accepted
-    assert_books(client, books.after(entries(client)))
+    assert_replayed(client, replay.after(entries(client)))
 
 
 def test_a_key_sent_again_after_the_server_was_full_is_counted_once(
@@ -63,7 +63,7 @@ def test_a_key_sent_again_after_the_server_was_full_is_counted_once(
 ) -> None:
     server = own_server(appendonly=True, appendfsync="no")
     client = client_of(server)
-    books = load_records(client)
+    replay = load_records(client)
     with (
         Footfall("processor", settings={"redis_url": server.url, "processor_batch": 10}),
         Receiver(server.url) as receiver,
@@ -76,7 +76,7 @@ def test_a_key_sent_again_after_the_server_was_full_is_counted_once(
             poster.wait_for_accepted(100)
         wait_until_drained(client)
     assert check_ins(client) == poster.accepted
-    assert_books(client, books.after(entries(client)))
+    assert_replayed(client, replay.after(entries(client)))
 
 
 def use_up_memory(client: Any, poster: Poster, left: int) -> None:
@@ -109,7 +109,7 @@ def test_a_backlog_that_was_there_when_memory_ran_out_is_applied_in_order_afterw
 ) -> None:
     server = own_server(appendonly=True, appendfsync="no")
     client = client_of(server)
-    books = load_records(client)
+    replay = load_records(client)
     add_some(client, rng, 2000)
     client.config_set("maxmemory", 1)
     settings = {"redis_url": server.url, "processor_batch": 50, "retain": 1000}
@@ -117,12 +117,12 @@ def test_a_backlog_that_was_there_when_memory_ran_out_is_applied_in_order_afterw
         processor.wait_for("Nothing is processed: OOM")
         answer = receiver.post(1, 1, 5)
         assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
-        assert_books(client, books)
+        assert_replayed(client, replay)
         client.config_set("maxmemory", 0)
-        expected = books.after(entries(client))
+        expected = replay.after(entries(client))
         wait_until(lambda: processed(client) == 2000, "the backlog is applied", 60)
         processor.wait_for("Processing goes on")
-    assert_books(client, expected)
+    assert_replayed(client, expected)
 
 
 def test_an_api_server_that_starts_on_a_server_without_memory_answers(

@@ -8,7 +8,7 @@ from typing import Any
 
 from chaos.forks import Forks
 from chaos.poster import Poster, random_check_ins
-from chaos.replay import assert_books, check_ins, entries
+from chaos.replay import assert_replayed, check_ins, entries
 from chaos.scene import (
     KEEP_ALL,
     LOCATIONS,
@@ -34,7 +34,7 @@ BATCH = 10
 def test_kill_9_of_processors_at_random_moments_neither_loses_nor_repeats_a_check_in(
     server: Server, client: Any, rng: random.Random
 ) -> None:
-    books = load_records(client)
+    replay = load_records(client)
     in_mid_flight = 0
     with (
         Receiver(server.url) as receiver,
@@ -56,11 +56,11 @@ def test_kill_9_of_processors_at_random_moments_neither_loses_nor_repeats_a_chec
     assert in_mid_flight >= KILLS / 4
     assert not poster.unanswered
     assert check_ins(client) == poster.accepted
-    assert_books(client, books.after(entries(client)))
+    assert_replayed(client, replay.after(entries(client)))
 
 
 def test_two_processors_on_one_stream_count_each_check_in_once(server: Server, client: Any, rng: random.Random) -> None:
-    books = load_records(client)
+    replay = load_records(client)
     settings = {"redis_url": server.url, "processor_batch": BATCH, "processor_lease_s": 0, "log_level": "debug"}
     with (
         Footfall("processor", settings=settings) as one,
@@ -74,13 +74,13 @@ def test_two_processors_on_one_stream_count_each_check_in_once(server: Server, c
             poster.wait_for_accepted(500)
         wait_until_drained(client)
     assert check_ins(client) == poster.accepted
-    assert_books(client, books.after(entries(client)))
+    assert_replayed(client, replay.after(entries(client)))
 
 
 def test_a_batch_whose_reply_was_lost_with_its_processor_is_not_applied_again(
     server: Server, client: Any, rng: random.Random
 ) -> None:
-    books = load_records(client)
+    replay = load_records(client)
     add_some(client, rng, 200)
     with Proxy(server.port) as proxy:
         proxy.hold_replies(to=PROCESS.sha)
@@ -93,13 +93,13 @@ def test_a_batch_whose_reply_was_lost_with_its_processor_is_not_applied_again(
             proxy.release()
             processor.start()
             wait_until_drained(client)
-    assert_books(client, books.after(entries(client)))
+    assert_replayed(client, replay.after(entries(client)))
 
 
 def test_a_batch_whose_reply_was_lost_with_the_connection_is_not_applied_again(
     server: Server, client: Any, rng: random.Random
 ) -> None:
-    books = load_records(client)
+    replay = load_records(client)
     add_some(client, rng, 200)
     settings = {"processor_batch": BATCH, "log_level": "debug"}
     with Proxy(server.port) as proxy:
@@ -114,13 +114,13 @@ def test_a_batch_whose_reply_was_lost_with_the_connection_is_not_applied_again(
             proxy.release()
             wait_until_drained(client)
             assert "Cannot reach the server" in processor.log
-    assert_books(client, books.after(entries(client)))
+    assert_replayed(client, replay.after(entries(client)))
 
 
 def test_a_processor_that_was_frozen_while_its_batch_was_under_way_is_fenced_and_goes_on(
     server: Server, client: Any, rng: random.Random
 ) -> None:
-    books = load_records(client)
+    replay = load_records(client)
     add_some(client, rng, 200)
     settings = {"processor_batch": BATCH, "processor_lease_s": 0, "log_level": "debug", "server_timeout": 60}
     with (
@@ -128,8 +128,8 @@ def test_a_processor_that_was_frozen_while_its_batch_was_under_way_is_fenced_and
         Footfall("processor", settings={"redis_url": server.url, **settings, "processor_once": True}) as other,
     ):
         assert other.wait() == 0
-        books = books.after(entries(client))
-        assert_books(client, books)
+        replay = replay.after(entries(client))
+        assert_replayed(client, replay)
         done = len(entries(client))
         add_some(client, rng, 200)
         proxy.hold_requests(containing=PROCESS.sha)
@@ -138,21 +138,21 @@ def test_a_processor_that_was_frozen_while_its_batch_was_under_way_is_fenced_and
             frozen.signal(signal.SIGSTOP)
             other.start()
             assert other.wait() == 0
-            books = books.after(entries(client)[done:])
-            assert_books(client, books)
+            replay = replay.after(entries(client)[done:])
+            assert_replayed(client, replay)
             proxy.release()
             frozen.signal(signal.SIGCONT)
             frozen.wait_for("A batch was dropped")
-            assert_books(client, books)
+            assert_replayed(client, replay)
             add_some(client, rng, 200)
             wait_until_drained(client)
-    assert_books(client, books.after(entries(client)[done + 200 :]))
+    assert_replayed(client, replay.after(entries(client)[done + 200 :]))
 
 
 def test_processors_without_a_lease_that_are_frozen_in_mid_batch_change_nothing(
     server: Server, client: Any, rng: random.Random
 ) -> None:
-    books = load_records(client)
+    replay = load_records(client)
     settings = {"redis_url": server.url, "processor_batch": BATCH, "processor_lease_s": 0, "log_level": "debug"}
     with ExitStack() as stack:
         processors = [stack.enter_context(Footfall("processor", settings=settings)) for _ in range(3)]
@@ -174,13 +174,13 @@ def test_processors_without_a_lease_that_are_frozen_in_mid_batch_change_nothing(
     assert mid_batch > FREEZES / 4
     assert all("A batch was dropped" in log and "Processed " in log for log in logs)
     assert not any("standing by" in log for log in logs)
-    assert_books(client, books.after(entries(client)))
+    assert_replayed(client, replay.after(entries(client)))
 
 
 def test_whoever_has_the_lease_when_it_is_frozen_each_check_in_counts_once(
     server: Server, client: Any, rng: random.Random
 ) -> None:
-    books = load_records(client)
+    replay = load_records(client)
     settings = {"redis_url": server.url, "processor_batch": BATCH, "processor_lease_s": 0.2}
     with ExitStack() as stack:
         processors = [stack.enter_context(Footfall("processor", settings=settings)) for _ in range(3)]
@@ -196,13 +196,13 @@ def test_whoever_has_the_lease_when_it_is_frozen_each_check_in_counts_once(
             add_some(client, rng, 20)
             wait_until_drained(client)
             frozen.signal(signal.SIGCONT)
-    assert_books(client, books.after(entries(client)))
+    assert_replayed(client, replay.after(entries(client)))
 
 
 def test_losing_its_scripts_does_not_stop_a_processor_or_a_receiver(
     server: Server, client: Any, rng: random.Random
 ) -> None:
-    books = load_records(client)
+    replay = load_records(client)
     with (
         Footfall("processor", settings={"redis_url": server.url, "processor_batch": BATCH}),
         Receiver(server.url) as receiver,
@@ -216,4 +216,4 @@ def test_losing_its_scripts_does_not_stop_a_processor_or_a_receiver(
         wait_until_drained(client)
     assert not poster.unanswered
     assert check_ins(client) == poster.accepted
-    assert_books(client, books.after(entries(client)))
+    assert_replayed(client, replay.after(entries(client)))

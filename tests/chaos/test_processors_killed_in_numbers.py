@@ -8,7 +8,7 @@ import pytest
 
 from chaos.forks import Forks
 from chaos.poster import Poster, random_check_ins
-from chaos.replay import assert_books, check_ins, entries
+from chaos.replay import assert_replayed, check_ins, entries
 from chaos.scene import (
     KEEP_ALL,
     LOCATIONS,
@@ -34,7 +34,7 @@ BATCH = 10
 def test_kill_9_of_processors_of_which_so_many_run_neither_loses_nor_repeats_a_check_in(
     server: Server, client: Any, rng: random.Random, number: int
 ) -> None:
-    books = load_records(client)
+    replay = load_records(client)
     at_work = 0
     with (
         Receiver(server.url) as receiver,
@@ -61,4 +61,4 @@ def test_kill_9_of_processors_of_which_so_many_run_neither_loses_nor_repeats_a_c
     assert at_work >= KILLS / 4
     assert not poster.unanswered
     assert check_ins(client) == poster.accepted
-    assert_books(client, books.after(entries(client)))
+    assert_replayed(client, replay.after(entries(client)))

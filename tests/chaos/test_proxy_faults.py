@@ -5,7 +5,7 @@ from collections import Counter
 from typing import Any
 
 from chaos.poster import CheckIn, Poster, distinct_check_ins, random_check_ins
-from chaos.replay import assert_books, check_ins, entries
+from chaos.replay import assert_replayed, check_ins, entries
 from chaos.scene import LOCATIONS, USERS, full, load_records, wait_until_drained, wait_until_processed
 from footfall.domain.model import MAX_ID
 from processes import Footfall, Receiver
@@ -66,7 +66,7 @@ def assert_sound(*parts: Footfall) -> None:
 def test_what_is_posted_with_its_key_over_a_bad_network_is_counted_exactly_once(
     server: Server, client: Any, rng: random.Random
 ) -> None:
-    books = load_records(client)
+    replay = load_records(client)
     with (
         Proxy(server.port) as proxy,
         Receiver(proxy.url, **PARTS) as receiver,
@@ -80,13 +80,13 @@ def test_what_is_posted_with_its_key_over_a_bad_network_is_counted_exactly_once(
         assert_sound(receiver, one, other)
     print(f"{dict(proxy.faults)}; {len(poster.accepted)} check-ins, {poster.replayed} replayed")
     assert check_ins(client) == poster.accepted
-    assert_books(client, books.after(entries(client)))
+    assert_replayed(client, replay.after(entries(client)))
 
 
 def test_over_a_bad_network_nothing_acknowledged_is_lost_and_nothing_is_there_twice(
     server: Server, client: Any, rng: random.Random
 ) -> None:
-    books = load_records(client, create=True)
+    replay = load_records(client, create=True)
     settings = {**PARTS, "unknown_ids": "create"}
     with (
         Proxy(server.port) as proxy,
@@ -104,4 +104,4 @@ def test_over_a_bad_network_nothing_acknowledged_is_lost_and_nothing_is_there_tw
     assert {entry_id: stream.get(entry_id) for entry_id in poster.accepted} == poster.accepted
     assert max(Counter(stream.values()).values()) == 1, "no two posted check-ins are alike"
     assert set(stream.values()) <= {*poster.accepted.values(), *poster.unanswered}
-    assert_books(client, books.after(entries(client)))
+    assert_replayed(client, replay.after(entries(client)))

@@ -7,7 +7,7 @@ from typing import Any, Self
 
 from audit_scene import assert_sound
 from chaos.poster import Poster, random_check_ins
-from chaos.replay import assert_books, check_ins, entries
+from chaos.replay import assert_replayed, check_ins, entries
 from chaos.scene import KEEP_ALL, LOCATIONS, USERS, full, load_records, wait_until_drained
 from processes import Footfall, Receiver, environment
 from servers import Server
@@ -90,7 +90,7 @@ def wreck(client: Any, rng: random.Random) -> None:
 def test_killed_rebuilds_that_are_run_again_count_each_check_in_once(
     server: Server, client: Any, rng: random.Random
 ) -> None:
-    books = load_records(client)
+    replay = load_records(client)
     kills = 0
     with (
         Receiver(server.url) as receiver,
@@ -112,11 +112,11 @@ def test_killed_rebuilds_that_are_run_again_count_each_check_in_once(
     print(f"{kills} kills, {len(poster.accepted)} check-ins")
     assert kills
     assert check_ins(client) == poster.accepted
-    assert_books(client, books.after(entries(client)))
+    assert_replayed(client, replay.after(entries(client)))
 
 
 def test_a_rebuild_keeps_up_with_a_processor_under_full_load(server: Server, client: Any, rng: random.Random) -> None:
-    books = load_records(client)
+    replay = load_records(client)
     pipeline = client.pipeline(transaction=False)
     for _ in range(full(30_000, 1_000_000)):
         check_in = ("locationId", rng.randint(1, LOCATIONS), "userId", rng.randint(1, USERS), "starRating", 3)
@@ -130,4 +130,4 @@ def test_a_rebuild_keeps_up_with_a_processor_under_full_load(server: Server, cli
         at = int(client.get("ncc:checkinprocessor:processed"))
         wait_until_drained(client)
     print(f"rebuilt while {at} were processed")
-    assert_books(client, books.after(entries(client)))
+    assert_replayed(client, replay.after(entries(client)))

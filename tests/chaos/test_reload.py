@@ -1,9 +1,9 @@
-"""Check-ins loaded anew while processors are at work: nothing of the old stream is applied to the new one."""
+"""Check-ins loaded again while processors are at work: nothing of the old stream is applied to the new one."""
 
 import random
 from typing import Any
 
-from chaos.replay import Replay, assert_books, entries
+from chaos.replay import Replay, assert_replayed, entries
 from chaos.scene import LOCATIONS, USERS, Row, add_some, load_records, load_rows, processed, wait_until_drained
 from footfall.store.scripts import PROCESS
 from processes import Footfall
@@ -31,7 +31,7 @@ def rows(rng: random.Random, count: int = 100) -> list[Row]:
 def test_a_batch_of_the_old_stream_is_not_applied_after_a_load_even_if_it_ends_alike(
     server: Server, client: Any, rng: random.Random
 ) -> None:
-    books = load_records(client)
+    replay = load_records(client)
     load_rows(client, "checkins", rows(rng))
     settings = {"log_level": "debug", "server_timeout": 60}
     with Proxy(server.port) as proxy:
@@ -42,13 +42,13 @@ def test_a_batch_of_the_old_stream_is_not_applied_after_a_load_even_if_it_ends_a
             proxy.release()
             processor.wait_for("A batch was dropped")
             wait_until_drained(client)
-    assert_books(client, books.after(entries(client)))
+    assert_replayed(client, replay.after(entries(client)))
 
 
 def test_a_batch_that_arrives_while_check_ins_are_loaded_waits_for_the_new_stream(
     server: Server, client: Any, rng: random.Random
 ) -> None:
-    books = load_records(client)
+    replay = load_records(client)
     load_rows(client, "checkins", rows(rng))
     settings = {"log_level": "debug", "server_timeout": 60}
     with Proxy(server.port) as proxy:
@@ -58,24 +58,24 @@ def test_a_batch_that_arrives_while_check_ins_are_loaded_waits_for_the_new_strea
             client.hset("ncc:meta", "state", "loading")  # where a load that is killed leaves it
             proxy.release()
             processor.wait_for("data is being loaded")
-            assert_books(client, books)
+            assert_replayed(client, replay)
             load_rows(client, "checkins", rows(rng), **RESET)
             wait_until_drained(client)
             processor.wait_for("Processing goes on")
-    assert_books(client, books.after(entries(client)))
+    assert_replayed(client, replay.after(entries(client)))
 
 
 def test_a_processor_that_waits_for_entries_notices_that_older_ones_were_loaded(
     server: Server, client: Any, rng: random.Random
 ) -> None:
-    books = load_records(client)
+    replay = load_records(client)
     add_some(client, rng, 50)
     with Footfall("processor", settings={"redis_url": server.url}) as processor:
         wait_until_drained(client)
         processor.wait_for("Processed 50 ")
         load_rows(client, "checkins", rows(rng), **RESET)
         wait_until_drained(client, 10)
-    assert_books(client, books.after(entries(client)))
+    assert_replayed(client, replay.after(entries(client)))
 
 
 def test_reloading_the_sample_over_and_over_while_it_is_processed_changes_nothing(server: Server, client: Any) -> None:
@@ -84,7 +84,7 @@ def test_reloading_the_sample_over_and_over_while_it_is_processed_changes_nothin
             assert loader.wait() == 0, loader.log
 
     load("all", "--sample")
-    books = Replay.of_loaded(client)
+    replay = Replay.of_loaded(client)
     with (
         Footfall("processor", settings={"redis_url": server.url, "processor_batch": 50}),
         Footfall("processor", settings={"redis_url": server.url, "processor_batch": 50}),
@@ -94,4 +94,4 @@ def test_reloading_the_sample_over_and_over_while_it_is_processed_changes_nothin
             load("checkins", "--sample", "--reset", "--yes")
         wait_until_drained(client)
     assert len(entries(client)) == 5000
-    assert_books(client, books.after(entries(client)))
+    assert_replayed(client, replay.after(entries(client)))

@@ -23,7 +23,7 @@ ROUNDS = full(8, 100)
 def test_what_is_removed_counts_until_then_and_never_again(
     server: Server, client: Any, rng: random.Random, unknown_ids: str
 ) -> None:
-    books = load_records(client)
+    replay = load_records(client)
     settings = {"redis_url": server.url, "processor_batch": 40, "processor_lease_s": 0, "unknown_ids": unknown_ids}
     users, locations = rng.sample(range(1, USERS + 1), ROUNDS % USERS), rng.sample(range(1, LOCATIONS + 1), 4)
     removed_users, removed_locations = set(), set()
@@ -48,7 +48,7 @@ def test_what_is_removed_counts_until_then_and_never_again(
         wait_until_drained(client)
     assert_sound(client)
 
-    # what each entry became, without the books
+    # what each entry became, without the metadata
     entries = check_ins(client)
     dead = {letter[1][1] for letter in client.xrange(KEYS.dead_letters)}
     assert dead
@@ -65,10 +65,10 @@ def test_what_is_removed_counts_until_then_and_never_again(
             ]
             assert mine == sorted(mine), "one was counted after another became a dead letter"
         else:
-            loaded = int(books.users[b"%d" % user][b"numCheckins"])
+            loaded = int(replay.users[b"%d" % user][b"numCheckins"])
             assert int(client.hget(KEYS.user(user), "numCheckins")) == loaded + by_user[user]
     for location in set(range(1, LOCATIONS + 1)) - removed_locations:
-        loaded = int(books.locations[b"%d" % location][b"numCheckins"])
+        loaded = int(replay.locations[b"%d" % location][b"numCheckins"])
         assert int(client.hget(KEYS.location(location), "numCheckins")) == loaded + by_location[location]
     before = client.execute_command("DEBUG", "DIGEST")
     rebuilt(client)

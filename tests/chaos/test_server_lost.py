@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from chaos.poster import Poster, random_check_ins
-from chaos.replay import assert_books, check_ins, entries
+from chaos.replay import assert_replayed, check_ins, entries
 from chaos.scene import (
     LOCATIONS,
     USERS,
@@ -31,7 +31,7 @@ def test_kill_9_of_a_server_that_writes_to_disk_at_once_loses_and_repeats_nothin
 ) -> None:
     server = own_server(appendonly=True, appendfsync="always")
     client = client_of(server)
-    books = load_records(client)
+    replay = load_records(client)
     with (
         Footfall("processor", settings={"redis_url": server.url, "processor_batch": 10}),
         Receiver(server.url) as receiver,
@@ -49,7 +49,7 @@ def test_kill_9_of_a_server_that_writes_to_disk_at_once_loses_and_repeats_nothin
     stream = check_ins(client)
     assert {entry_id: stream.get(entry_id) for entry_id in poster.accepted} == poster.accepted
     assert len(stream) - len(poster.accepted) <= len(poster.unanswered)
-    assert_books(client, books.after(entries(client)))
+    assert_replayed(client, replay.after(entries(client)))
 
 
 def test_what_a_failover_lost_is_not_counted_and_what_is_posted_again_is_counted_once(
@@ -57,7 +57,7 @@ def test_what_a_failover_lost_is_not_counted_and_what_is_posted_again_is_counted
 ) -> None:
     primary = own_server()
     old = client_of(primary)
-    books = load_records(old)
+    replay = load_records(old)
     add_some(old, rng, 100)
     replica = own_server(replica_of=primary)
     new = client_of(replica)
@@ -77,7 +77,7 @@ def test_what_a_failover_lost_is_not_counted_and_what_is_posted_again_is_counted
     stream = entries(new)
     assert len(stream) == 101
     assert first.json()["id"].encode() not in dict(stream)
-    assert_books(new, books.after(stream))
+    assert_replayed(new, replay.after(stream))
 
 
 def test_a_batch_with_entries_that_the_stream_has_lost_is_fenced_even_on_a_connection_that_lived_on(
@@ -85,7 +85,7 @@ def test_a_batch_with_entries_that_the_stream_has_lost_is_fenced_even_on_a_conne
 ) -> None:
     primary = own_server()
     old = client_of(primary)
-    books = load_records(old)
+    replay = load_records(old)
     add_some(old, rng, 100)
     replica = own_server(replica_of=primary)
     new = client_of(replica)
@@ -103,7 +103,7 @@ def test_a_batch_with_entries_that_the_stream_has_lost_is_fenced_even_on_a_conne
             processor.wait_for("A batch was dropped")
             wait_until_drained(new)
             assert "Cannot reach" not in processor.log
-    assert_books(new, books.after(entries(new)))
+    assert_replayed(new, replay.after(entries(new)))
 
 
 def test_a_primary_that_became_a_replica_is_left(
@@ -111,7 +111,7 @@ def test_a_primary_that_became_a_replica_is_left(
 ) -> None:
     primary = own_server()
     old = client_of(primary)
-    books = load_records(old)
+    replay = load_records(old)
     add_some(old, rng, 100)
     replica = own_server(replica_of=primary)
     new = client_of(replica)
@@ -129,4 +129,4 @@ def test_a_primary_that_became_a_replica_is_left(
         wait_until(lambda: receiver.post(1, 1, 5).status_code == 202, "the receiver takes check-ins again")
         wait_until_drained(new)
     assert len(entries(new)) == 101
-    assert_books(new, books.after(entries(new)))
+    assert_replayed(new, replay.after(entries(new)))

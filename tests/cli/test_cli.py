@@ -18,7 +18,6 @@ import pytest
 import redis
 import typer
 
-from books_scene import make_books
 from commands import IN_TERMINAL, Ended, Run, read_until
 from commands import run as run  # noqa: PLC0414 - a fixture
 from footfall import __version__, cli
@@ -27,6 +26,7 @@ from footfall.errors import ExitCode
 from footfall.keys import Keys
 from footfall.operations.status.document import Status
 from footfall.process import launch
+from metadata_scene import make_metadata
 from processes import Footfall, environment
 from servers import Server, free_port, wait_until
 
@@ -56,7 +56,7 @@ def received(server: Server, tmp_path: Path) -> redis.Redis:
     """A server whose stream holds a check-in from a receiver; `check-ins.csv` holds two others."""
     client = server.client()
     with redis.Redis.from_url(server.url) as raw:
-        make_books(raw, KEYS)
+        make_metadata(raw, KEYS)
     client.xadd(KEYS.stream, {"locationId": "1", "userId": "2", "starRating": "5"})
     (tmp_path / "check-ins.csv").write_text(CHECK_INS)
     return client
@@ -230,7 +230,7 @@ def test_a_server_that_is_away_is_said_in_one_line_with_its_address_and_without_
     assert "s3cret" not in ended.err
 
 
-def test_books_that_cannot_be_trusted_are_refused_with_the_repair(
+def test_metadata_that_cannot_be_trusted_are_refused_with_the_repair(
     run: Run, received: redis.Redis, server: Server
 ) -> None:
     received.delete(KEYS.checkpoint)
@@ -248,7 +248,7 @@ def test_a_port_that_is_taken_is_said_with_the_setting_that_changes_it(server: S
         for command in ("receiver", "api"):
             with Footfall(command, "--port", str(port), settings={"redis_url": server.url}) as process:
                 assert process.wait() == ExitCode.PORT_TAKEN
-                assert process.log.removeprefix("info: The server held no books: new ones were made.\n") == (
+                assert process.log.removeprefix("info: The server held no metadata: it was created.\n") == (
                     f"error: cannot listen on 127.0.0.1:{port}: Address already in use; "
                     f"FOOTFALL_{command.upper()}_PORT sets another port\n"
                 )

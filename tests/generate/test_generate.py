@@ -21,7 +21,6 @@ import pytest
 import redis
 from rich.console import Console
 
-from books_scene import make_books
 from footfall import config, generate
 from footfall.errors import BrokenKeyError, ExitCode, FootfallError, UsageError
 from footfall.generate import GenerateOptions, visits
@@ -32,6 +31,7 @@ from footfall.generate.tally import Latencies, Refusal, Tally
 from footfall.identity import tokens
 from footfall.keys import Keys
 from footfall.store.client import connect
+from metadata_scene import make_metadata
 from processes import Footfall, Receiver
 from servers import Server, free_port, wait_until, wait_until_async
 
@@ -367,7 +367,7 @@ async def test_what_is_under_way_at_the_end_has_failed_and_what_waits_was_not_se
 
 async def test_a_receiver_that_does_not_answer_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(poster_module, "ANSWER_S", 0.2)
-    monkeypatch.setattr(poster_module, "_LOOK_S", 0.05)
+    monkeypatch.setattr(poster_module, "POLL_INTERVAL_S", 0.05)
     async with posting_to(b"") as posting:
         posting.post(3)
         await posting.quiet()
@@ -375,8 +375,8 @@ async def test_a_receiver_that_does_not_answer_is_given_up(monkeypatch: pytest.M
 
 
 async def test_connections_fall_idle_before_the_receiver_closes_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(poster_module, "_IDLE_S", 0.1)
-    monkeypatch.setattr(poster_module, "_LOOK_S", 0.02)
+    monkeypatch.setattr(poster_module, "IDLE_S", 0.1)
+    monkeypatch.setattr(poster_module, "POLL_INTERVAL_S", 0.02)
     async with posting_to(ACCEPTED) as posting:
         posting.post(3)
         await wait_until_async(lambda: posting.tally.accepted == 3 and not posting.poster._open, "all are closed")
@@ -401,7 +401,7 @@ async def test_a_receiver_that_is_not_there_is_said_once_and_so_is_its_return() 
     assert posting.tally.accepted == 10
     away, back = posting.said
     assert f"Cannot reach the receiver at http://127.0.0.1:{port}/api/checkin (Connection refused)" in away
-    assert "is there after" in back
+    assert "is available again after" in back
 
 
 # --- all of it, with a real receiver
@@ -416,9 +416,9 @@ def receiver(shared_server: Server) -> Iterator[Receiver]:
 
 @pytest.fixture
 def client(server: Server) -> Iterator[redis.Redis]:
-    """A client of a server with books, 50 users and 20 locations."""
+    """A client of a server with metadata, 50 users and 20 locations."""
     with connect(server.url, config.load().server) as client:
-        make_books(client, KEYS)
+        make_metadata(client, KEYS)
         with client.pipeline() as pipeline:
             for user in USERS:
                 pipeline.hset(KEYS.user(user).decode(), mapping={"id": user})

@@ -9,7 +9,7 @@ from footfall import config
 from footfall.errors import UsageError
 from processes import Api, AsgiReceiver, Receiver
 from raw_http import RawConnection, request
-from receiver_scene import GOOD, open_books
+from receiver_scene import GOOD, open_metadata
 from servers import Server
 
 _PAGE, _OTHER = "https://app.example.com", "https://evil.example.com"
@@ -26,7 +26,7 @@ def api(shared_server: Server) -> Iterator[httpx.Client]:
 @pytest.fixture(scope="module")
 def receiver() -> Iterator[Receiver]:
     with Server() as server:
-        open_books(server)
+        open_metadata(server)
         with Receiver(server.url, unknown_ids="create", cors_origins=_ORIGINS) as receiver:
             yield receiver
 
@@ -120,7 +120,7 @@ def test_a_head_that_a_connection_remembers_never_hides_an_origin(receiver: Rece
 
 def test_a_check_in_without_an_origin_is_answered_alike_on_both_paths() -> None:
     with Server() as server:
-        open_books(server)
+        open_metadata(server)
         found = []
         for kind in (Receiver, AsgiReceiver):
             with (
@@ -146,7 +146,7 @@ def test_all_pages_may_be_allowed_but_then_without_cookies(server: Server) -> No
 
 
 def test_no_page_is_allowed_unless_it_is_named(server: Server) -> None:
-    open_books(server)
+    open_metadata(server)
     with Api(server.url) as api, Receiver(server.url, unknown_ids="create") as receiver:
         for answer in (
             api.client.get("/api/checkins/0/9", headers={"Origin": _PAGE}),

@@ -13,7 +13,7 @@ from auth_scene import new_token
 from footfall.http.forwarded import MAX_PREFIX
 from processes import Api, Auth, Processor, Receiver, Service
 from raw_http import Answer, RawConnection
-from receiver_scene import open_books
+from receiver_scene import open_metadata
 from servers import Server
 
 #: who is trusted, and somebody else
@@ -26,7 +26,7 @@ _VARY = "X-Forwarded-Host, X-Forwarded-Prefix, X-Forwarded-Proto"
 @pytest.fixture(scope="module")
 def api(shared_server: Server) -> Iterator[Api]:
     shared_server.reset()
-    client = open_books(shared_server)
+    client = open_metadata(shared_server)
     store_users(client, [user_answer(1, numCheckins=3), user_answer(2, numCheckins=2)])
     store_locations(client, [])
     with Api(shared_server.url, trusted_proxies=f"{PROXY}/32") as api:
@@ -214,7 +214,7 @@ def test_where_a_new_record_is_follows_the_prefix(api: Api, shared_server: Serve
 
 @pytest.mark.parametrize("kind", [Receiver, Auth, Processor])
 def test_the_other_services_follow_alike(server: Server, kind: Any) -> None:
-    open_books(server)
+    open_metadata(server)
     with kind(server.url, trusted_proxies=f"{PROXY},fd00::/8") as service:
         said = [prefix(b"/footfall"), ("X-Forwarded-Proto", b"https"), ("X-Forwarded-Host", b"example.com")]
         assert seen(service, *said) == ("https://example.com/footfall",) * 2
@@ -222,7 +222,7 @@ def test_the_other_services_follow_alike(server: Server, kind: Any) -> None:
 
 
 def test_without_the_setting_nobody_is_trusted(server: Server) -> None:
-    store_users(open_books(server), [user_answer(1, numCheckins=3), user_answer(2, numCheckins=2)])
+    store_users(open_metadata(server), [user_answer(1, numCheckins=3), user_answer(2, numCheckins=2)])
     with Api(server.url) as api:
         assert ask(api, PAGE, prefix(b"/footfall")).headers["link"] == LINK
         assert seen(api, prefix(b"/footfall")) == ("/", "http://api.internal:8081")

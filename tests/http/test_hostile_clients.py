@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from hostile_clients import SENDING, Hostile, Plan, Reading, memory
 from processes import Api, AsgiReceiver, Auth, Receiver, Service
-from receiver_scene import open_books
+from receiver_scene import open_metadata
 from servers import Server, wait_until
 
 _MB = 1024 * 1024
@@ -38,7 +38,7 @@ readings = st.sampled_from(["all", "a little", "nothing"])
 @contextmanager
 def warm(kind: type[Service], server: Server) -> Iterator[Service]:
     """A service that has done before what takes memory once."""
-    open_books(server)
+    open_metadata(server)
     with kind(server.url) as service:
         for path in ("/schema/openapi.json", "/docs", "/metrics"):
             service.client.get(path)

@@ -10,7 +10,7 @@ import pytest
 
 from processes import Api, AsgiReceiver, Auth, Receiver, Service
 from raw_http import RawConnection, request
-from receiver_scene import GOOD, accepted_id, ask, assert_problem, open_books
+from receiver_scene import GOOD, accepted_id, ask, assert_problem, open_metadata
 from servers import Server, wait_until
 
 #: seconds for which more is read of a client that has its last answer, and bytes
@@ -35,7 +35,7 @@ _REFUSED: dict[str, tuple[bytes, int]] = {
 
 @pytest.fixture(params=[Receiver, AsgiReceiver], ids=["fast path", "other path"])
 def receiver(request: pytest.FixtureRequest, server: Server) -> Iterator[Receiver]:
-    open_books(server)
+    open_metadata(server)
     with request.param(server.url) as receiver:
         yield receiver
 
@@ -65,7 +65,7 @@ def test_what_is_sent_behind_the_last_request_takes_no_answer_away(receiver: Rec
 
 @pytest.mark.parametrize("kind", [Api, Auth])
 def test_so_it_is_with_the_other_services(server: Server, kind: type[Service]) -> None:
-    open_books(server)
+    open_metadata(server)
     with kind(server.url) as service, RawConnection(service.port) as connection:
         data = _REFUSED["no HTTP"][0]
         connection.send(*(data[start : start + 65_536] for start in range(0, len(data), 65_536)))
@@ -134,7 +134,7 @@ def held_open(port: int) -> int:
 
 
 def test_who_is_one_too_many_has_the_answer_and_is_not_served(server: Server) -> None:
-    open_books(server)
+    open_metadata(server)
     with Receiver(server.url, max_connections=2) as receiver:
         receiver.client.close()
         wait_until(lambda: not held_open(receiver.port), "nobody is connected")

@@ -20,7 +20,7 @@ from footfall.http.protocol import HttpProtocol
 from footfall.http.state import ServiceState, share
 from processes import Api, AsgiReceiver, Receiver, Service
 from raw_http import Answer, RawConnection, request
-from receiver_scene import GOOD, open_books
+from receiver_scene import GOOD, open_metadata
 from servers import Server, process_is_stopped, wait_until, wait_until_async
 
 #: seconds that are over while the process is stopped
@@ -39,7 +39,7 @@ Start = Callable[..., Service]
 @pytest.fixture
 def start(server: Server) -> Iterator[Start]:
     """Starts a service with these settings."""
-    open_books(server)
+    open_metadata(server)
     with contextlib.ExitStack() as stack:
         yield lambda kind, **settings: stack.enter_context(kind(server.url, **settings))
 
@@ -144,7 +144,7 @@ def test_a_request_that_comes_while_the_service_stops_ends_its_connection(
 def test_such_a_request_has_its_time(own_server: Callable[..., Server], kind: type[Receiver]) -> None:
     """The server behind is slower than what the service waits for requests that may come."""
     server = own_server()
-    open_books(server)
+    open_metadata(server)
     for _ in range(5):
         with kind(server.url, server_timeout=10) as service, RawConnection(service.port) as connection:
             assert ask(connection, request(GOOD)).status == 202
@@ -181,7 +181,7 @@ def listens(port: int) -> bool:
 def test_while_several_processes_finish_their_work_nobody_can_connect(own_server: Callable[..., Server]) -> None:
     """A connection that the system takes, and no process, would be reset at the end, with the request on it."""
     server = own_server()
-    open_books(server)
+    open_metadata(server)
     with (
         Receiver(server.url, receiver_workers=2, server_timeout=10) as receiver,
         RawConnection(receiver.port) as connection,

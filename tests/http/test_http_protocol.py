@@ -10,7 +10,7 @@ from footfall.store.scripts import RECEIVE
 from processes import Api, AsgiReceiver, Auth, Processor, Receiver, Service
 from proxy import Proxy
 from raw_http import RawConnection, request
-from receiver_scene import GOOD, STREAM, accepted_id, assert_problem, open_books, post
+from receiver_scene import GOOD, STREAM, accepted_id, assert_problem, open_metadata, post
 from servers import Server, wait_until
 
 #: seconds that an idle connection is kept
@@ -27,14 +27,14 @@ _REST: dict[str, tuple[list[bytes], bytes]] = {
 
 @pytest.fixture(params=[Receiver, AsgiReceiver], ids=["fast path", "other path"])
 def receiver(request: pytest.FixtureRequest, server: Server) -> Iterator[Receiver]:
-    open_books(server)
+    open_metadata(server)
     with request.param(server.url) as receiver:
         yield receiver
 
 
 @pytest.fixture(params=[Receiver, AsgiReceiver, Api, Auth, Processor], ids=lambda kind: kind.__name__)
 def service(request: pytest.FixtureRequest, server: Server) -> Iterator[Service]:
-    open_books(server)
+    open_metadata(server)
     with request.param(server.url) as service:
         yield service
 
@@ -69,7 +69,7 @@ def test_every_service_says_which_version_it_speaks_and_what_it_does_not_expect(
 def test_a_connection_that_nobody_uses_is_ended_whatever_came_after_the_last_answer(
     server: Server, kind: type[Receiver]
 ) -> None:
-    open_books(server)
+    open_metadata(server)
     with kind(server.url, keepalive_timeout_s=_KEEP_ALIVE) as receiver, contextlib.ExitStack() as stack:
         connections = {name: stack.enter_context(RawConnection(receiver.port)) for name in _REST}
         for name, (parts, rest) in _REST.items():
@@ -83,7 +83,7 @@ def test_a_connection_that_nobody_uses_is_ended_whatever_came_after_the_last_ans
 
 
 def test_a_client_that_leaves_with_requests_in_its_pipeline_leaves_no_trace_in_the_log(server: Server) -> None:
-    client = open_books(server)
+    client = open_metadata(server)
     client.script_load(RECEIVE.source)
     with Proxy(server.port) as proxy, AsgiReceiver(proxy.url) as receiver, RawConnection(receiver.port) as connection:
         proxy.hold_replies(to=RECEIVE.sha)

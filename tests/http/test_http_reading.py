@@ -16,7 +16,7 @@ from footfall.store.scripts import RECEIVE
 from processes import Api, AsgiReceiver, Receiver, Service
 from proxy import Proxy
 from raw_http import Answer, RawConnection, request
-from receiver_scene import GOOD, STREAM, accepted_id, ask, assert_problem, open_books
+from receiver_scene import GOOD, STREAM, accepted_id, ask, assert_problem, open_metadata
 from servers import Server
 
 #: growth that a process may have without a reason of ours, in bytes
@@ -29,7 +29,7 @@ _SIGN = {"Idempotency-Key": "k-trailer", "Authorization": f"Bearer ff_{'t' * 43}
 
 @pytest.fixture(params=[Receiver, AsgiReceiver], ids=["fast path", "other path"])
 def receiver(request: pytest.FixtureRequest, server: Server) -> Iterator[Receiver]:
-    open_books(server)
+    open_metadata(server)
     with request.param(server.url) as receiver:
         yield receiver
 
@@ -48,7 +48,7 @@ def memory(pid: int) -> int:
 def test_a_client_that_pipelines_without_end_fills_no_memory_and_holds_nobody_up(
     server: Server, kind: type[Service], data: bytes
 ) -> None:
-    open_books(server)
+    open_metadata(server)
     with kind(server.url) as service, RawConnection(service.port) as connection:
         connection.send(data)
         connection.read()
@@ -108,7 +108,7 @@ def test_a_pipeline_of_all_kinds_is_answered_in_order(receiver: Receiver) -> Non
 
 
 def test_a_request_that_waits_for_its_turn_is_not_cut_off(server: Server) -> None:
-    client = open_books(server)
+    client = open_metadata(server)
     client.script_load(RECEIVE.source)
     with (
         Proxy(server.port) as proxy,
@@ -197,7 +197,7 @@ def test_a_trailer_is_no_idempotency_key(receiver: Receiver, server: Server) -> 
 
 
 def test_a_trailer_signs_nobody_in(server: Server) -> None:
-    client = open_books(server)
+    client = open_metadata(server)
     token = {"name": "t", "role": "checkin", "created": 0, "rate": 0}
     assert set(token) == set(Token.__struct_fields__)
     client.hset("ncc:tokens", digest(_SIGN["Authorization"].removeprefix("Bearer ")), json.dumps(token))

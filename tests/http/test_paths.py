@@ -9,7 +9,7 @@ from auth_scene import add_user
 from openapi_documents import operations
 from processes import Api, AsgiReceiver, Auth, Processor, Receiver, Service
 from raw_http import RawConnection, request
-from receiver_scene import GOOD, accepted_id, assert_problem, open_books
+from receiver_scene import GOOD, accepted_id, assert_problem, open_metadata
 from servers import Server
 
 KINDS: dict[str, type[Service]] = {"receiver": Receiver, "api": Api, "auth": Auth, "processor": Processor}
@@ -17,7 +17,7 @@ KINDS: dict[str, type[Service]] = {"receiver": Receiver, "api": Api, "auth": Aut
 
 @pytest.fixture
 def client(server: Server) -> Any:
-    return open_books(server)
+    return open_metadata(server)
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from openapi_documents import DOCUMENTS, Operation, operations
 from pages import ROOT, tables
 from processes import FastReceiver
 from raw_http import RawConnection
-from receiver_scene import GOOD, open_books, stored
+from receiver_scene import GOOD, open_metadata, stored
 from servers import Server
 from web_proxies import KINDS, PREFIX, Services, WebProxy, services
 
@@ -86,7 +86,7 @@ def test_the_table_has_every_route_of_every_service_and_nothing_else() -> None:
 @pytest.fixture(scope="module")
 def scene(shared_server: Server) -> Iterator[Services]:
     shared_server.reset()
-    client = open_books(shared_server)
+    client = open_metadata(shared_server)
     store_users(client, [user_answer(number, numCheckins=number) for number in range(1, 8)])
     add_user(client, 9, EMAIL, PASSWORD)
     add_user(client, 8, "a/b@example.com", PASSWORD)

@@ -10,7 +10,7 @@ import pytest
 from footfall.config import SETTINGS
 from processes import Receiver
 from proxy import Proxy
-from receiver_scene import GOOD, open_books, stored
+from receiver_scene import GOOD, open_metadata, stored
 from servers import Server, wait_until
 from web_proxies import EXAMPLES, KINDS
 
@@ -27,7 +27,7 @@ _JSON = {"Content-Type": "application/json"}
 
 @pytest.fixture
 def client(server: Server) -> Any:
-    return open_books(server)
+    return open_metadata(server)
 
 
 @pytest.fixture(params=KINDS)

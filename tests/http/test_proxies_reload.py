@@ -1,4 +1,4 @@
-"""Proxies and receivers that are started anew under load: each check-in is answered, and stored exactly once."""
+"""Proxies and receivers that are restarted under load: each check-in is answered, and stored exactly once."""
 
 import threading
 import time
@@ -12,7 +12,7 @@ import pytest
 
 from live_reader import LIVE, LiveReader
 from processes import Api, Receiver
-from receiver_scene import GOOD, open_books, stored
+from receiver_scene import GOOD, open_metadata, stored
 from servers import Server, wait_until
 from web_proxies import KINDS, PREFIX, WebProxy
 
@@ -26,7 +26,7 @@ _PATIENCE = 60.0
 
 @pytest.fixture
 def client(server: Server) -> Any:
-    return open_books(server)
+    return open_metadata(server)
 
 
 class Load:

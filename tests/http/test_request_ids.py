@@ -10,7 +10,7 @@ import pytest
 from footfall.http.problems import request_id
 from processes import Api, AsgiReceiver, Auth, Receiver, Service
 from raw_http import RawConnection, request
-from receiver_scene import GOOD, META, ask, assert_problem, open_books
+from receiver_scene import GOOD, META, ask, assert_problem, open_metadata
 from servers import Server
 
 HEADER = "X-Request-Id"
@@ -43,7 +43,7 @@ class DefectiveAsgiReceiver(Receiver):
 
 @pytest.fixture
 def client(server: Server) -> Any:
-    return open_books(server)
+    return open_metadata(server)
 
 
 @pytest.fixture(params=[Receiver, AsgiReceiver], ids=["fast path", "other path"])

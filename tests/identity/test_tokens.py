@@ -20,7 +20,7 @@ from footfall.keys import Keys
 from footfall.store.client import connect
 from footfall.store.metadata import open_pipeline
 from processes import Api, Footfall
-from receiver_scene import open_books
+from receiver_scene import open_metadata
 from servers import Server
 
 KEYS = Keys("ncc")
@@ -126,7 +126,7 @@ def test_broken_tokens_are_named_and_nothing_is_changed(client: Any) -> None:
 
 
 def test_only_a_token_of_role_admin_opens_a_route_for_administrators(server: Server) -> None:
-    open_books(server)
+    open_metadata(server)
     boss, till = new_token(server, "boss", "admin"), new_token(server, "till")
     with Api(server.url) as api:
 
@@ -147,7 +147,7 @@ def test_only_a_token_of_role_admin_opens_a_route_for_administrators(server: Ser
 
 
 def test_a_quota_is_given_out_in_pieces_and_never_more_of_it_than_there_is(server: Server) -> None:
-    open_books(server)
+    open_metadata(server)
 
     async def taken() -> dict[int, int]:
         """How many several receivers get within a bit more than a second, by the server's second."""

@@ -14,8 +14,7 @@ import pytest
 import redis
 from rich.progress import Progress
 
-from books_scene import make_books
-from chaos.replay import Replay, assert_books, entries, raw_client
+from chaos.replay import Replay, assert_replayed, entries, raw_client
 from chaos.scene import LOCATIONS, USERS, add, load_records, load_rows, location_row, seeded, user_row
 from commands import IN_TERMINAL, Run, read_until
 from commands import run as run  # noqa: PLC0414 - a fixture
@@ -29,8 +28,9 @@ from footfall.processor.batch import Batch
 from footfall.processor.calls import Calls
 from footfall.store.calls.reply import FencedError
 from footfall.store.client import connect
-from footfall.store.metadata import open_books
+from footfall.store.metadata import open_metadata
 from footfall.store.scripts import RETRY_DEAD_LETTERS
+from metadata_scene import make_metadata
 from pipelines import connected_to
 from processes import environment
 from servers import Server, wait_until
@@ -51,18 +51,18 @@ class Bench:
         self.client = client
         self.plain = plain
         self.rng = seeded()
-        self.books = load_records(client)
+        self.replay = load_records(client)
 
     async def process(self, *, create: bool = False) -> None:
         """Apply what is new in the stream, as a processor does; the replay follows."""
         async with connected_to(self.server.url) as connection:
-            position = await open_books(connection, KEYS)
+            position = await open_metadata(connection, KEYS)
             batch = self.client.xrange("ncc:checkins", b"(" + position.checkpoint)
             calls = Calls(connection, position)
             calls.send(calls.prepare(Batch(batch, KEYS, create=create)))
             await calls.finish_oldest()
-        self.books.create = create
-        self.books = self.books.after(batch)
+        self.replay.create = create
+        self.replay = self.replay.after(batch)
 
     def load(self, users: int = 0, locations: int = 0) -> None:
         """Load so many more users and locations: those that dead letters name."""
@@ -71,8 +71,8 @@ class Bench:
         if locations:
             load_rows(self.client, "locations", [location_row(LOCATIONS + 1 + n) for n in range(locations)])
         for kind, records, first in (
-            ("users", self.books.users, USERS + 1),
-            ("locations", self.books.locations, LOCATIONS + 1),
+            ("users", self.replay.users, USERS + 1),
+            ("locations", self.replay.locations, LOCATIONS + 1),
         ):
             for number in range(first, first + (users if kind == "users" else locations)):
                 records[b"%d" % number] = self.client.hgetall(f"ncc:{kind}:{number}")
@@ -88,8 +88,8 @@ class Bench:
     def listed(self, reason: Reason | None = None, *, as_json: bool = False) -> list[str]:
         return list(dead_letters.listed(self.plain, config.load(), reason=reason, as_json=as_json))
 
-    def assert_books(self) -> None:
-        assert_books(self.client, self.books)
+    def assert_replayed(self) -> None:
+        assert_replayed(self.client, self.replay)
 
     def digest(self) -> Any:
         return self.client.execute_command("DEBUG", "DIGEST")
@@ -118,28 +118,28 @@ def add_for_unknown(bench: Bench, count: int, *, users: int = 5, locations: int 
 async def test_what_was_unknown_is_applied_when_it_is_loaded_and_nothing_else_changes(bench: Bench) -> None:
     add_for_unknown(bench, 1500)
     await bench.process()
-    dead = len(bench.books.dead_letters)
+    dead = len(bench.replay.dead_letters)
     assert dead > 250, "several pages"
     bench.load(users=5, locations=3)
     before = bench.client.mget(KEYS.checkpoint, KEYS.processed)
     assert bench.retry() == Result(dead, {})
-    bench.books.retry()
-    bench.assert_books()
+    bench.replay.retry()
+    bench.assert_replayed()
     assert bench.client.mget(KEYS.checkpoint, KEYS.processed) == before
     assert bench.retry() == Result(0, {})
-    bench.assert_books()
+    bench.assert_replayed()
 
 
 async def test_the_result_is_as_if_everything_had_been_known_from_the_start(bench: Bench) -> None:
     add_for_unknown(bench, 500)
     await bench.process()
     bench.load(users=5, locations=3)
-    whole = Replay(bench.books.users, bench.books.locations)
+    whole = Replay(bench.replay.users, bench.replay.locations)
     bench.retry()
-    bench.books.retry()
-    assert bench.books.dead_letters == []
-    bench.assert_books()
-    assert whole.users.keys() == bench.books.users.keys()
+    bench.replay.retry()
+    assert bench.replay.dead_letters == []
+    bench.assert_replayed()
+    assert whole.users.keys() == bench.replay.users.keys()
 
 
 async def test_what_still_cannot_be_applied_stays_with_the_reason_that_holds_now(bench: Bench) -> None:
@@ -149,10 +149,10 @@ async def test_what_still_cannot_be_applied_stays_with_the_reason_that_holds_now
     await bench.process()
     bench.load(users=5)
     result = bench.retry()
-    bench.books.retry()
-    bench.assert_books()
+    bench.replay.retry()
+    bench.assert_replayed()
     assert result.remaining == {
-        "unknown-location": len(bench.books.dead_letters) - 2,
+        "unknown-location": len(bench.replay.dead_letters) - 2,
         "malformed-field": 1,
         "missing-field": 1,
     }
@@ -166,19 +166,19 @@ async def test_only_those_with_the_reason_are_retried(bench: Bench) -> None:
     await bench.process()
     bench.load(users=5, locations=3)
     bench.retry(reason=Reason.UNKNOWN_LOCATION)
-    bench.books.retry(b"unknown-location")
-    bench.assert_books()
-    assert {letter[3] for letter in bench.books.dead_letters} == {b"unknown-user"}
+    bench.replay.retry(b"unknown-location")
+    bench.assert_replayed()
+    assert {letter[3] for letter in bench.replay.dead_letters} == {b"unknown-user"}
 
 
 async def test_with_create_records_are_made(bench: Bench) -> None:
     add_for_unknown(bench, 300)
     await bench.process()
     bench.retry(unknown_ids="create")
-    bench.books.create = True
-    bench.books.retry()
-    bench.assert_books()
-    assert bench.books.dead_letters == []
+    bench.replay.create = True
+    bench.replay.retry()
+    bench.assert_replayed()
+    assert bench.replay.dead_letters == []
 
 
 async def test_many_records_in_one_call(bench: Bench) -> None:
@@ -186,9 +186,9 @@ async def test_many_records_in_one_call(bench: Bench) -> None:
         add(bench.client, USERS + 1 + number, LOCATIONS + 1 + number, number % 6)
     await bench.process()
     assert bench.retry(unknown_ids="create") == Result(1000, {})
-    bench.books.create = True
-    bench.books.retry()
-    bench.assert_books()
+    bench.replay.create = True
+    bench.replay.retry()
+    bench.assert_replayed()
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -202,13 +202,13 @@ async def test_the_last_check_in_is_told_by_the_whole_id(bench: Bench, seed: int
         await bench.process()
     bench.load(users=2)
     bench.retry()
-    bench.books.retry()
-    bench.assert_books()
+    bench.replay.retry()
+    bench.assert_replayed()
     bench.load(locations=2)
     bench.retry()
-    bench.books.retry()
-    bench.assert_books()
-    assert not bench.books.dead_letters
+    bench.replay.retry()
+    bench.assert_replayed()
+    assert not bench.replay.dead_letters
 
 
 async def test_an_earlier_one_of_the_same_ms_does_not_move_what_was_seen_last_and_a_later_one_does(
@@ -225,8 +225,8 @@ async def test_an_earlier_one_of_the_same_ms_does_not_move_what_was_seen_last_an
     assert bench.retry().settled == 2
     assert bench.client.hget(f"ncc:users:{earlier}", "lastSeenAt") == b"3"
     assert bench.client.hget(f"ncc:users:{later}", "lastSeenAt") == b"%d" % (LOCATIONS + 1)
-    bench.books.retry()
-    bench.assert_books()
+    bench.replay.retry()
+    bench.assert_replayed()
 
 
 async def test_when_the_stream_no_longer_tells_which_was_last_what_is_recorded_stays(bench: Bench) -> None:
@@ -237,8 +237,8 @@ async def test_when_the_stream_no_longer_tells_which_was_last_what_is_recorded_s
     bench.load(locations=1)
     bench.client.xtrim("ncc:checkins", maxlen=0, approximate=False)
     bench.retry()
-    bench.books.retry()
-    bench.assert_books()
+    bench.replay.retry()
+    bench.assert_replayed()
 
 
 async def test_a_later_one_of_the_same_ms_that_is_a_dead_letter_itself_does_not_count_as_the_last(bench: Bench) -> None:
@@ -249,8 +249,8 @@ async def test_a_later_one_of_the_same_ms_that_is_a_dead_letter_itself_does_not_
     for number in (1, 2):
         bench.load(locations=number)
         assert bench.retry().settled == 1
-        bench.books.retry()
-        bench.assert_books()
+        bench.replay.retry()
+        bench.assert_replayed()
         assert bench.client.hget("ncc:users:2", "lastSeenAt") == b"%d" % (LOCATIONS + number)
 
 
@@ -262,8 +262,8 @@ async def test_of_two_in_one_call_the_last_is_told_without_the_stream(bench: Ben
     bench.client.xtrim("ncc:checkins", maxlen=0, approximate=False)
     bench.load(users=1)
     bench.retry()
-    bench.books.retry()
-    bench.assert_books()
+    bench.replay.retry()
+    bench.assert_replayed()
 
 
 async def test_looking_for_the_last_check_in_of_many_users_ends_the_call_early_and_not_the_retry(
@@ -291,8 +291,8 @@ async def test_looking_for_the_last_check_in_of_many_users_ends_the_call_early_a
     bench.load(locations=1)
     assert bench.retry() == Result(20, {})
     assert calls > 1
-    bench.books.retry()
-    bench.assert_books()
+    bench.replay.retry()
+    bench.assert_replayed()
 
 
 async def test_large_counters_are_exact(bench: Bench) -> None:
@@ -302,11 +302,11 @@ async def test_large_counters_are_exact(bench: Bench) -> None:
         await bench.process()
         load_rows(bench.client, "users", [user_row(user, numCheckins=start - 1)])
         load_rows(bench.client, "locations", [location_row(location, numCheckins=start - 1, numStars=start - 1)])
-        for kind, records in (("users", bench.books.users), ("locations", bench.books.locations)):
+        for kind, records in (("users", bench.replay.users), ("locations", bench.replay.locations)):
             records[b"%d" % user] = bench.client.hgetall(f"ncc:{kind}:{user}")
     bench.retry()
-    bench.books.retry()
-    bench.assert_books()
+    bench.replay.retry()
+    bench.assert_replayed()
 
 
 async def test_what_another_has_taken_meanwhile_is_not_applied_again(bench: Bench) -> None:
@@ -315,10 +315,10 @@ async def test_what_another_has_taken_meanwhile_is_not_applied_again(bench: Benc
     bench.load(users=5, locations=3)
     pages = list(dead_letters._pages(bench.plain, config.load()))
     bench.retry()
-    bench.books.retry()
+    bench.replay.retry()
     for page in pages:
         assert dead_letters._send_retry(bench.plain, config.load(), page, b"1") == ["GONE"] * len(page)
-    bench.assert_books()
+    bench.assert_replayed()
 
 
 async def test_what_is_not_ours_is_left_alone(bench: Bench) -> None:
@@ -329,9 +329,9 @@ async def test_what_is_not_ours_is_left_alone(bench: Bench) -> None:
     digest = bench.digest()
     assert bench.retry().remaining["?"] == 3
     assert bench.digest() == digest
-    assert bench.discard().settled == 3 + len(bench.books.dead_letters)
-    bench.books.discard()
-    bench.assert_books()
+    assert bench.discard().settled == 3 + len(bench.replay.dead_letters)
+    bench.replay.discard()
+    bench.assert_replayed()
 
 
 # --- refused as a whole
@@ -388,7 +388,7 @@ async def test_after_a_load_the_dead_letters_of_before_are_not_applied(bench: Be
     (page,) = dead_letters._pages(bench.plain, config.load())
     with pytest.raises(FencedError):
         dead_letters._send_retry(bench.plain, config.load(), page, b"2")
-    bench.assert_books()
+    bench.assert_replayed()
 
 
 async def test_a_load_of_check_ins_forgets_dead_letters_and_discarded_ones(bench: Bench) -> None:
@@ -408,7 +408,7 @@ async def test_a_load_of_check_ins_forgets_dead_letters_and_discarded_ones(bench
 async def test_what_is_discarded_is_gone_and_remembered(bench: Bench) -> None:
     add_for_unknown(bench, 400)
     await bench.process()
-    count = sum(letter[3] == b"unknown-user" for letter in bench.books.dead_letters)
+    count = sum(letter[3] == b"unknown-user" for letter in bench.replay.dead_letters)
     prompts: list[str] = []
 
     def confirm(prompt: str) -> bool:
@@ -418,13 +418,13 @@ async def test_what_is_discarded_is_gone_and_remembered(bench: Bench) -> None:
     result = bench.discard(confirm, reason=Reason.UNKNOWN_USER)
     assert result == Result(count, {})
     assert prompts == [f"{count} dead letters ({count} unknown-user) will be gone, and never be counted."]
-    bench.books.discard(b"unknown-user")
-    bench.assert_books()
+    bench.replay.discard(b"unknown-user")
+    bench.assert_replayed()
     assert bench.client.hget(KEYS.meta, "discarded") == b"%d" % count
     bench.load(users=5, locations=3)
     bench.retry()
-    bench.books.retry()
-    bench.assert_books()
+    bench.replay.retry()
+    bench.assert_replayed()
     assert bench.discard(lambda _prompt: False) == Result(0, {}), "nothing to confirm"
 
 
@@ -433,10 +433,10 @@ async def test_without_a_confirmation_nothing_is_discarded(bench: Bench) -> None
     await bench.process()
     with pytest.raises(RefusedError):
         bench.discard(lambda _prompt: False)
-    bench.assert_books()
+    bench.assert_replayed()
     bench.discard()
-    bench.books.discard()
-    bench.assert_books()
+    bench.replay.discard()
+    bench.assert_replayed()
 
 
 async def test_what_became_a_dead_letter_after_the_question_is_not_discarded(bench: Bench) -> None:
@@ -548,9 +548,9 @@ async def test_the_command_prints_what_it_has_done_and_fails_when_something_stay
         "",
     )
     assert command("discard", "--yes") == (ExitCode.OK, "Discarded 1 dead letter.\n", "")
-    bench.books.retry()
-    bench.books.discard()
-    bench.assert_books()
+    bench.replay.retry()
+    bench.replay.discard()
+    bench.assert_replayed()
     bench.client.delete(DEAD)
     bench.client.set(DEAD, "text")
     for action in ("list", "retry", "discard"):
@@ -562,7 +562,7 @@ async def test_the_command_prints_what_it_has_done_and_fails_when_something_stay
 @pytest.mark.parametrize(("typed", "left"), [(b"discard\n", 0), (b"yes\n", 1)])
 def test_in_a_terminal_the_word_is_asked_for(bench: Bench, typed: bytes, left: int) -> None:
     bench.client.xadd(DEAD, {"id": "1-0", "reason": "unknown-user", "userId": "7"})
-    make_books(bench.client, KEYS)
+    make_metadata(bench.client, KEYS)
     terminal, its_end = pty.openpty()
     with subprocess.Popen(
         [sys.executable, "-c", IN_TERMINAL, "dead-letters", "discard"],

@@ -19,7 +19,7 @@ from footfall.errors import ExitCode
 from footfall.process import launch, signals
 from processes import Api, Auth, Footfall, Processor, Receiver, Service, environment
 from raw_http import RawConnection, request
-from receiver_scene import GOOD, accepted_id, open_books
+from receiver_scene import GOOD, accepted_id, open_metadata
 from servers import Server, free_port, wait_until
 from up_process import Up, load_sample, program
 
@@ -66,7 +66,7 @@ main()
 
 @pytest.fixture(params=SERVICES, ids=lambda of: f"{of[0].__name__} {of[1] or ''}")
 def service(request: pytest.FixtureRequest, server: Server) -> Iterator[Service]:
-    open_books(server)
+    open_metadata(server)
     kind, settings = request.param
     with kind(server.url, **settings) as service:
         yield service
@@ -95,7 +95,7 @@ def test_hang_ups_of_the_whole_group_and_terminations_together_end_it_in_order(s
 
 @pytest.mark.parametrize("numbers", [[signal.SIGHUP] * 3, [signal.SIGTERM, signal.SIGHUP]])
 def test_a_hang_up_is_no_second_thought_to_a_processor(server: Server, numbers: Sequence[signal.Signals]) -> None:
-    open_books(server)
+    open_metadata(server)
     with Processor(server.url) as processor:
         for number in numbers:
             processor.signal(number)
@@ -103,7 +103,7 @@ def test_a_hang_up_is_no_second_thought_to_a_processor(server: Server, numbers: 
 
 
 def test_a_request_under_way_is_answered_before_a_hang_up_ends_the_receiver(server: Server) -> None:
-    open_books(server)
+    open_metadata(server)
     with Receiver(server.url) as receiver, RawConnection(receiver.port) as connection:
         connection.send(request(GOOD)[:-5])
         receiver.client.get("/healthz")  # by now, that much has been read
@@ -145,7 +145,7 @@ def test_a_part_of_up_that_is_hung_up_ends_in_order(tmp_path: Path) -> None:
 
 
 def test_generating_ends_with_the_summary(server: Server) -> None:
-    client = open_books(server)
+    client = open_metadata(server)
     with Receiver(server.url) as receiver:
         client.zadd("ncc:users:bycheckins", {"1": 0})
         client.zadd("ncc:locations:bycheckins", {"2": 0})
@@ -162,7 +162,7 @@ def test_generating_ends_with_the_summary(server: Server) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGTERM])
 def test_a_watched_status_ends_as_with_ctrl_c(server: Server, number: signal.Signals) -> None:
-    open_books(server)
+    open_metadata(server)
     with Footfall("status", "--watch", settings={"redis_url": server.url}) as status:
         status.wait_for("checkpoint")
         status.signal(number)
@@ -211,7 +211,7 @@ class _Own(Footfall):
     [("receiver", 2), ("receiver --workers 2", 4), ("processor --port", 2), ("status --watch", 1)],
 )
 def test_a_terminal_that_is_closed_ends_what_runs_in_it(words: str, connections: int, server: Server) -> None:
-    client = open_books(server)
+    client = open_metadata(server)
     terminal, its_end = pty.openpty()
     connected = len(client.client_list())
     command = [*words.split(), *([str(free_port())] if words.endswith("--port") else [])]

@@ -314,4 +314,4 @@ def test_output_is_an_error_each_time() -> None:
     for _ in range(2):
         with pytest.raises(OutputError, match="No space left on device"):
             print("x", file=output)
-    assert output.trouble == "No space left on device"
+    assert output.failure == "No space left on device"

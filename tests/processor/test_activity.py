@@ -12,7 +12,7 @@ import pytest
 from audit_scene import settle_dead_letters
 from chaos.activity import Applied, assert_recent, expected, held
 from chaos.replay import entries, raw_client, writes_of
-from chaos.replay import held as held_books
+from chaos.replay import held as held_metadata
 from chaos.scene import LOCATIONS, USERS, add, load_records, load_rows, seeded, user_row
 from footfall import config
 from footfall.config import NO_ACTIVITY, ActivitySettings
@@ -24,7 +24,7 @@ from footfall.processor.batch import Batch
 from footfall.processor.calls import Calls
 from footfall.processor.clock import ServerClock
 from footfall.store.calls.activity import Rolled, roll_trending
-from footfall.store.metadata import open_books
+from footfall.store.metadata import open_metadata
 from footfall.store.pipeline import Connection
 from pipelines import connected_to
 from servers import Server
@@ -41,12 +41,12 @@ class Scene:
     def __init__(self, client: Any, connection: Connection) -> None:
         self.client, self.connection = client, connection
         self.rng = seeded()
-        self.books = load_records(client)
+        self.replay = load_records(client)
         self.now_ms = int(time.time() * 1000)
 
     async def apply(self, activity: ActivitySettings = ALL, most: int = 1000, *, create: bool = False) -> None:
         """Apply what comes after the checkpoint, so many entries at most."""
-        position = await open_books(self.connection, KEYS)
+        position = await open_metadata(self.connection, KEYS)
         page = self.client.xrange("ncc:checkins", b"(" + position.checkpoint, count=most)
         calls = Calls(self.connection, position)
         calls.send(calls.prepare(Batch(page, KEYS, create=create, activity=activity, now_ms=self.now_ms)))
@@ -66,7 +66,7 @@ class Scene:
         """All entries up to the checkpoint, as the replay applies them."""
         last = self.client.get("ncc:checkinprocessor:lastid")
         stream = [entry for entry in entries(self.client) if _order(entry[0]) <= _order(last)]
-        return self.books.after(stream).applied
+        return self.replay.after(stream).applied
 
     def assert_exact(self, history: int = 100) -> None:
         """What is kept is what follows from the entries."""
@@ -79,11 +79,11 @@ class Scene:
     @contextmanager
     def unchanged(self) -> Iterator[None]:
         """What happens inside changes nothing on the server, and nothing is changed and undone, either."""
-        before, digest = held_books(self.client), self.client.execute_command("DEBUG", "DIGEST")
+        before, digest = held_metadata(self.client), self.client.execute_command("DEBUG", "DIGEST")
         writes = writes_of(self.client)
         yield
         assert writes_of(self.client) == writes
-        assert held_books(self.client) == before
+        assert held_metadata(self.client) == before
         assert self.client.execute_command("DEBUG", "DIGEST") == digest
 
 
@@ -173,7 +173,7 @@ async def test_while_a_window_is_made_the_one_before_is_answered_and_check_ins_b
     load_rows(scene.client, "locations", [
         {"id": location, "name": "x", "category": "bar", "location": "1,2"} for location in range(100, 600)
     ])  # fmt: skip
-    scene.books = type(scene.books).of_loaded(scene.client)
+    scene.replay = type(scene.replay).of_loaded(scene.client)
     for number in range(1200):
         ms = (now - 22) * BUCKET_MS + number * 4000
         add(scene.client, 1 + number % USERS, 100 + scene.rng.randrange(500), 1, f"{ms}-0")
@@ -268,7 +268,7 @@ async def test_retried_dead_letters_come_into_their_place(scene: Scene) -> None:
     settle_dead_letters(scene.client, "retry")
     assert scene.client.xlen("ncc:checkins:dead") == 0
     for user in range(50, 60):
-        scene.books.users[b"%d" % user] = {}
+        scene.replay.users[b"%d" % user] = {}
     scene.assert_exact()
 
 
@@ -289,7 +289,7 @@ async def test_a_batch_of_more_than_luas_stack_holds_is_kept_too(scene: Scene) -
     for number in range(10_000):
         add(pipeline, 100_000 + number, 200_000 + number if number % 2 else 7, number % 6)
     pipeline.execute()
-    scene.books.create = True
+    scene.replay.create = True
     await scene.apply(most=10_000, create=True)
     scene.assert_exact()
     assert len(held(scene.client)[0].now[b"7"]) == 5000

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from chaos.replay import assert_books, entries, raw_client
+from chaos.replay import assert_replayed, entries, raw_client
 from chaos.scene import add, add_some, load_records, processed, seeded, wait_until_drained
 from footfall.keys import Keys
 from footfall.processor.lease import Lease
@@ -158,7 +158,7 @@ def standby_line(processor: Footfall) -> str:
 
 
 def test_one_works_and_the_other_says_once_that_it_stands_by(server: Server, client: Any) -> None:
-    books = load_records(client)
+    replay = load_records(client)
     with Pair(server, processor_lease_s=0.4) as pair:
         for _ in range(5):
             add_some(client, seeded(), 100)
@@ -178,7 +178,7 @@ def test_one_works_and_the_other_says_once_that_it_stands_by(server: Server, cli
         assert pair.stands_by.log.splitlines() == [standby_line(pair.works)]
         assert pair.stands_by.terminate() == 0
         assert client.get(KEY) == token, "the lease is not its to give back"
-    assert_books(client, books.after(entries(client)))
+    assert_replayed(client, replay.after(entries(client)))
 
 
 def test_a_pause_after_each_check_in_does_not_cost_it_the_lease(server: Server, client: Any) -> None:
@@ -198,7 +198,7 @@ def test_a_standby_polls_often_enough_to_work_within_two_lease_times(lease_s: fl
 
 
 def test_after_a_kill_9_the_other_takes_over_when_the_lease_ends(server: Server, client: Any) -> None:
-    books = load_records(client)
+    replay = load_records(client)
     with Pair(server, processor_lease_s=1.0) as pair:
         add(client, 1, 1, 5)
         wait_until_drained(client)
@@ -207,7 +207,7 @@ def test_after_a_kill_9_the_other_takes_over_when_the_lease_ends(server: Server,
         add(client, 2, 2, 5)
         wait_until_drained(client)
         assert f"Reading stream from last ID {entries(client)[0][0].decode()}." in pair.stands_by.log
-    assert_books(client, books.after(entries(client)))
+    assert_replayed(client, replay.after(entries(client)))
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -215,7 +215,7 @@ def test_after_a_kill_9_the_other_takes_over_when_the_lease_ends(server: Server,
 def test_one_that_is_stopped_gives_the_lease_back_so_that_the_other_takes_over_at_once(
     server: Server, client: Any, number: signal.Signals, state: str
 ) -> None:
-    books = load_records(client)
+    replay = load_records(client)
     if state == "at work":
         for _ in range(10):
             add_some(client, seeded(), 1000)
@@ -227,7 +227,7 @@ def test_one_that_is_stopped_gives_the_lease_back_so_that_the_other_takes_over_a
         assert pair.works.wait() == 0
         add(client, 1, 1, 5)
         wait_until_drained(client)
-    assert_books(client, books.after(entries(client)))
+    assert_replayed(client, replay.after(entries(client)))
 
 
 def test_the_last_one_leaves_no_lease_behind(server: Server, client: Any) -> None:
@@ -240,7 +240,7 @@ def test_the_last_one_leaves_no_lease_behind(server: Server, client: Any) -> Non
 
 
 def test_one_that_was_frozen_for_longer_than_its_lease_stands_by_when_it_goes_on(server: Server, client: Any) -> None:
-    books = load_records(client)
+    replay = load_records(client)
     with Pair(server, processor_lease_s=0.4) as pair:
         pair.works.signal(signal.SIGSTOP)
         pair.stands_by.wait_for("Reading stream")
@@ -255,7 +255,7 @@ def test_one_that_was_frozen_for_longer_than_its_lease_stands_by_when_it_goes_on
         wait_until(lambda: pair.works.log.count("Reading stream") == 2, "it works again")
         add_some(client, seeded(), 100)
         wait_until_drained(client)
-    assert_books(client, books.after(entries(client)))
+    assert_replayed(client, replay.after(entries(client)))
 
 
 def test_one_whose_lease_another_has_got_stands_by_until_that_ends(server: Server, client: Any) -> None:
@@ -274,7 +274,7 @@ def test_one_whose_lease_another_has_got_stands_by_until_that_ends(server: Serve
 def test_one_at_work_that_has_lost_the_lease_finishes_what_is_under_way_and_stands_by(
     server: Server, client: Any
 ) -> None:
-    books = load_records(client)
+    replay = load_records(client)
     for _ in range(30):
         add_some(client, seeded(), 1000)
     with processor(server, processor_lease_s=0.1, processor_batch=10) as alone:
@@ -283,7 +283,7 @@ def test_one_at_work_that_has_lost_the_lease_finishes_what_is_under_way_and_stan
         alone.wait_for("standing by")
         done = processed(client)
         assert done < 30_000, "it has not drained the stream first"
-        assert_books(client, books.after(entries(client)[:done]))
+        assert_replayed(client, replay.after(entries(client)[:done]))
         *_, last, _ = alone.log.splitlines()
         assert last.endswith(f" up to {client.get(Keys('ncc').checkpoint).decode()}."), (
             "it has waited for their replies"
@@ -307,24 +307,24 @@ def test_a_lease_that_was_deleted_is_taken_anew(server: Server, client: Any) -> 
 def test_a_key_that_is_no_lease_stops_the_work_with_a_clear_error_until_it_is_deleted(
     server: Server, client: Any, kind: str
 ) -> None:
-    books = load_records(client)
+    replay = load_records(client)
     make, what = NO_LEASE[kind]
     with processor(server, processor_lease_s=0.4) as alone:
         alone.wait_for("Reading stream")
         client.delete(KEY)
         make(client)
-        error = f"error: Nothing is processed: {LEASE}: {what}; delete it. Trying until it is mended."
+        error = f"error: Nothing is processed: {LEASE}: {what}; delete it. Retrying until it is fixed."
         alone.wait_for(error)
         add(client, 1, 1, 5)
         client.delete(KEY)
         wait_until_drained(client)
         alone.wait_for("info: Processing goes on after ")
         assert alone.log.count("error:") == 1
-    assert_books(client, books.after(entries(client)))
+    assert_replayed(client, replay.after(entries(client)))
 
 
 def test_with_once_one_that_stands_by_ends_when_the_stream_is_drained(server: Server, client: Any) -> None:
-    books = load_records(client)
+    replay = load_records(client)
     add(client, 1, 1, 5)
     client.set(KEY, "another", px=600_000)
     with processor(server, "--once") as once:
@@ -336,12 +336,12 @@ def test_with_once_one_that_stands_by_ends_when_the_stream_is_drained(server: Se
             "info: The processor has stopped.",
         ]
     assert client.get(KEY) == b"another"
-    books.processed, books.checkpoint = 1, entries(client)[0][0]
-    assert_books(client, books)
+    replay.processed, replay.checkpoint = 1, entries(client)[0][0]
+    assert_replayed(client, replay)
 
 
 def test_with_once_one_that_stands_by_drains_the_stream_when_the_other_is_gone(server: Server, client: Any) -> None:
-    books = load_records(client)
+    replay = load_records(client)
     add_some(client, seeded(), 100)
     client.set(KEY, "another", px=600_000)
     with processor(server, "--once") as once:
@@ -349,7 +349,7 @@ def test_with_once_one_that_stands_by_drains_the_stream_when_the_other_is_gone(s
         client.pexpire(KEY, 100)
         assert once.wait() == 0
     assert not client.exists(KEY)
-    assert_books(client, books.after(entries(client)))
+    assert_replayed(client, replay.after(entries(client)))
 
 
 def test_without_a_lease_everybody_works_and_none_is_written(server: Server, client: Any) -> None:

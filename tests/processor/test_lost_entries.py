@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from chaos.replay import assert_books, entries, raw_client
+from chaos.replay import assert_replayed, entries, raw_client
 from chaos.scene import add, add_some, load_records, load_rows, processed, seeded, wait_until_drained
 from footfall import config
 from footfall.keys import Keys
@@ -18,7 +18,7 @@ from footfall.store.pipeline import Connection
 from pipelines import connected_to
 from processes import Footfall
 from servers import Server, wait_until
-from trim_scene import fill, set_books
+from trim_scene import fill, set_metadata
 
 KEYS = Keys("ncc")
 STREAM = "ncc:checkins"
@@ -42,7 +42,7 @@ def count_lost(client: Any, checkpoint: bytes, generation: int = 1) -> int:
 
 
 def lost(client: Any) -> int:
-    """The number that the books keep."""
+    """The number that the metadata keep."""
     return int(client.hget("ncc:meta", "lost") or 0)
 
 
@@ -50,7 +50,7 @@ def lost(client: Any) -> int:
 def written(client: Any) -> list[bytes]:
     """50 entries, of which 20 are processed."""
     written = fill(client)
-    set_books(client, written[19], 20)
+    set_metadata(client, written[19], 20)
     return written
 
 
@@ -63,7 +63,7 @@ def test_without_a_loss_nothing_is_changed(client: Any, written: list[bytes]) ->
     assert count_lost(client, written[19]) == 0
     client.xtrim(STREAM, minid=written[20], approximate=False)  # all that is processed, and nothing else
     assert count_lost(client, written[19]) == 0
-    set_books(client, written[49], 50)
+    set_metadata(client, written[49], 50)
     assert count_lost(client, written[49]) == 0
     client.xtrim(STREAM, maxlen=0, approximate=False)
     assert count_lost(client, written[49]) == 0
@@ -85,7 +85,7 @@ def test_entries_deleted_in_between_are_known_when_everything_else_is_processed(
 ) -> None:
     client.xdel(STREAM, *written[30:35], written[10])
     assert count_lost(client, written[19]) == 0, "there may be others"
-    set_books(client, written[49], 45)
+    set_metadata(client, written[49], 45)
     assert count_lost(client, written[49]) == 5
     assert (processed(client), lost(client)) == (50, 5)
 
@@ -100,14 +100,14 @@ def test_losses_add_up(client: Any, written: list[bytes]) -> None:
 
 def test_a_stream_that_nothing_of_was_processed_yet(client: Any) -> None:
     fill(client)
-    set_books(client, b"0", 0)
+    set_metadata(client, b"0", 0)
     client.xtrim(STREAM, maxlen=20, approximate=False)
     assert count_lost(client, b"0") == 30
     assert processed(client) == 30
 
 
 def test_from_a_count_that_is_too_high_nothing_is_concluded(client: Any, written: list[bytes]) -> None:
-    set_books(client, written[49], 60)
+    set_metadata(client, written[49], 60)
     assert count_lost(client, written[49]) == 0
     assert (processed(client), lost(client)) == (60, 0)
 
@@ -157,7 +157,7 @@ async def test_what_was_said_to_be_lost_and_never_was_is_set_right_and_said(
     client: Any, connection: Connection, written: list[bytes], caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO", "footfall")
-    set_books(client, written[49], 60)
+    set_metadata(client, written[49], 60)
     client.hset("ncc:meta", "lost", 10)
     gaps = Gaps(KEYS)
     await gaps.check(connection, Position(written[49], b"1"))
@@ -177,7 +177,7 @@ def gone(process: Footfall) -> int:
 
 @pytest.mark.parametrize("remove", ["trim", "trim all", "delete"])
 def test_a_processor_that_starts_after_it_says_how_many_are_gone(server: Server, client: Any, remove: str) -> None:
-    books = load_records(client)
+    replay = load_records(client)
     add_some(client, seeded(), 300)
     with Footfall("processor", "--once", settings={"redis_url": server.url}) as processor:
         assert processor.wait() == 0
@@ -198,9 +198,9 @@ def test_a_processor_that_starts_after_it_says_how_many_are_gone(server: Server,
         assert processor.wait() == 0
         assert gone(processor) == len(removed)
     assert (processed(client), lost(client)) == (600, len(removed))
-    books = books.after([entry for entry in stream if entry[0] not in removed])
-    books.processed = 600
-    assert_books(client, books)
+    replay = replay.after([entry for entry in stream if entry[0] not in removed])
+    replay.processed = 600
+    assert_replayed(client, replay)
     with connect(server.url, config.load().server) as plain:
         status = collect(plain, config.load())
     assert (status.backlog, status.lost_entries, status.problems) == (0, len(removed), [])
@@ -230,7 +230,7 @@ def test_there_is_no_false_alarm_while_check_ins_arrive_and_processed_entries_ar
     server: Server, client: Any
 ) -> None:
     rng = seeded()
-    books = load_records(client)
+    replay = load_records(client)
     stream = []
     settings = {"redis_url": server.url, "processor_batch": 10, "retain": 5}
     with Footfall("processor", settings=settings) as one, Footfall("processor", settings=settings) as other:
@@ -247,7 +247,7 @@ def test_there_is_no_false_alarm_while_check_ins_arrive_and_processed_entries_ar
             assert "gone" not in processor.log
             assert "error" not in processor.log
     assert lost(client) == 0
-    assert_books(client, books.after(_unique(stream)))
+    assert_replayed(client, replay.after(_unique(stream)))
 
 
 def _unique(stream: list[Any]) -> list[Any]:

@@ -14,7 +14,7 @@ from footfall.processor.stopping import Stopping
 from footfall.store.calls.metadata import Position
 from footfall.store.pipeline import Connection
 from pipelines import connected_to
-from receiver_scene import open_books
+from receiver_scene import open_metadata
 from servers import Server
 
 KEYS = Keys("ncc")
@@ -22,7 +22,7 @@ KEYS = Keys("ncc")
 
 @pytest.fixture
 async def connection(server: Server) -> AsyncIterator[Connection]:
-    open_books(server)
+    open_metadata(server)
     async with connected_to(server.url) as connection:
         yield connection
 

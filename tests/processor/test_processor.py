@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from chaos.replay import assert_books, entries, raw_client
+from chaos.replay import assert_replayed, entries, raw_client
 from chaos.scene import LOCATIONS, USERS, add, add_some, load_records, processed, seeded, wait_until_drained
 from commands import read_until
 from footfall.errors import ExitCode
@@ -50,7 +50,7 @@ def run_once(url: str, **settings: object) -> list[str]:
 
 
 def test_one_that_ends_says_how_much_it_was_and_not_each_batch(server: Server, client: Any) -> None:
-    books = load_records(client)
+    replay = load_records(client)
     add_some(client, seeded(), 600)
     last_id = entries(client)[-1][0].decode()
     assert run_once(server.url, processor_batch=10) == [
@@ -58,17 +58,17 @@ def test_one_that_ends_says_how_much_it_was_and_not_each_batch(server: Server, c
         f"info: Processed 600 check-ins up to {last_id}.",
         STOPPED,
     ]
-    assert_books(client, books.after(entries(client)))
+    assert_replayed(client, replay.after(entries(client)))
 
 
 def test_batches_grow_with_what_the_server_does_in_the_time_of_a_call(server: Server, client: Any) -> None:
-    books = load_records(client)
+    replay = load_records(client)
     add_some(client, seeded(), 15_000)
     client.config_resetstat()
     run_once(server.url)
     calls = client.info("commandstats")["cmdstat_evalsha"]["calls"]
     assert calls < 15_000 / 250, "the first batches have 250 entries"
-    assert_books(client, books.after(entries(client)))
+    assert_replayed(client, replay.after(entries(client)))
 
 
 def test_at_level_debug_there_are_two_lines_per_check_in(server: Server, client: Any) -> None:
@@ -109,20 +109,20 @@ def test_a_log_for_machines_has_one_json_object_per_line(server: Server, client:
 
 
 def test_with_once_it_ends_on_an_empty_stream_too(server: Server, client: Any) -> None:
-    new = "info: The server held no books: new ones were made."
+    new = "info: The server held no metadata: it was created."
     assert run_once(server.url) == [new, "info: Reading stream from last ID 0.", STOPPED]
     assert not client.exists("ncc:checkins")
 
 
 def test_an_entry_that_arrives_while_it_is_idle_is_applied_at_once(server: Server, client: Any) -> None:
-    books = load_records(client)
+    replay = load_records(client)
     with processor(server.url):
         for user in range(1, 10):
             # the server answers the read that waits with the entry: one that polls would not be blocked
             wait_until(lambda: client.info("clients")["blocked_clients"] == 1, "it waits for entries")
             add(client, user, 1, 5)
             wait_until_drained(client)
-    assert_books(client, books.after(entries(client)))
+    assert_replayed(client, replay.after(entries(client)))
 
 
 MALFORMED: list[tuple[str, list[object]]] = [
@@ -146,7 +146,7 @@ MALFORMED: list[tuple[str, list[object]]] = [
 def test_entries_that_cannot_be_applied_become_dead_letters_and_stop_nothing(
     server: Server, client: Any, unknown_ids: str
 ) -> None:
-    books = load_records(client, create=unknown_ids == "create")
+    replay = load_records(client, create=unknown_ids == "create")
     expected = []
     for number, (reason, fields) in enumerate(MALFORMED, start=1):
         add(client, number, 1, number % 6, f"{number}-0")
@@ -167,7 +167,7 @@ def test_entries_that_cannot_be_applied_become_dead_letters_and_stop_nothing(
         for entry_id, reason, fields in expected
     ]
     assert client.exists(f"ncc:users:{USERS + 1}", f"ncc:locations:{LOCATIONS + 1}") == 2 * (unknown_ids == "create")
-    assert_books(client, books.after(entries(client)))
+    assert_replayed(client, replay.after(entries(client)))
 
 
 # --- a checkpoint that cannot be trusted
@@ -184,12 +184,12 @@ DAMAGE: dict[str, Callable[[Any], object]] = {
 def test_a_checkpoint_that_cannot_be_trusted_is_refused_with_a_repair_that_works(
     server: Server, client: Any, damage: str
 ) -> None:
-    books = load_records(client)
+    replay = load_records(client)
     run_once(server.url)
     add_some(client, seeded(), 30)
     stream = entries(client)
     client.mset({CHECKPOINT: stream[9][0], "ncc:checkinprocessor:processed": 10})
-    books.processed = 10
+    replay.processed = 10
     DAMAGE[damage](client)
     before = client.execute_command("DEBUG", "DIGEST")
     with processor(server.url, "--once") as refused:
@@ -202,7 +202,7 @@ def test_a_checkpoint_that_cannot_be_trusted_is_refused_with_a_repair_that_works
         client.execute_command(*repair)
         refused.start()
         assert refused.wait() == 0
-    assert_books(client, books.after(stream[10:]))
+    assert_replayed(client, replay.after(stream[10:]))
 
 
 def test_what_stops_it_is_said_once_however_often_it_is_tried(server: Server, client: Any) -> None:
@@ -228,13 +228,13 @@ def test_a_server_that_is_away_at_the_start_is_waited_for(own_server: Callable[.
         server.start()
         running.wait_for("Reading stream from last ID 0.")
         assert running.terminate() == 0
-        assert len(running.log.splitlines()) == 5  # new books, too
+        assert len(running.log.splitlines()) == 5  # new metadata, too
 
 
 def test_a_server_that_is_lost_is_said_once_waited_for_and_the_work_goes_on(own_server: Callable[..., Server]) -> None:
     server = own_server(appendonly=True, appendfsync="always")
     client = raw_client(server.port)
-    books = load_records(client)
+    replay = load_records(client)
     add(client, 1, 1, 5)
     with processor(server.url) as running:
         wait_until_drained(client)
@@ -246,19 +246,19 @@ def test_a_server_that_is_lost_is_said_once_waited_for_and_the_work_goes_on(own_
             for _ in range(4):  # it tries on
                 listener.accept()[0].close()
         server.start()
-        running.wait_for("is there after")
+        running.wait_for("is available again after")
         add(client, 3, 3, 3)
         wait_until_drained(client)
         assert running.terminate() == 0
         log = running.log
-    assert log.count("Cannot reach") == log.count("is there after") == log.count("error:") == 1
+    assert log.count("Cannot reach") == log.count("is available again after") == log.count("error:") == 1
     assert not re.search("Traceback|retrieved|awaited", log)
-    assert_books(client, books.after(entries(client)))
+    assert_replayed(client, replay.after(entries(client)))
     client.close()
 
 
 def test_an_outage_in_the_middle_of_a_batch_is_said_once_and_nothing_else_is(server: Server, client: Any) -> None:
-    books = load_records(client)
+    replay = load_records(client)
     add_some(client, seeded(), 50)
     with Proxy(server.port) as proxy:
         proxy.hold_requests(containing=PROCESS.sha)
@@ -273,7 +273,7 @@ def test_an_outage_in_the_middle_of_a_batch_is_said_once_and_nothing_else_is(ser
         *("info: Reading stream", "error: Cannot reach", "info: The server", "info: Reading stream"),
         "info: The processor",
     ]
-    assert_books(client, books.after(entries(client)))
+    assert_replayed(client, replay.after(entries(client)))
 
 
 def test_one_that_ends_shows_how_far_it_is_on_a_terminal(server: Server, client: Any) -> None:
@@ -332,7 +332,7 @@ def test_an_idle_processor_stops_at_once(server: Server, client: Any, number: si
 
 
 def test_a_processor_at_work_stops_after_the_batch_and_says_all_that_it_has_done(server: Server, client: Any) -> None:
-    books = load_records(client)
+    replay = load_records(client)
     for _ in range(20):
         add_some(client, seeded(), 1000)
     with processor(server.url, processor_batch=10) as running:
@@ -343,7 +343,7 @@ def test_a_processor_at_work_stops_after_the_batch_and_says_all_that_it_has_done
         said = said_processed(running.log)
     done = processed(client)
     assert 0 < done < 20_000, "it has not drained the stream first"
-    assert_books(client, books.after(entries(client)[:done]))
+    assert_replayed(client, replay.after(entries(client)[:done]))
     assert last_said.endswith(f" check-ins up to {client.get(CHECKPOINT).decode()}.")
     assert sum(said) == done
     assert last == STOPPED
@@ -352,7 +352,7 @@ def test_a_processor_at_work_stops_after_the_batch_and_says_all_that_it_has_done
 def test_with_a_full_backlog_it_stops_before_the_end_of_it_and_gives_the_lease_back(
     server: Server, client: Any
 ) -> None:
-    books = load_records(client)
+    replay = load_records(client)
     for _ in range(50):
         add_some(client, seeded(), 1000)
     with processor(server.url) as running:
@@ -362,11 +362,11 @@ def test_with_a_full_backlog_it_stops_before_the_end_of_it_and_gives_the_lease_b
     done = processed(client)
     assert 0 < done < 50_000, "it has not drained the stream first"
     assert not client.exists("ncc:checkinprocessor:lease")
-    assert_books(client, books.after(entries(client)[:done]))
+    assert_replayed(client, replay.after(entries(client)[:done]))
 
 
 def test_a_server_that_does_not_answer_cannot_keep_it_from_stopping(server: Server, client: Any) -> None:
-    books = load_records(client)
+    replay = load_records(client)
     add_some(client, seeded(), 50)
     with Proxy(server.port) as proxy:
         proxy.hold_replies(to=PROCESS.sha)
@@ -378,9 +378,9 @@ def test_a_server_that_does_not_answer_cannot_keep_it_from_stopping(server: Serv
                 "warning: The server has not answered in time",
                 STOPPED,
             ]
-    assert_books(client, books.after(entries(client)[: processed(client)]))
+    assert_replayed(client, replay.after(entries(client)[: processed(client)]))
     run_once(server.url, processor_lease_s=0)
-    assert_books(client, books.after(entries(client)))
+    assert_replayed(client, replay.after(entries(client)))
 
 
 def test_a_processor_that_waits_for_the_server_stops_at_once(own_server: Callable[..., Server]) -> None:
@@ -393,7 +393,7 @@ def test_a_processor_that_waits_for_the_server_stops_at_once(own_server: Callabl
 
 
 def test_a_second_signal_stops_it_in_the_middle_of_a_batch_and_nothing_is_lost(server: Server, client: Any) -> None:
-    books = load_records(client)
+    replay = load_records(client)
     add_some(client, seeded(), 50)
     with Proxy(server.port) as proxy:
         proxy.hold_replies(to=PROCESS.sha)
@@ -409,8 +409,8 @@ def test_a_second_signal_stops_it_in_the_middle_of_a_batch_and_nothing_is_lost(s
             wait_until(ends_with_one_more_signal, "it has ended", 5)
             assert running.exit_code == -signal.SIGINT
             assert STOPPED not in running.log
-            assert_books(client, books.after(entries(client)[: processed(client)]))
+            assert_replayed(client, replay.after(entries(client)[: processed(client)]))
             proxy.release()
             running.start()
             wait_until_drained(client)
-    assert_books(client, books.after(entries(client)))
+    assert_replayed(client, replay.after(entries(client)))

@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from chaos.replay import assert_books, entries, raw_client
+from chaos.replay import assert_replayed, entries, raw_client
 from chaos.scene import LOCATIONS, USERS, add, add_some, load_records, processed, seeded, wait_until_drained
 from footfall.domain.entries import Reason
 from footfall.errors import ExitCode
@@ -165,7 +165,7 @@ def test_a_port_that_is_taken_is_said_and_nothing_is_processed(server: Server, c
 
 
 def test_every_batch_and_entry_is_counted(server: Server, client: Any) -> None:
-    books = load_records(client)
+    replay = load_records(client)
     with Processor(server.url, processor_batch=50) as processor:
         before = metrics(processor)
         assert {name: value for name, value in before.items() if value} == {"lease": 1}
@@ -178,7 +178,7 @@ def test_every_batch_and_entry_is_counted(server: Server, client: Any) -> None:
         wait_until_drained(client)
         wait_until(lambda: metrics(processor)["batch_entries_sum"] == 301, "it has all replies")
         found = metrics(processor)
-    assert_books(client, books.after(entries(client)))
+    assert_replayed(client, replay.after(entries(client)))
     assert found["applied_total"] == 296
     dead = {name: value for name, value in found.items() if name.startswith("dead_letters") and value}
     assert dead == {

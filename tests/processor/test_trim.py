@@ -11,7 +11,7 @@ from footfall.keys import Keys
 from footfall.store.calls import stream
 from processes import Api, Footfall
 from servers import Server
-from trim_scene import COUNT, fill, ids, set_books
+from trim_scene import COUNT, fill, ids, set_metadata
 
 KEYS = Keys("ncc")
 
@@ -32,7 +32,7 @@ def trim(client: Any, retain: int, most: int = 1000) -> int:
 @pytest.mark.parametrize("retain", [1, 9, 10, 11, 49, 50, 1000])
 def test_the_newest_processed_entries_and_all_unprocessed_ones_are_kept(client: Any, done: int, retain: int) -> None:
     written = fill(client)
-    set_books(client, written[done - 1], done)
+    set_metadata(client, written[done - 1], done)
     kept = written[max(0, done - retain) :]
     assert trim(client, retain) == COUNT - len(kept)
     assert ids(client) == kept
@@ -42,24 +42,24 @@ def test_the_newest_processed_entries_and_all_unprocessed_ones_are_kept(client: 
 @pytest.mark.parametrize("done", [1, 10, 50])
 def test_with_nothing_to_retain_the_checkpoints_own_entry_stays(client: Any, done: int) -> None:
     written = fill(client)
-    set_books(client, written[done - 1], done)
+    set_metadata(client, written[done - 1], done)
     trim(client, 0)
     assert ids(client) == written[done - 1 :]
 
 
 def test_one_call_removes_no_more_than_it_is_told(client: Any) -> None:
     written = fill(client)
-    set_books(client, written[39], 40)
+    set_metadata(client, written[39], 40)
     assert [trim(client, 5, most=15) for _ in range(4)] == [15, 15, 5, 0]
     assert ids(client) == written[35:]
 
 
 def test_entries_that_were_trimmed_before_count_as_processed(client: Any) -> None:
     written = fill(client)
-    set_books(client, written[29], 30)
+    set_metadata(client, written[29], 30)
     trim(client, 20)
     more = fill(client, 10, first=COUNT + 1)
-    set_books(client, more[4], 55)
+    set_metadata(client, more[4], 55)
     trim(client, 20)
     assert ids(client) == [*written[35:], *more]
 
@@ -70,7 +70,7 @@ def test_no_entry_after_the_checkpoint_goes_whatever_the_counter_says(
     client: Any, processed: object, retain: int
 ) -> None:
     written = fill(client)
-    set_books(client, written[9], processed)
+    set_metadata(client, written[9], processed)
     for _ in range(3):
         trim(client, retain)
     assert ids(client)[-41:] == written[9:]
@@ -78,7 +78,7 @@ def test_no_entry_after_the_checkpoint_goes_whatever_the_counter_says(
 
 def test_no_entry_after_the_checkpoint_goes_when_others_have_deleted_entries(client: Any) -> None:
     written = fill(client)
-    set_books(client, written[9], 10)
+    set_metadata(client, written[9], 10)
     client.xdel("ncc:checkins", *written[5:10], *written[20:30])
     for _ in range(3):
         trim(client, 0)
@@ -87,7 +87,7 @@ def test_no_entry_after_the_checkpoint_goes_when_others_have_deleted_entries(cli
 
 def test_no_entry_goes_before_the_first_is_processed(client: Any) -> None:
     written = fill(client)
-    set_books(client, b"0", 0)
+    set_metadata(client, b"0", 0)
     assert trim(client, 0) == 0
     assert ids(client) == written
 
@@ -123,16 +123,16 @@ DAMAGE: dict[str, Callable[[Any], object]] = {
 
 
 @pytest.mark.parametrize("damage", DAMAGE)
-def test_without_books_that_can_be_trusted_nothing_goes(client: Any, damage: str) -> None:
+def test_without_metadata_that_can_be_trusted_nothing_goes(client: Any, damage: str) -> None:
     written = fill(client)
-    set_books(client, written[-1], COUNT)
+    set_metadata(client, written[-1], COUNT)
     DAMAGE[damage](client)
     assert trim(client, 0) == 0
     assert ids(client) == written
 
 
 def test_a_stream_that_is_none_is_left_alone(client: Any) -> None:
-    set_books(client, b"5-0", 5)
+    set_metadata(client, b"5-0", 5)
     assert trim(client, 0) == 0
     client.sadd("ncc:checkins", "not ours")
     assert trim(client, 0) == 0

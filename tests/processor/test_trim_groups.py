@@ -22,7 +22,7 @@ from footfall.store.pipeline import Connection
 from footfall.store.trimming import Held, held_back
 from pipelines import connected_to
 from servers import Server
-from trim_scene import COUNT, fill, ids, set_books
+from trim_scene import COUNT, fill, ids, set_metadata
 
 KEYS = Keys("ncc")
 STREAM = "ncc:checkins"
@@ -56,7 +56,7 @@ def read(client: Any, group: str, count: int) -> list[bytes]:
 def all_processed(client: Any, count: int = COUNT) -> list[bytes]:
     """A stream of which everything is processed; its ids."""
     written = fill(client, count)
-    set_books(client, written[-1], count)
+    set_metadata(client, written[-1], count)
     return written
 
 
@@ -108,7 +108,7 @@ def test_a_group_that_has_everything_behind_it_changes_nothing(client: Any, star
 
 def test_a_group_that_needs_only_unprocessed_entries_changes_nothing(client: Any) -> None:
     written = fill(client)
-    set_books(client, written[29], 30)
+    set_metadata(client, written[29], 30)
     client.xgroup_create(STREAM, "billing", written[35])
     assert trim(client, 10) == (20, 0, 0, "", b"")
     assert ids(client) == written[20:]
@@ -147,7 +147,7 @@ def test_no_group_loses_what_it_needs_and_no_unprocessed_entry_goes_whatever_hap
     rng = seeded()
     written = fill(client, 400)
     done = 100
-    set_books(client, written[done - 1], done)
+    set_metadata(client, written[done - 1], done)
     groups = ["a", "b", "c"]
     for group in groups:
         client.xgroup_create(STREAM, group, 0)
@@ -156,7 +156,7 @@ def test_no_group_loses_what_it_needs_and_no_unprocessed_entry_goes_whatever_hap
         group = rng.choice(groups)
         _act(client, rng, group, needed[group])
         done = min(len(written), done + rng.randint(0, 10))
-        set_books(client, written[done - 1], done)
+        set_metadata(client, written[done - 1], done)
         trim(client, rng.randint(10, 50), most=rng.randint(1, 40), for_groups=400)
         left = set(ids(client))
         assert left >= set(written[done - 1 :])
@@ -264,7 +264,7 @@ async def test_it_is_due_with_the_first_batch_every_10000_entries_and_soon_while
     assert due()
     client.xgroup_create(STREAM, "billing", written[9])
     more = fill(client, 50, first=COUNT + 1)
-    set_books(client, more[-1], 100)
+    set_metadata(client, more[-1], 100)
     await run(trimming, connection)
     assert trimming.held
     assert not due()

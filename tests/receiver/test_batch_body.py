@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from footfall.errors import InvalidError, MalformedError, TooLargeError, UnsupportedTypeError
 from footfall.receiver import batch as batches
-from footfall.receiver.batch import MAX_BODY, MAX_ITEMS, TOLD, Batch, expand
+from footfall.receiver.batch import MAX_BODY, MAX_ITEMS, TOLD, ParsedBatch, expand
 from receiver_scene import CHECK_IN, GOOD
 
 JSON, LINES = "application/json", "application/x-ndjson"
@@ -21,11 +21,11 @@ JSON, LINES = "application/json", "application/x-ndjson"
 _PRETTY = json.dumps(json.loads(GOOD), indent=1).encode()
 
 
-def read(body: bytes, content_type: str | None) -> Batch:
+def read(body: bytes, content_type: str | None) -> ParsedBatch:
     return asyncio.run(batches.read(body, content_type))
 
 
-def statuses(batch: Batch) -> dict[int, int]:
+def statuses(batch: ParsedBatch) -> dict[int, int]:
     """The status of each item that is refused."""
     return {place: error.status for place, error in batch.errors.items()}
 
@@ -35,18 +35,18 @@ def statuses(batch: Batch) -> dict[int, int]:
 
 @pytest.mark.parametrize("body", [b"[]", b" [ ] \n"])
 def test_an_empty_array_is_an_empty_batch(body: bytes) -> None:
-    assert read(body, JSON) == Batch([], [], {})
+    assert read(body, JSON) == ParsedBatch([], [], {})
 
 
 @pytest.mark.parametrize("content_type", [JSON, "Application/JSON; charset=utf-8"])
 def test_an_array_is_read(content_type: str) -> None:
-    assert read(b"[%b,%b]" % (GOOD, _PRETTY), content_type) == Batch([0, 1], [CHECK_IN] * 2, {})
+    assert read(b"[%b,%b]" % (GOOD, _PRETTY), content_type) == ParsedBatch([0, 1], [CHECK_IN] * 2, {})
 
 
 @pytest.mark.parametrize("kind", [JSON, LINES])
 def test_a_byte_order_mark_before_it_is_passed_over(kind: str) -> None:
     body = b"[%b]" % GOOD if kind == JSON else GOOD
-    assert read(b"\xef\xbb\xbf" + body, kind) == Batch([0], [CHECK_IN], {})
+    assert read(b"\xef\xbb\xbf" + body, kind) == ParsedBatch([0], [CHECK_IN], {})
 
 
 @pytest.mark.parametrize("kind", [JSON, LINES])
@@ -112,12 +112,12 @@ def test_what_is_no_array_is_invalid(body: bytes) -> None:
     ],
 )
 def test_lines_are_read_and_blank_ones_passed_over(body: bytes) -> None:
-    assert read(body, LINES) == Batch([0, 1], [CHECK_IN] * 2, {})
+    assert read(body, LINES) == ParsedBatch([0, 1], [CHECK_IN] * 2, {})
 
 
 @pytest.mark.parametrize("body", [b"", b"\n", b"\r\n \n"])
 def test_no_lines_are_an_empty_batch(body: bytes) -> None:
-    assert read(body, LINES) == Batch([], [], {})
+    assert read(body, LINES) == ParsedBatch([], [], {})
 
 
 @pytest.mark.parametrize("line", [b"x", b"{", GOOD[:-1], GOOD + GOOD, GOOD + b",", b"\xff", b"[" * 5000, b"\x0c"])

@@ -27,7 +27,7 @@ from receiver_scene import (
     assert_problem,
     calls,
     count_calls,
-    open_books,
+    open_metadata,
     post,
     post_batch,
     stored,
@@ -49,14 +49,14 @@ def proxy(shared_server: Server) -> Iterator[Proxy]:
 @pytest.fixture(scope="module")
 def receiver(shared_server: Server, proxy: Proxy) -> Iterator[Receiver]:
     shared_server.reset()
-    open_books(shared_server)
+    open_metadata(shared_server)
     with Receiver(proxy.url, max_pending=10_500, server_timeout=10) as receiver:
         yield receiver
 
 
 @pytest.fixture
 def client(server: Server) -> Any:
-    client = open_books(server)
+    client = open_metadata(server)
     for location in range(2, 12):
         client.hset(f"ncc:locations:{location}", "id", location)
     return client

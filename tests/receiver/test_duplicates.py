@@ -18,7 +18,7 @@ from receiver_scene import (
     ask,
     assert_problem,
     intake_at,
-    open_books,
+    open_metadata,
     post,
     post_batch,
 )
@@ -36,7 +36,7 @@ def receiver(shared_server: Server, request: pytest.FixtureRequest) -> Iterator[
 
 @pytest.fixture
 def client(server: Server) -> Any:
-    client = open_books(server)
+    client = open_metadata(server)
     client.hset("ncc:users:2", "id", 2)
     client.hset("ncc:locations:3", "id", 3)
     return client

@@ -13,7 +13,7 @@ from footfall.embedded import server as embedded
 from footfall.errors import ExitCode
 from processes import AsgiReceiver, Footfall, Receiver
 from raw_http import Answer, RawConnection, request
-from receiver_scene import GOOD, STREAM, accepted_id, ask, assert_problem, assert_unavailable, open_books, post
+from receiver_scene import GOOD, STREAM, accepted_id, ask, assert_problem, assert_unavailable, open_metadata, post
 from servers import Server, free_port, wait_until
 from up_process import Up, program
 
@@ -74,7 +74,7 @@ def test_a_server_that_does_not_tell_how_it_is_configured_is_refused(own_server:
 
 def test_a_server_that_syncs_each_write_is_taken(own_server: MakeServer, kind: type[Receiver]) -> None:
     server = own_server(appendonly=True, appendfsync="always")
-    open_books(server)
+    open_metadata(server)
     with kind(server.url, durability="disk") as receiver:
         accepted_id(post(receiver))
         assert ask(receiver, request(method="GET", path="/readyz")).status == 200
@@ -82,7 +82,7 @@ def test_a_server_that_syncs_each_write_is_taken(own_server: MakeServer, kind: t
 
 def test_a_server_that_comes_back_with_less_is_refused_until_it_is_right_again(own_server: MakeServer) -> None:
     server = own_server(appendonly=True, appendfsync="always")
-    client = open_books(server)
+    client = open_metadata(server)
     with Receiver(server.url, durability="disk") as receiver:
         accepted_id(post(receiver))
         server.kill()
@@ -100,7 +100,7 @@ def test_a_server_that_comes_back_with_less_is_refused_until_it_is_right_again(o
         server.start()
         wait_until(lambda: post(receiver).status == 202, "check-ins are taken again")
         assert receiver.log.count(why) == 1
-        assert receiver.log.count("is there after") == 1
+        assert receiver.log.count("is available again after") == 1
         assert "Traceback" not in receiver.log
 
 
@@ -114,7 +114,7 @@ def test_a_server_that_is_not_there_at_the_start_is_looked_at_when_it_comes(own_
     server.kill()
     with Receiver(server.url, durability="disk", ready=False) as receiver:
         server.start()
-        open_books(server)
+        open_metadata(server)
         wait_until(lambda: "everysec" in assert_unavailable(receiver)["detail"], "it is refused")
         server.kill()
         server.config["appendfsync"] = "always"
@@ -182,7 +182,7 @@ class Pair:
 
     def __init__(self, make: MakeServer) -> None:
         self.primary = make()
-        self.client: Any = open_books(self.primary)
+        self.client: Any = open_metadata(self.primary)
         self.replica = make(replica_of=self.primary)
 
 

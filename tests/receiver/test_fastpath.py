@@ -20,7 +20,7 @@ from footfall.identity.tokens import MAX_RATE, Token
 from footfall.receiver.plain import PlainReader
 from processes import AsgiReceiver, Receiver
 from raw_http import RawConnection, request
-from receiver_scene import GOOD, open_books
+from receiver_scene import GOOD, open_metadata
 from servers import Server
 
 #: what differs between two runs of the same, and whether the connection ended with the last answer: that depends on
@@ -176,7 +176,7 @@ class Pair:
     def __init__(self, server: Server, **settings: Any) -> None:
         self.client: Any = server.client()
         for prefix in self.PREFIXES:
-            open_books(server, prefix)
+            open_metadata(server, prefix)
         self.receivers = [
             Receiver(server.url, prefix="fast", request_timeout=20, **settings),
             AsgiReceiver(server.url, prefix="slow", request_timeout=20, **settings),

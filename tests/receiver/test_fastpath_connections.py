@@ -11,7 +11,7 @@ from footfall.store.scripts import RECEIVE
 from processes import AsgiReceiver, Receiver
 from proxy import Proxy
 from raw_http import RawConnection, request
-from receiver_scene import GOOD, STREAM, accepted_id, assert_problem, open_books, post
+from receiver_scene import GOOD, STREAM, accepted_id, assert_problem, open_metadata, post
 from servers import Server, wait_until
 
 #: seconds that a client has for a request
@@ -22,7 +22,7 @@ _KEEP_ALIVE = 2.0
 
 @pytest.fixture
 def client(server: Server) -> Any:
-    return open_books(server)
+    return open_metadata(server)
 
 
 @pytest.fixture(params=[Receiver, AsgiReceiver], ids=["fast path", "other path"])

@@ -10,13 +10,13 @@ from footfall.store.scripts import RECEIVE
 from processes import AsgiReceiver, Receiver
 from proxy import Proxy
 from raw_http import Answer, RawConnection, request
-from receiver_scene import GOOD, META, PROCESSED, STREAM, accepted_id, ask, assert_problem, open_books, post
+from receiver_scene import GOOD, META, PROCESSED, STREAM, accepted_id, ask, assert_problem, open_metadata, post
 from servers import Server, wait_until
 
 
 @pytest.fixture
 def client(server: Server) -> Any:
-    return open_books(server)
+    return open_metadata(server)
 
 
 @pytest.fixture
@@ -67,7 +67,7 @@ def test_a_receiver_that_takes_check_ins_is_ready_and_tells_the_backlog(receiver
 
 def test_without_a_server_it_lives_and_is_not_ready(own_server: Callable[..., Server]) -> None:
     server = own_server(appendonly=True, appendfsync="always")
-    open_books(server)
+    open_metadata(server)
     with Receiver(server.url) as receiver:
         server.kill()
         for _ in range(3):
@@ -75,12 +75,12 @@ def test_without_a_server_it_lives_and_is_not_ready(own_server: Callable[..., Se
         server.start()
         wait_until_ready(receiver)
         assert receiver.log.count("Cannot reach the server") == 1, "the connection of /readyz says nothing of its own"
-        assert receiver.log.count("is there after") == 1
+        assert receiver.log.count("is available again after") == 1
 
 
 def test_a_server_that_does_not_answer_is_not_waited_for_without_end(own_server: Callable[..., Server]) -> None:
     server = own_server()
-    open_books(server)
+    open_metadata(server)
     with Receiver(server.url, server_timeout=0.3) as receiver:
         server.pause()
         assert "did not answer within 0.3 s" in why_not_ready(receiver)

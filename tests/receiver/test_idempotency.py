@@ -12,7 +12,7 @@ from footfall.store.scripts import RECEIVE
 from processes import AsgiReceiver, Receiver
 from proxy import Proxy
 from raw_http import Answer, RawConnection, request
-from receiver_scene import GOOD, STREAM, accepted_id, ask, assert_problem, open_books, post, post_batch
+from receiver_scene import GOOD, STREAM, accepted_id, ask, assert_problem, open_metadata, post, post_batch
 from servers import Server, wait_until
 
 _OTHER = GOOD.replace(b":3", b":4")
@@ -31,14 +31,14 @@ def proxy(shared_server: Server) -> Iterator[Proxy]:
 @pytest.fixture(scope="module", params=[Receiver, AsgiReceiver])
 def receiver(shared_server: Server, proxy: Proxy, request: pytest.FixtureRequest) -> Iterator[Receiver]:
     shared_server.reset()
-    open_books(shared_server)
+    open_metadata(shared_server)
     with request.param(proxy.url, server_timeout=10) as receiver:
         yield receiver
 
 
 @pytest.fixture
 def client(server: Server) -> Any:
-    return open_books(server)
+    return open_metadata(server)
 
 
 def post_keyed(receiver: Receiver, body: bytes = GOOD, key: str = "key-1") -> Answer:

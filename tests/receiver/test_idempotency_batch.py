@@ -11,7 +11,7 @@ from footfall.errors import BacklogFullError, BrokenKeyError, FootfallError, Key
 from footfall.receiver.intake import Intake
 from footfall.store.scripts import RECEIVE
 from proxy import Proxy
-from receiver_scene import STREAM, intake_at, open_books, stored
+from receiver_scene import STREAM, intake_at, open_metadata, stored
 from servers import Server, wait_until_async
 
 #: chunks of the batch: three whole ones and a part
@@ -24,7 +24,7 @@ UNKNOWN, OTHER = CheckIn(user_id=9, location_id=2, star_rating=3), CheckIn(user_
 
 @pytest.fixture
 def client(server: Server) -> Any:
-    client = open_books(server)
+    client = open_metadata(server)
     for location in range(2, 2 + _CHUNKS):
         client.hset(f"ncc:locations:{location}", "id", location)
     client.script_load(RECEIVE.source)

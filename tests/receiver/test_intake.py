@@ -12,7 +12,7 @@ from footfall.errors import (
 )
 from footfall.store.calls.receive import Outcome
 from footfall.store.scripts import RECEIVE, Call
-from receiver_scene import CHECK_IN, STREAM, Outcomes, intake_at, open_books, stored
+from receiver_scene import CHECK_IN, STREAM, Outcomes, intake_at, open_metadata, stored
 from servers import Server
 
 UNKNOWN = CheckIn(user_id=9, location_id=2, star_rating=3)
@@ -20,7 +20,7 @@ UNKNOWN = CheckIn(user_id=9, location_id=2, star_rating=3)
 
 @pytest.fixture
 def client(server: Server) -> Any:
-    client = open_books(server)
+    client = open_metadata(server)
     client.script_load(RECEIVE.source)
     return client
 

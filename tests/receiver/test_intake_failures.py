@@ -20,13 +20,13 @@ from footfall.errors import (
 from footfall.store.calls import receive
 from footfall.store.scripts import RECEIVE, Call, Script
 from proxy import Proxy
-from receiver_scene import CHECK_IN, META, PROCESSED, STREAM, Outcomes, intake_at, open_books
+from receiver_scene import CHECK_IN, META, PROCESSED, STREAM, Outcomes, intake_at, open_metadata
 from servers import Server, wait_until_async
 
 
 @pytest.fixture
 def client(server: Server) -> Any:
-    client = open_books(server)
+    client = open_metadata(server)
     client.script_load(RECEIVE.source)
     return client
 

@@ -11,7 +11,7 @@ from footfall.store.scripts import RECEIVE
 from processes import Receiver
 from proxy import Proxy
 from raw_http import RawConnection, request
-from receiver_scene import GOOD, STREAM, accepted_id, ask, assert_problem, open_books, post
+from receiver_scene import GOOD, STREAM, accepted_id, ask, assert_problem, open_metadata, post
 from servers import Server, wait_until
 
 _UNKNOWN_USER = b'{"userId":9,"locationId":2,"starRating":3}'
@@ -26,7 +26,7 @@ def receiver(shared_server: Server) -> Iterator[Receiver]:
 
 @pytest.fixture
 def client(server: Server) -> Any:
-    return open_books(server)
+    return open_metadata(server)
 
 
 def test_a_check_in_is_answered_with_the_id_of_its_entry(receiver: Receiver, client: Any) -> None:

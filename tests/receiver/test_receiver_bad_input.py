@@ -9,7 +9,7 @@ import pytest
 from footfall.domain.model import MAX_ID
 from processes import Receiver
 from raw_http import RawConnection, request
-from receiver_scene import GOOD, STREAM, accepted_id, ask, assert_problem, open_books, post
+from receiver_scene import GOOD, STREAM, accepted_id, ask, assert_problem, open_metadata, post
 from servers import Server
 
 _MAX_BODY, _MEGABYTE = 16 * 1024, 1024 * 1024
@@ -27,7 +27,7 @@ def receiver(shared_server: Server) -> Iterator[Receiver]:
 @pytest.fixture(autouse=True)
 def client(server: Server, receiver: Receiver) -> Iterator[Any]:
     """A client of an empty server; after the test, nothing is stored, and the receiver takes check-ins."""
-    client = open_books(server)
+    client = open_metadata(server)
     yield client
     assert not client.exists(STREAM)
     accepted_id(post(receiver))

@@ -17,7 +17,7 @@ from footfall.store.scripts import RECEIVE
 from processes import AsgiReceiver, Receiver
 from proxy import Proxy
 from raw_http import RawConnection, request
-from receiver_scene import GOOD, META, PROCESSED, STREAM, accepted_id, ask, assert_problem, open_books, post
+from receiver_scene import GOOD, META, PROCESSED, STREAM, accepted_id, ask, assert_problem, open_metadata, post
 from servers import Server, process_exists, wait_until
 
 ACCEPTED, IN_FLIGHT = "footfall_checkins_accepted_total", "footfall_checkins_in_flight"
@@ -36,7 +36,7 @@ Values = dict[str, float]
 
 @pytest.fixture
 def client(server: Server) -> Any:
-    return open_books(server)
+    return open_metadata(server)
 
 
 @pytest.fixture(params=[Receiver, AsgiReceiver], ids=["fast path", "other path"])

@@ -18,7 +18,7 @@ from footfall.http.openapi import completed
 from footfall.receiver.app import create
 from made_up_requests import examples, has_its_method, is_valid, schema_of, whole_numbers
 from processes import Auth, Receiver
-from receiver_scene import open_books
+from receiver_scene import open_metadata
 from servers import Server
 
 CHECK_IN, CHECK_INS = "/api/checkin", "/api/checkins"
@@ -53,7 +53,7 @@ def _lines(_context: Any, value: Any) -> bytes:
 @pytest.fixture(scope="module")
 def receiver() -> Iterator[Receiver]:
     with Server() as server:
-        open_books(server)
+        open_metadata(server)
         with Receiver(server.url, unknown_ids="create") as receiver:
             yield receiver
 

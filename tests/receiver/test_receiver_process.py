@@ -13,13 +13,13 @@ from footfall.store.scripts import RECEIVE
 from processes import Footfall, Receiver
 from proxy import Proxy
 from raw_http import RawConnection, request
-from receiver_scene import GOOD, STREAM, accepted_id, open_books, post
+from receiver_scene import GOOD, STREAM, accepted_id, open_metadata, post
 from servers import Server, free_port, process_exists, wait_until
 
 
 @pytest.fixture
 def client(server: Server) -> Any:
-    return open_books(server)
+    return open_metadata(server)
 
 
 def its_processes(receiver: Receiver) -> list[int]:

@@ -19,7 +19,7 @@ from receiver_scene import (
     ask,
     assert_problem,
     assert_unavailable,
-    open_books,
+    open_metadata,
     post,
 )
 from servers import Server, wait_until
@@ -27,7 +27,7 @@ from servers import Server, wait_until
 
 @pytest.fixture
 def client(server: Server) -> Any:
-    return open_books(server)
+    return open_metadata(server)
 
 
 @pytest.fixture
@@ -59,14 +59,16 @@ def test_a_receiver_waits_for_a_server_that_is_not_there_yet(own_server: Callabl
             assert assert_unavailable(receiver)["detail"] == "the server is not available", "and not where it is"
         assert receiver.log.count(f"error: Cannot reach the server at redis://127.0.0.1:{server.port}/0 (") == 1
         server.start()
-        open_books(server)
+        open_metadata(server)
         wait_until_accepted(receiver)
-        assert receiver.log.count(f"info: The server at redis://127.0.0.1:{server.port}/0 is there after ") == 1
+        assert (
+            receiver.log.count(f"info: The server at redis://127.0.0.1:{server.port}/0 is available again after ") == 1
+        )
 
 
 def test_a_killed_server_is_503_until_it_is_back_and_that_is_logged_once(own_server: Callable[..., Server]) -> None:
     server = own_server(appendonly=True, appendfsync="always")
-    open_books(server)
+    open_metadata(server)
     with Receiver(server.url) as receiver:
         for outage in (1, 2):
             accepted_id(post(receiver))
@@ -76,7 +78,7 @@ def test_a_killed_server_is_503_until_it_is_back_and_that_is_logged_once(own_ser
             server.start()
             wait_until_accepted(receiver)
             assert receiver.log.count("Cannot reach the server") == outage
-            assert receiver.log.count("is there after") == outage
+            assert receiver.log.count("is available again after") == outage
         assert "Traceback" not in receiver.log
 
 
@@ -84,7 +86,7 @@ def test_a_server_that_does_not_answer_is_503_until_it_does_and_that_is_logged_o
     own_server: Callable[..., Server],
 ) -> None:
     server = own_server()
-    open_books(server)
+    open_metadata(server)
     with Receiver(server.url) as receiver:
         for outage in (1, 2):
             server.pause()
@@ -93,7 +95,7 @@ def test_a_server_that_does_not_answer_is_503_until_it_does_and_that_is_logged_o
             server.resume()
             wait_until_accepted(receiver)
             assert receiver.log.count("Cannot reach the server") == outage
-            assert receiver.log.count("is there after") == outage
+            assert receiver.log.count("is available again after") == outage
 
 
 def test_check_ins_that_wait_for_a_server_are_answered_when_it_is_lost(server: Server, client: Any) -> None:
@@ -191,7 +193,7 @@ def test_a_command_that_is_refused_is_said_once_however_often_it_is_asked_whethe
     own_server: Callable[..., Server],
 ) -> None:
     server = own_server()
-    client = open_books(server)
+    client = open_metadata(server)
 
     with Receiver(server.url, server_check_s=60) as asked:
 

@@ -36,7 +36,7 @@ def repair(server: Server, problem: str) -> None:
     """Do what is said, in the words in which it is said."""
     commands = re.search(r"this repairs it: ([^\n]*)", problem)
     assert commands, problem
-    for command in commands[1].removesuffix(". Trying until it is mended.").split(" && "):
+    for command in commands[1].removesuffix(". Retrying until it is fixed.").split(" && "):
         with Footfall(*command.split()[1:], settings={"redis_url": server.url}) as done:
             assert done.wait() == ExitCode.OK, (command, done.log)
 

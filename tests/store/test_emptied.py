@@ -1,4 +1,4 @@
-"""A server that is emptied under services that run: said, and nothing is made anew in silence."""
+"""A server that is emptied under services that run: said, and nothing is rebuilt in silence."""
 
 from pathlib import Path
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import redis
 
-from chaos.replay import assert_books, entries, raw_client
+from chaos.replay import assert_replayed, entries, raw_client
 from chaos.scene import add, load_records, processed, wait_until_drained
 from footfall import config
 from footfall.errors import ExitCode, RefusedError
@@ -33,7 +33,7 @@ def empty(client: Any, how: str) -> None:
 @pytest.mark.parametrize("how", ["FLUSHALL", "DEL"])
 def test_services_refuse_until_the_data_is_back(server: Server, how: str) -> None:
     client = raw_client(server.port)
-    books = load_records(client)
+    replay = load_records(client)
     with (
         Receiver(server.url, **OFTEN) as receiver,
         Processor(server.url, **OFTEN) as processor,
@@ -55,7 +55,7 @@ def test_services_refuse_until_the_data_is_back(server: Server, how: str) -> Non
         wait_until_drained(client)
         wait_until(lambda: api.client.get("/api/user/1").status_code == 200, "the API server goes on")
         assert processed(client) >= 2
-    assert_books(client, books.after(entries(client)))
+    assert_replayed(client, replay.after(entries(client)))
     client.close()
 
 
@@ -66,7 +66,7 @@ def test_a_service_that_starts_on_the_empty_server_does_not_mislead_those_that_r
         assert receiver.post(1, 2, 5).status_code == 202
         client.flushall()
         with Receiver(server.url, **OFTEN) as another:
-            assert "The server held no books: new ones were made." in another.log
+            assert "The server held no metadata: it was created." in another.log
             assert another.post(1, 2, 5).status_code == 404
             receiver.wait_for(OTHER)
             answer = receiver.post(1, 2, 5)
@@ -136,7 +136,7 @@ def test_a_connection_that_leads_nowhere_is_found_before_it_is_needed(
         proxy.hold_requests(containing=OPEN.sha)
         receiver.wait_for("did not answer within 0.5 s")
         proxy.release()
-        receiver.wait_for("is there after")
+        receiver.wait_for("is available again after")
         assert receiver.post(1, 2, 5).status_code == 202
     client.close()
 

@@ -144,9 +144,9 @@ async def test_what_on_connect_refuses_is_out_of_use(server: Server, caplog: pyt
     assert all(refused.is_closed for refused in seen)
     where = f"the server at redis://127.0.0.1:{server.port}/0"
     first, second, last = caplog.messages
-    assert first == f"Cannot reach {where} (not yet); trying until it is there."
-    assert second == f"Cannot use what is in {where} (a key is broken); trying until it is there."
-    assert last.startswith(f"The server at redis://127.0.0.1:{server.port}/0 is there after ")
+    assert first == f"Cannot reach {where} (not yet); retrying until it is available."
+    assert second == f"Cannot use what is in {where} (a key is broken); retrying until it is available."
+    assert last.startswith(f"The server at redis://127.0.0.1:{server.port}/0 is available again after ")
 
 
 async def test_an_outage_is_logged_once_and_once_when_it_ends(
@@ -173,7 +173,7 @@ async def test_an_outage_is_logged_once_and_once_when_it_ends(
             assert len(tries) == 2
     assert [record.levelname for record in caplog.records] == ["ERROR", "INFO"]
     assert caplog.messages[0].startswith(f"Cannot reach the server at redis://127.0.0.1:{proxy.port}/0 (")
-    assert caplog.messages[1].startswith(f"The server at redis://127.0.0.1:{proxy.port}/0 is there after ")
+    assert caplog.messages[1].startswith(f"The server at redis://127.0.0.1:{proxy.port}/0 is available again after ")
     assert float(caplog.messages[1].split()[-2]) < 5
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from chaos.replay import Entry, Replay, assert_books, entries, held, raw_client, writes_of
+from chaos.replay import Entry, Replay, assert_replayed, entries, held, raw_client, writes_of
 from chaos.scene import (
     LOCATIONS,
     USERS,
@@ -27,7 +27,7 @@ from footfall.processor.batch import Applied, Batch
 from footfall.processor.calls import Calls
 from footfall.store.calls.metadata import Position
 from footfall.store.calls.reply import FencedError
-from footfall.store.metadata import open_books
+from footfall.store.metadata import open_metadata
 from footfall.store.pipeline import Connection
 from servers import Server
 
@@ -52,17 +52,17 @@ class Watched(Connection):
 
 
 class Bench:
-    """Applies batches over a connection, to the books of `load_records`."""
+    """Applies batches over a connection, to the metadata of `load_records`."""
 
     def __init__(self, client: Any, connection: Watched) -> None:
         self.client = client
         self.connection = connection
         self.rng = seeded()
-        self.books = load_records(client)
+        self.replay = load_records(client)
 
     async def read(self) -> tuple[list[Entry], Position]:
         """The entries after the checkpoint, and the position they were read at."""
-        position = await open_books(self.connection, KEYS)
+        position = await open_metadata(self.connection, KEYS)
         return self.client.xrange("ncc:checkins", b"(" + position.checkpoint), position
 
     async def apply(self, batch: list[Entry], position: Position, *, create: bool = False) -> Applied:
@@ -76,9 +76,9 @@ class Bench:
         """Read what is new, and apply it as one batch."""
         return await self.apply(*await self.read(), create=create)
 
-    def assert_books(self) -> None:
-        """The books are what follows from the stream."""
-        assert_books(self.client, self.books.after(entries(self.client)))
+    def assert_replayed(self) -> None:
+        """The metadata is what follows from the stream."""
+        assert_replayed(self.client, self.replay.after(entries(self.client)))
 
     @contextmanager
     def unchanged(self) -> Iterator[None]:
@@ -108,7 +108,7 @@ async def bench(server: Server) -> AsyncIterator[Bench]:
 async def test_a_batch_does_what_its_entries_say_and_nothing_else(bench: Bench) -> None:
     add_some(bench.client, bench.rng, 500)
     assert await bench.apply_new() == Applied(checkins=500, dead_letters=0, processed=500)
-    bench.assert_books()
+    bench.assert_replayed()
     assert bench.connection.calls == 1
 
 
@@ -117,9 +117,9 @@ async def test_a_batch_of_more_records_than_luas_stack_holds(bench: Bench) -> No
     for number in range(10_000):
         add(pipeline, 100_000 + number, 200_000 + number, number % 6)
     pipeline.execute()
-    bench.books.create = True
+    bench.replay.create = True
     await bench.apply_new(create=True)
-    bench.assert_books()
+    bench.assert_replayed()
 
 
 async def test_a_batch_says_how_long_it_has_held_the_server(bench: Bench) -> None:
@@ -138,7 +138,7 @@ async def test_a_user_who_may_not_use_info_can_process(bench: Bench) -> None:
         assert (await bench.apply_new()).processed == 100
     finally:
         bench.client.execute_command("ACL", "SETUSER", "default", "+info")
-    bench.assert_books()
+    bench.assert_replayed()
 
 
 async def test_create_makes_no_record_for_those_that_were_removed(bench: Bench) -> None:
@@ -163,7 +163,7 @@ async def test_a_batch_is_applied_once_however_often_it_is_sent(bench: Bench) ->
     await bench.apply(batch, position)
     with bench.unchanged(), pytest.raises(FencedError):
         await bench.apply(batch, position)
-    bench.assert_books()
+    bench.assert_replayed()
 
 
 @pytest.mark.parametrize("checkpoint", ["before", "after", "nonsense"])
@@ -229,7 +229,7 @@ async def test_a_server_that_is_out_of_memory_refuses_a_batch_as_a_whole(bench: 
         await bench.apply(batch, position)
     bench.client.config_set("maxmemory", 0)
     await bench.apply(batch, position)
-    bench.assert_books()
+    bench.assert_replayed()
 
 
 # --- records that are there although taken for missing, or the other way round
@@ -240,7 +240,7 @@ async def test_unknown_users_and_locations_are_found_out_with_a_second_call(benc
         add(bench.client, user, location, 5)
     assert await bench.apply_new() == Applied(checkins=2, dead_letters=3, processed=5)
     assert bench.connection.calls == 2
-    bench.assert_books()
+    bench.assert_replayed()
 
 
 async def test_records_that_are_loaded_between_the_two_calls_are_found_out_with_a_third(bench: Bench) -> None:
@@ -251,12 +251,12 @@ async def test_records_that_are_loaded_between_the_two_calls_are_found_out_with_
     def load() -> None:
         load_rows(bench.client, "users", [user_row(USERS + 1)])
         load_rows(bench.client, "locations", [location_row(LOCATIONS + 1)])
-        bench.books = Replay.of_loaded(bench.client)
+        bench.replay = Replay.of_loaded(bench.client)
 
     bench.connection.between = load
     assert await bench.apply_new() == Applied(checkins=5, dead_letters=0, processed=5)
     assert bench.connection.calls == 3
-    bench.assert_books()
+    bench.assert_replayed()
 
 
 async def test_a_record_that_is_gone_after_a_batch_was_read_makes_its_check_ins_dead_letters(bench: Bench) -> None:
@@ -269,9 +269,9 @@ async def test_a_record_that_is_gone_after_a_batch_was_read_makes_its_check_ins_
     for user in range(3, USERS + 1):
         bench.client.hdel(f"ncc:users:{user}", "lastCheckin", "lastSeenAt")
     bench.client.delete("ncc:users:recent")
-    bench.books = Replay.of_loaded(bench.client)
+    bench.replay = Replay.of_loaded(bench.client)
     await bench.apply_new()
-    bench.assert_books()
+    bench.assert_replayed()
 
 
 # --- broken keys
@@ -298,7 +298,7 @@ async def _assert_refused(bench: Bench, key: str, damage: Callable[[], object]) 
     for name, value in kept.items():
         bench.client.restore(name, 0, value)
     await bench.apply(batch, position)
-    bench.assert_books()
+    bench.assert_replayed()
 
 
 @pytest.mark.parametrize("kind", ["set", "list", "string"])
@@ -401,22 +401,22 @@ async def test_older_entries_count_but_never_move_what_was_seen_last(bench: Benc
             add(bench.client, user, location, 4, f"{ms}-{sequence}")
             sequence += 1
         await bench.apply_new()
-        bench.assert_books()
+        bench.assert_replayed()
 
 
 async def test_an_older_entry_in_a_new_stream_does_not_move_what_was_seen_last(bench: Bench) -> None:
     rng = Random(0)
     add_some(bench.client, rng, 100)
     await bench.apply_new()
-    books = bench.books.after(entries(bench.client))
-    # as in a stream that another program has filled anew
+    replay = bench.replay.after(entries(bench.client))
+    # as in a stream that another program has filled again
     bench.client.delete("ncc:checkins")
     bench.client.set("ncc:checkinprocessor:lastid", "0")
     for number in range(1, 50):
         add(bench.client, rng.randint(1, USERS), rng.randint(1, LOCATIONS), 3, f"{number}-0")
     bench.client.execute_command("XSETID", "ncc:checkins", "49-0", "ENTRIESADDED", 149)
     await bench.apply_new()
-    assert_books(bench.client, books.after(entries(bench.client)))
+    assert_replayed(bench.client, replay.after(entries(bench.client)))
 
 
 _POWERS = [10**7, 10**8, 10**9, 10**10, 10**14, 10**15, 10**16 // 2]
@@ -432,13 +432,13 @@ async def test_large_counters_are_exact_and_written_as_plain_integers(bench: Ben
     ]
     load_rows(bench.client, "locations", locations)
     bench.client.set("ncc:checkinprocessor:processed", 0)
-    bench.books = Replay.of_loaded(bench.client)
+    bench.replay = Replay.of_loaded(bench.client)
     for _ in range(10):
         for n in range(len(starts)):
             if rng.random() < 0.8:
                 add(bench.client, 100 + n, 100 + n, rng.randint(0, 5))
         await bench.apply_new()
-        bench.assert_books()
+        bench.assert_replayed()
     for n in range(len(starts)):
         assert bench.client.hget(f"ncc:users:{100 + n}", "numCheckins").isdigit()
 
@@ -457,8 +457,8 @@ async def test_a_large_number_of_processed_entries_is_exact(bench: Bench, start:
 
 @pytest.mark.parametrize("number", [2**53 - 1, 10**15])
 async def test_the_largest_ids_are_kept_exactly(bench: Bench, number: int) -> None:
-    bench.books.create = True
+    bench.replay.create = True
     for entry_id in ("9999999999999-0", "9999999999999-1", "9999999999999-2"):
         add(bench.client, number, number, 5, entry_id)
         await bench.apply_new(create=True)
-        bench.assert_books()
+        bench.assert_replayed()

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from books_scene import make_books
 from chaos.replay import check_ins, entries, raw_client
 from chaos.scene import seeded
 from footfall.keys import Keys
 from footfall.store.pipeline import Argument
 from footfall.store.scripts import RECEIVE
+from metadata_scene import make_metadata
 from servers import Server
 
 KEYS = Keys("ncc")
@@ -33,9 +33,9 @@ class Group:
 
 @pytest.fixture
 def client(server: Server) -> Iterator[Any]:
-    """A client of a server with users, locations and books."""
+    """A client of a server with users, locations and metadata."""
     client = raw_client(server.port)
-    make_books(client, KEYS)
+    make_metadata(client, KEYS)
     for number in range(1, USERS + 1):
         client.hset(KEYS.user(number), "id", number)
         client.hset(KEYS.location(number), "id", number)

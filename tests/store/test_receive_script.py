@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 from redis.exceptions import OutOfMemoryError
 
-from books_scene import make_books
 from chaos.replay import entries, raw_client
 from chaos.scene import LOCATIONS, USERS, load_records, seeded
 from footfall.keys import Keys
 from footfall.store.pipeline import Argument
 from footfall.store.scripts import RECEIVE
+from metadata_scene import make_metadata
 from servers import Server
 
 KEYS = Keys("ncc")
@@ -23,10 +23,10 @@ CheckIn = tuple[int, int, int]
 
 @pytest.fixture
 def client(server: Server) -> Iterator[Any]:
-    """A client of a server with users, locations and books."""
+    """A client of a server with users, locations and metadata."""
     client = raw_client(server.port)
     load_records(client)
-    make_books(client, KEYS)
+    make_metadata(client, KEYS)
     yield client
     client.close()
 
@@ -193,7 +193,7 @@ def damaged(key: str, value: str | None) -> tuple[str, Callable[[Any], object]]:
 
 
 def set_checkpoint(client: Any, checkpoint: str) -> None:
-    """Let the books say that this was processed, or the entry after the last one."""
+    """Let the metadata says that this was processed, or the entry after the last one."""
     if checkpoint == "one more":
         ms, _, sequence = client.xinfo_stream("ncc:checkins")["last-generated-id"].decode().partition("-")
         checkpoint = f"{ms}-{int(sequence) + 1}"

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from chaos.replay import Replay, assert_books, entries, raw_client
+from chaos.replay import Replay, assert_replayed, entries, raw_client
 from processes import Footfall
 from servers import Server
 
@@ -43,7 +43,7 @@ def lines(check_ins: list[tuple[str, int, int]]) -> list[str]:
 def test_the_walk(server: Server, client: Any) -> None:
     with Footfall("load", "all", "--sample", settings={"redis_url": server.url}) as load:
         assert load.wait() == 0, load.log
-    books = Replay.of_loaded(client)
+    replay = Replay.of_loaded(client)
     stream = entries(client)
     sophia = client.hgetall("ncc:users:180")
     assert (sophia[b"firstName"], sophia[b"lastName"]) == (b"Sophia", b"Marshall")
@@ -62,7 +62,7 @@ def test_the_walk(server: Server, client: Any) -> None:
         assert client.get("ncc:checkinprocessor:lastid") == b"1609605397408-0"
         counted = {b"numCheckins": b"2332", b"lastCheckin": b"1609605397408", b"lastSeenAt": b"13"}
         assert client.hgetall("ncc:users:180") == sophia | counted
-        assert_books(client, books.after(stream[:5]))
+        assert_replayed(client, replay.after(stream[:5]))
 
         processor.start()
         processor.wait_for("Processed checkin 1609605558524-0.")
@@ -74,4 +74,4 @@ def test_the_walk(server: Server, client: Any) -> None:
 
     with Footfall("processor", "--once", settings={"redis_url": server.url}) as processor:
         assert processor.wait() == 0
-    assert_books(client, books.after(stream))
+    assert_replayed(client, replay.after(stream))

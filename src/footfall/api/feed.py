@@ -172,7 +172,7 @@ class Feed:
                         await self._look(connection)
                     looked_until = 0.0
                     await self._follow(connection)
-                except (WrongTypeError, BrokenKeyError):  # it may be mended
+                except (WrongTypeError, BrokenKeyError):  # it may be fixed
                     await asyncio.sleep(RETRY_S)
                 except ReplyError as error:  # such as UNBLOCKED, when it is no primary any more
                     connection.abort(str(error))

@@ -8,7 +8,7 @@ from footfall.http.exposition import text_of
 
 _SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2)
 #: what became of an attempt to sign in
-Outcome = Literal["signed-in", "refused", "limited", "failed"]
+LoginOutcome = Literal["signed-in", "refused", "limited", "failed"]
 
 
 class Metrics:
@@ -18,7 +18,7 @@ class Metrics:
         self._registry = CollectorRegistry()
         registry = self._registry
         self._logins = Counter("footfall_logins", "Attempts to sign in", ["outcome"], registry=registry)
-        for outcome in get_args(Outcome):  # each is there from the beginning, at 0
+        for outcome in get_args(LoginOutcome):  # each is there from the beginning, at 0
             self._logins.labels(outcome)
         self._logouts = Counter("footfall_logouts", "Requests to sign out", registry=registry)
         self._checks = Histogram(
@@ -34,7 +34,7 @@ class Metrics:
             registry=registry,
         )
 
-    def login(self, outcome: Outcome) -> None:
+    def login(self, outcome: LoginOutcome) -> None:
         """An attempt to sign in has ended like this."""
         self._logins.labels(outcome).inc()
 

@@ -5,7 +5,7 @@ from functools import cache
 
 from footfall import sample
 from footfall.auth.limits import Attempt, Attempts
-from footfall.auth.metrics import Metrics, Outcome
+from footfall.auth.metrics import LoginOutcome, Metrics
 from footfall.auth.passwords import Passwords
 from footfall.config import AuthSettings
 from footfall.errors import (
@@ -22,7 +22,7 @@ from footfall.keys import Keys
 from footfall.logs import log
 from footfall.store.pipeline import Pipeline
 
-_OUTCOMES: dict[type[FootfallError], Outcome] = {UnauthorizedError: "refused", RateLimitedError: "limited"}
+_OUTCOMES: dict[type[FootfallError], LoginOutcome] = {UnauthorizedError: "refused", RateLimitedError: "limited"}
 
 
 @cache

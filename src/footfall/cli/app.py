@@ -44,7 +44,7 @@ def main() -> NoReturn:
     except OutputError:
         pass  # it comes again
     except FootfallError as error:
-        logs.complain(str(error))
+        logs.report_error(str(error))
         code = error.exit_code
     except Terminated:
         terminated = True
@@ -53,7 +53,7 @@ def main() -> NoReturn:
     try:
         streams.finish()
     except OutputError as error:
-        logs.complain(str(error))
+        logs.report_error(str(error))
         code = code or error.exit_code
     if terminated:
         signals.die_of_termination()

@@ -51,7 +51,7 @@ class ServerSettings(Part):
         alias="server_check_s",
         gt=0,
         le=3600,
-        description="Seconds between two looks at a connection and at the books, also when idle.",
+        description="Seconds between two looks at a connection and at the metadata, also when idle.",
     )
     durability: str = Field(
         "memory",

@@ -284,7 +284,7 @@ def _failure(directory: DataDir, what: str) -> UnavailableError:
         f"the embedded Valkey {what}; the end of its log ({directory.log}):\n{directory.log_tail()}\n"
         f"If its append-only file is damaged, make a copy of {directory.path} first. Then cut the file in "
         f"appendonlydir that the log names off where the damage begins:\n  {shlex.join(repair)}\n"
-        "or put a backup in its place, or begin anew with another directory."
+        "or put a backup in its place, or start from scratch with another directory."
     )
 
 

@@ -21,11 +21,11 @@ MAX_WAITING = 10_000
 ANSWER_S = 10.0
 #: Seconds after which an unused connection is closed. uvicorn does so after 5, and a check-in that is sent at that
 #: very moment would be lost.
-_IDLE_S = 4.0
+IDLE_S = 4.0
 #: seconds until another try to connect after one that failed
 _RETRY_S = 0.1
 #: seconds between two looks for connections that are overdue or unused
-_LOOK_S = 0.5
+POLL_INTERVAL_S = 0.5
 
 _problem = msgspec.json.Decoder(Problem)
 
@@ -61,7 +61,7 @@ class Poster:
         self._down_since: float | None = None
         self._quiet: asyncio.Future[None] | None = None
         self._loop = asyncio.get_running_loop()
-        self._timer = self._loop.call_later(_LOOK_S, self._look)
+        self._timer = self._loop.call_later(POLL_INTERVAL_S, self._poll)
 
     def post(self, body: bytes, due: float) -> None:
         """Send a check-in that was meant to be sent at `due` (of `time.perf_counter`)."""
@@ -94,7 +94,8 @@ class Poster:
 
     def made(self, connection: Connection) -> None:
         if self._down_since is not None:
-            self._say(f"The receiver at {self._target} is there after {time.perf_counter() - self._down_since:.1f} s.")
+            seconds = time.perf_counter() - self._down_since
+            self._say(f"The receiver at {self._target} is available again after {seconds:.1f} s.")
             self._down_since = None
         self._open.add(connection)
         self.freed(connection)
@@ -159,7 +160,7 @@ class Poster:
             return
         if self._down_since is None:
             self._down_since = time.perf_counter()
-            self._say(f"Cannot reach the receiver at {self._target} ({reason}); trying until it is there.")
+            self._say(f"Cannot reach the receiver at {self._target} ({reason}); retrying until it is available.")
         while self._waiting:
             self._waiting.popleft()
             self._tally.fail(f"no connection: {reason}")
@@ -169,14 +170,14 @@ class Poster:
         self._pause = None
         self._connect()
 
-    def _look(self) -> None:
+    def _poll(self) -> None:
         now = time.perf_counter()
         for connection in list(self._open):
             if connection.is_busy and now - connection.used_at > ANSWER_S:
                 connection.end(f"no answer within {ANSWER_S:g} s")
-            elif not connection.is_busy and now - connection.used_at > _IDLE_S:
+            elif not connection.is_busy and now - connection.used_at > IDLE_S:
                 connection.end("")
-        self._timer = self._loop.call_later(_LOOK_S, self._look)
+        self._timer = self._loop.call_later(POLL_INTERVAL_S, self._poll)
 
 
 def _detail(body: bytes) -> str:

@@ -1,4 +1,4 @@
-"""uvicorn's HTTP/1.1 protocol, mended where it would mislead a client or wait for one without end."""
+"""uvicorn's HTTP/1.1 protocol, fixed where it would mislead a client or wait for one without end."""
 
 import asyncio
 import select
@@ -30,7 +30,7 @@ def written(headers: Sequence[tuple[bytes, bytes]], answer: Answer, known_as: st
 
 
 class HttpProtocol(Reading):
-    """uvicorn's, mended where it would mislead a client.
+    """uvicorn's, fixed where it would mislead a client.
 
     What is not HTTP, or a version of it that is not spoken, gets a problem document, after the answers to the requests
     before it; so does a head that asks for what is not done here. A client that ends its side of the connection still

@@ -81,7 +81,7 @@ def run(service: Service, settings: Settings) -> None:
             os.environ[METRICS_DIRECTORY] = directory
             hang_up = signal.getsignal(signal.SIGHUP)
             workers = _Workers(server, sockets=[listener])
-            signal.signal(signal.SIGHUP, hang_up)  # uvicorn would make the workers anew
+            signal.signal(signal.SIGHUP, hang_up)  # uvicorn would restart the workers
             workers.run()
     else:
         alone = _Server(server)

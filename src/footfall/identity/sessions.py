@@ -92,7 +92,7 @@ class Sessions:
         return self._cookie("", 0)
 
     def headers(self, session: Session, session_id: str) -> dict[str, str]:
-        """The headers of an answer that only this session may see; a renewed one's cookie is given anew with it."""
+        """The headers of an answer that only this session may see; a renewed one's cookie is set again with it."""
         headers = {"cache-control": "no-store"}
         if session.is_renewed:
             headers["set-cookie"] = self.cookie(session_id)

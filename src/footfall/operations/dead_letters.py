@@ -191,7 +191,7 @@ def _send_retry(client: Redis, settings: Settings, letters: list[DeadLetter], ge
 def _forget(client: Redis, keys: Keys) -> None:
     """Keep what is remembered of discarded entries no longer than the stream keeps the entries.
 
-    Not of those just discarded: whoever reads the books meanwhile must see what became of them.
+    Not of those just discarded: whoever reads the metadata meanwhile must see what became of them.
     """
     ids = (entry_id for entry_id, _ in client.hscan_iter(keys.discarded.decode(), count=_IDS))
     while chunk := list(islice(ids, _IDS)):

@@ -21,7 +21,7 @@ class Stream:
     def __init__(self, stream: TextIO, *, is_log: bool) -> None:
         self.is_log = is_log
         #: why it cannot be written now, for a log; or could not once
-        self.trouble: str | None = None
+        self.failure: str | None = None
         self._stream = stream
         #: whether the stream underneath took what was written last
         self._is_taken = True
@@ -48,15 +48,15 @@ class Stream:
             self._failed(error)
         else:
             if self.is_log and self._is_taken:
-                self.trouble = None
+                self.failure = None
 
     def _failed(self, error: OSError) -> None:
-        before, is_unread = self.trouble, error.errno in _UNREAD
-        self.trouble = "nobody reads it any more" if is_unread else str(error.strerror)
+        before, is_unread = self.failure, error.errno in _UNREAD
+        self.failure = "nobody reads it any more" if is_unread else str(error.strerror)
         if not self.is_log:
-            raise _unwritten(self.trouble)
+            raise _unwritten(self.failure)
         if before is None and not is_unread and self is not sys.stderr:
-            print(f"error: the log cannot be written: {self.trouble}; trying with each line", file=sys.stderr)
+            print(f"error: the log cannot be written: {self.failure}; trying with each line", file=sys.stderr)
 
 
 def prepare() -> None:
@@ -87,8 +87,8 @@ def finish() -> None:
     stdout: Any = sys.stdout
     try:
         stdout.flush()
-        if not stdout.is_log and stdout.trouble is not None:
-            raise _unwritten(stdout.trouble)
+        if not stdout.is_log and stdout.failure is not None:
+            raise _unwritten(stdout.failure)
     finally:
         stdout.is_log = True  # the interpreter writes once more what could not be
 

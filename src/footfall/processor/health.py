@@ -18,7 +18,7 @@ from footfall.keys import Keys
 from footfall.processor.loop import Processor
 from footfall.processor.metrics import Metrics
 from footfall.store.calls.stream import Backlog, backlog
-from footfall.store.metadata import open_books, open_pipeline
+from footfall.store.metadata import open_metadata, open_pipeline
 
 
 class Ready(msgspec.Struct):
@@ -53,7 +53,7 @@ class Health:
         processor = self._processor
         if processor.is_stopping:
             raise UnavailableError("the processor is stopping")
-        _, left = await asyncio.gather(open_books(self._pipeline.connection, self._keys), self._backlog())
+        _, left = await asyncio.gather(open_metadata(self._pipeline.connection, self._keys), self._backlog())
         if processor.outage.reason is not None:
             raise UnavailableError(f"nothing is processed: {processor.outage.reason}")
         if processor.state == "connecting":

@@ -14,7 +14,7 @@ from footfall.processor.stopping import Stopping
 from footfall.processor.work import Work
 from footfall.store import permissions
 from footfall.store.calls.reply import FencedError
-from footfall.store.metadata import Books, open_pipeline
+from footfall.store.metadata import Metadata, open_pipeline
 from footfall.store.pipeline import Connection
 
 if TYPE_CHECKING:
@@ -39,16 +39,16 @@ class Processor:
         self._ends = settings.processor.once
         self._stopping = Stopping()
         self._lease = Lease(keys, settings.processor.lease_s)
-        self._books = Books(keys)
-        self._pipeline = open_pipeline(url, settings.server, books=self._books, commands=permissions.PROCESSOR)
+        self._metadata = Metadata(keys)
+        self._pipeline = open_pipeline(url, settings.server, metadata=self._metadata, commands=permissions.PROCESSOR)
         self._report = Report(keys, settings.processor)
         #: why nothing is applied at the moment
-        self.outage = Outage("Nothing is processed: %s. Trying until it is mended.", "Processing goes on")
+        self.outage = Outage("Nothing is processed: %s. Retrying until it is fixed.", "Processing goes on")
         self._work = Work(
             keys,
             settings,
             lease=self._lease,
-            books=self._books,
+            metadata=self._metadata,
             report=self._report,
             metrics=metrics,
             stopping=self._stopping,
@@ -111,14 +111,14 @@ class Processor:
                 self.state = "standing by"
                 log.info("Another processor works on the stream (%s); standing by.", holder)
             if self._ends:
-                position = await self._books.open(connection)
+                position = await self._metadata.open(connection)
                 if not await self._work.read(connection, position.checkpoint, most=1):
                     return False
             await self._stopping.pause(self._lease.poll_interval_s)
         return False
 
     async def _process(self, connection: Connection) -> None:
-        position = await self._books.open(connection)
+        position = await self._metadata.open(connection)
         self.state = "working"
         level = logging.INFO if self.outage.reason is None else logging.DEBUG  # tried four times a second meanwhile
         log.log(level, "Reading stream from last ID %s.", position.checkpoint.decode())

@@ -17,7 +17,7 @@ from footfall.processor.report import Report
 from footfall.processor.stopping import Stopping
 from footfall.store.calls.metadata import Position
 from footfall.store.calls.reply import FencedError
-from footfall.store.metadata import Books
+from footfall.store.metadata import Metadata
 from footfall.store.pipeline import Connection, Reply
 
 if TYPE_CHECKING:
@@ -43,14 +43,14 @@ class Work:
         settings: Settings,
         *,
         lease: Lease,
-        books: Books,
+        metadata: Metadata,
         report: Report,
         metrics: "Metrics",
         stopping: Stopping,
         on_progress: Callable[[], None],
     ) -> None:
         """`on_progress` is called whenever it has turned out that entries are processed."""
-        self._keys, self._lease, self._books = keys, lease, books
+        self._keys, self._lease, self._metadata = keys, lease, metadata
         self._report, self._metrics, self._stopping = report, metrics, stopping
         self._on_progress = on_progress
         self._ends = settings.processor.once
@@ -164,7 +164,7 @@ class Work:
             page: list[RawEntry] = reply[0][1] if reply else []
             if page:
                 return page
-            if await self._books.open(connection) != position:
+            if await self._metadata.open(connection) != position:
                 raise FencedError("another processor or a load was faster")
             self._on_progress()
 

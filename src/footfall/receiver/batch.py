@@ -43,7 +43,7 @@ _MALFORMED, _INVALID = MalformedError(), InvalidError([])
 
 
 @dataclass(frozen=True)
-class Batch:
+class ParsedBatch:
     """A batch: its check-ins with their places in it, and the errors of the other items by theirs."""
 
     places: list[int]
@@ -82,7 +82,7 @@ def expand(body: bytes, encoding: str | None) -> bytes:
     return b"".join(expanded)
 
 
-async def read(body: bytes, content_type: str | None) -> Batch:
+async def read(body: bytes, content_type: str | None) -> ParsedBatch:
     """The batch in a body: a JSON array, or NDJSON, whose blank lines are passed over; maybe after a byte order mark.
 
     Raises UnsupportedTypeError; MalformedError when the body cannot be parsed, InvalidError when it is not a list,
@@ -97,7 +97,7 @@ async def read(body: bytes, content_type: str | None) -> Batch:
     raise UnsupportedTypeError("the content type must be application/json or application/x-ndjson")
 
 
-async def _read_array(body: bytes) -> Batch:
+async def _read_array(body: bytes) -> ParsedBatch:
     try:
         check_ins = _array.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -116,7 +116,7 @@ async def _read_array(body: bytes) -> Batch:
     return await _one_by_one([bytes(item) for item in items])
 
 
-async def _read_lines(body: bytes) -> Batch:
+async def _read_lines(body: bytes) -> ParsedBatch:
     _require_few(body.count(b"\n"))
     # msgspec's own decode_lines takes several values in a line, and a value over several
     lines = [line for line in body.split(b"\n") if line.strip(b" \t\r")]
@@ -133,14 +133,14 @@ async def _read_lines(body: bytes) -> Batch:
     return batch
 
 
-def _all_good(check_ins: list[CheckIn]) -> Batch:
+def _all_good(check_ins: list[CheckIn]) -> ParsedBatch:
     _limit(len(check_ins))
-    return Batch(list(range(len(check_ins))), check_ins, {})
+    return ParsedBatch(list(range(len(check_ins))), check_ins, {})
 
 
-async def _one_by_one(items: list[bytes]) -> Batch:
+async def _one_by_one(items: list[bytes]) -> ParsedBatch:
     _limit(len(items))
-    batch = Batch([], [], {})
+    batch = ParsedBatch([], [], {})
     until = time.perf_counter() + SLICE_S
     for place, item in enumerate(items):
         found = check_in.attempt(item)

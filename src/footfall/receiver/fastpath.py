@@ -76,7 +76,7 @@ class FastPath(HttpProtocol):
             super().shutdown()
 
     def timeout_keep_alive_handler(self) -> None:
-        # set once and looked at when it ends: to set it anew for each answer would cost as much as reading a request
+        # set once and looked at when it ends: to set it again for each answer would cost as much as reading a request
         self.timeout_keep_alive_task = None
         if self._under_way:
             return

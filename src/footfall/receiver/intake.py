@@ -32,13 +32,13 @@ from footfall.errors import (
 from footfall.keys import Keys
 from footfall.logs import Outage, log
 from footfall.receiver.metrics import Metrics
-from footfall.store.calls.receive import MAX_CALL, Group, Outcome, Receive, Record, Result, fingerprint
+from footfall.store.calls.receive import MAX_CALL, Group, IdempotencyRecord, Outcome, Receive, Result, fingerprint
 from footfall.store.pipeline import Pipeline
 
 #: called with what became of a check-in, and whether by an earlier request
 OnOutcome = Callable[[Outcome, bool], None]
 #: a check-in, its idempotency record, who wants to know, and the loop's time at which it came
-_Single = tuple[CheckIn, Record | None, OnOutcome, float]
+_Single = tuple[CheckIn, IdempotencyRecord | None, OnOutcome, float]
 
 _LOST = ConnectionLostError("the server was lost before it answered: the check-in may have been stored")
 _LATE = OverloadedError("the server is too slow: the check-in has waited too long")
@@ -83,7 +83,9 @@ class Intake:
         if self.pending >= self._max_pending:
             raise OverloadedError("too many check-ins wait for the server")
         self.pending += 1
-        record = None if key is None else Record(self._keys.idempotency(key, 0, owner), fingerprint(check_in))
+        record = (
+            None if key is None else IdempotencyRecord(self._keys.idempotency(key, 0, owner), fingerprint(check_in))
+        )
         self._singles.append((check_in, record, on_outcome, self._time()))
         if self._writer is None:
             # a task starts in the next turn of the loop, so what else arrives in this turn goes along
@@ -152,7 +154,7 @@ class Intake:
             return list(map(Group, parts))
         mark = fingerprint(check_ins)
         keys = [self._keys.idempotency(key, number, owner) for number in range(len(parts))]
-        return [Group(part, Record(record, mark)) for part, record in zip(parts, keys, strict=True)]
+        return [Group(part, IdempotencyRecord(record, mark)) for part, record in zip(parts, keys, strict=True)]
 
     async def _write_chunk(self, group: Group) -> Result:
         came = self._time()
@@ -178,7 +180,7 @@ class Intake:
                 for outcome, (_, _, on_outcome, _) in zip(result.outcomes, on_outcomes, strict=False):
                     try:
                         on_outcome(outcome, replayed)
-                    except Exception:  # one client's trouble is not the others'
+                    except Exception:  # one client's failure is not the others'
                         log.exception("An outcome could not be told")
         self._writer = None
 

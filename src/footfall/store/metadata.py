@@ -1,4 +1,4 @@
-"""The books of a stream: schema, generation, state and checkpoint, created together once and checked ever after."""
+"""The metadata of a stream: schema, generation, state and checkpoint, created together once and checked ever after."""
 
 import contextlib
 from collections.abc import Sequence
@@ -13,22 +13,22 @@ from footfall.logs import log
 from footfall.store.address import parse
 from footfall.store.calls.commands import check_commands
 from footfall.store.calls.metadata import Opened, Position
-from footfall.store.calls.metadata import open_books as open_call
+from footfall.store.calls.metadata import open_metadata as open_call
 from footfall.store.client import connect
 from footfall.store.pipeline import Connection, OnConnect, Pipeline
 
 
-class Books:
-    """The books as one process knows them: once opened, it takes no others for them."""
+class Metadata:
+    """The metadata as one process knows them: once opened, it takes no other for it."""
 
     def __init__(self, keys: Keys) -> None:
         self._keys = keys
         self._known = b""
 
     async def open(self, connection: Connection) -> Position:
-        """Create the books when there are none and were none, check them, and tell where processing stands.
+        """Create the metadata when there is none and was none, check it, and tell where processing stands.
 
-        Raises LoadingError while data is being loaded, and BrokenKeyError, with what to do about it, when the books
+        Raises LoadingError while data is being loaded, and BrokenKeyError, with what to do about it, when the metadata
         cannot be trusted.
         """
         opened = await open_call(self._keys, self._known).start(connection)
@@ -37,44 +37,44 @@ class Books:
         return opened.position()
 
 
-async def open_books(connection: Connection, keys: Keys) -> Position:
-    """The books of a process that has not opened any before."""
-    return await Books(keys).open(connection)
+async def open_metadata(connection: Connection, keys: Keys) -> Position:
+    """The metadata of a process that has not opened it before."""
+    return await Metadata(keys).open(connection)
 
 
 def position(client: Redis, keys: Keys) -> Position:
-    """Open the books over redis-py; where processing stands. Raises as `Books.open`."""
+    """Open the metadata over redis-py; where processing stands. Raises as `Metadata.open`."""
     return open_call(keys).run_sync(client).position()
 
 
 def _say_if_new(opened: Opened) -> None:
     if opened.is_new:
-        log.info("The server held no books: new ones were made.")
+        log.info("The server held no metadata: it was created.")
 
 
 def open_pipeline(
     url: str,
     settings: ServerSettings,
     *,
-    books: Books | None = None,
+    metadata: Metadata | None = None,
     commands: Sequence[str] = (),
     check: OnConnect | None = None,
     is_quiet: bool = False,
 ) -> Pipeline:
-    """A pipeline to the server at `url` that takes a connection into use only when the books are in order.
+    """A pipeline to the server at `url` that takes a connection into use only when the metadata is in order.
 
     All this is looked at again every `server_check_s` seconds, which also keeps the connection from being idle.
     `books`: as this process knows them. `commands`: those that the server must not refuse. `check`: what else must
     hold. `is_quiet`: see Pipeline.
     """
     keys = Keys(settings.prefix)
-    books = books or Books(keys)
+    metadata = metadata or Metadata(keys)
 
     async def on_connect(connection: Connection) -> None:
         if commands:
             await check_commands(keys, commands).start(connection)
         with contextlib.suppress(LoadingError):  # each script that counts says so itself
-            await books.open(connection)
+            await metadata.open(connection)
         if check is not None:
             await check(connection)
 
@@ -88,7 +88,7 @@ def open_pipeline(
 
 
 def check_at_start(url: str, settings: ServerSettings) -> None:
-    """Refuse to start on books that cannot be trusted; a server that is not there yet is waited for later.
+    """Refuse to start on metadata that cannot be trusted; a server that is not there yet is waited for later.
 
     Raises BrokenKeyError with what to do about it.
     """

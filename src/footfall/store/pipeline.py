@@ -183,14 +183,16 @@ class Pipeline:
         self._on_connect = on_connect
         self._check_every_s = check_every_s
         self._outage = Outage(
-            "Cannot %s; trying until it is there.", f"The server at {address} is there", is_quiet=is_quiet
+            "Cannot %s; retrying until it is available.",
+            f"The server at {address} is available again",
+            is_quiet=is_quiet,
         )
         self._connection: Connection | None = None
         self._connected = asyncio.Event()
         self._ssl_context = address.ssl_context()
         self._keeper: asyncio.Task[None] | None = None
-        #: what clients are told of the trouble: what an operator must repair, but not where the server is
-        self._told = ""
+        #: what clients learn of the failure: what an operator must repair, but not where the server is
+        self._shown = ""
 
     def start(self) -> None:
         """Begin to connect, in the background."""
@@ -215,7 +217,7 @@ class Pipeline:
     def connection(self) -> Connection:
         """The connection that is up now. Raises UnavailableError when there is none."""
         if self._connection is None or self._connection.is_closed:
-            raise UnavailableError(f"the server is not available{self._told}")
+            raise UnavailableError(f"the server is not available{self._shown}")
         return self._connection
 
     def call(self, *command: Argument) -> asyncio.Future[Reply]:
@@ -236,11 +238,11 @@ class Pipeline:
         while True:
             try:
                 connection = await self._connect()
-            except Exception as error:  # whatever it is, it may be mended while this one waits
+            except Exception as error:  # whatever it is, it may be fixed while this one waits
                 broken = isinstance(error, BrokenKeyError | DeniedError | DurabilityError)
                 self._lost(str(error) or type(error).__name__, broken=broken)
                 if isinstance(error, DeniedError):  # who signs in there is not told
-                    self._told = ": it refuses a command"
+                    self._shown = ": it refuses a command"
                 await asyncio.sleep(retry_s)
                 retry_s = min(2 * retry_s, _LAST_RETRY_S)
                 continue
@@ -303,10 +305,10 @@ class Pipeline:
 
     def _lost(self, reason: str, *, broken: bool = False) -> None:
         self._connected.clear()
-        self._told = f": {reason}" if broken else ""
+        self._shown = f": {reason}" if broken else ""
         # a server that came back with keys that are broken needs somebody: that is another outage than the one before
-        trouble = "use what is in" if broken else "reach"
-        self._outage.begin(f"{trouble} the server at {self.address} ({reason})", is_news=broken)
+        action = "use what is in" if broken else "reach"
+        self._outage.begin(f"{action} the server at {self.address} ({reason})", is_news=broken)
 
     def _back(self, connection: Connection) -> None:
         self._connection = connection

@@ -36,7 +36,7 @@ _INTERVAL_S = 0.1
 _LONGEST_LINE = 1 << 20
 #: a sample that was loaded only in part when the loader was killed is loaded again
 _UNFINISHED = "sample-unfinished"
-#: there once the directory has held data: an empty server is none to begin anew on unasked
+#: there once the directory has held data: it does not start from scratch on an empty server unasked
 _NOT_EMPTY = "not-empty"
 
 
@@ -157,7 +157,7 @@ def load_sample_when_empty(settings: Settings) -> None:
         if not_empty.exists() and not unfinished.exists():
             raise RefusedError(
                 f"the server is empty, and was not when `up` last used {data_dir} (FLUSHALL?): put a backup "
-                f"of the directory in its place; or, to begin anew with the sample, remove {not_empty}"
+                f"of the directory in its place; or, to start from scratch with the sample, remove {not_empty}"
             )
         log.info("The data directory is empty: loading the sample.")
         unfinished.touch()

@@ -20,7 +20,7 @@ from audit_scene import (
     small_sizes,
     verified,
 )
-from chaos.replay import Replay, assert_books, entries, raw_client
+from chaos.replay import Replay, assert_replayed, entries, raw_client
 from chaos.scene import LOCATIONS, USERS, add, load_rows, location_row, seeded, user_row
 from footfall.errors import BrokenKeyError, ExitCode, FootfallError, LoadingError, RefusedError, UnavailableError
 from footfall.operations.audit.limits import Retries, Sizes
@@ -235,7 +235,7 @@ def test_check_ins_that_come_between_reading_and_writing_are_counted_once(
     rng = seeded()
     load_rows(client, "users", [user_row(user) for user in range(1, USERS + 1)])
     load_rows(client, "locations", [location_row(location) for location in range(1, LOCATIONS + 1)])
-    books = Replay.of_loaded(client)
+    replay = Replay.of_loaded(client)
     run_sync = Script.run_sync
 
     def eventful(self: Script, *arguments: Any) -> Any:
@@ -252,7 +252,7 @@ def test_check_ins_that_come_between_reading_and_writing_are_counted_once(
     damage(client, "HSET users:1 numCheckins 77|HSET locations:1 numStars 77")
     rebuilt(client, SnapshotReader(client, KEYS, sizes=Sizes(rebuilt=3)))
     assert client.xlen("ncc:checkins") > 100
-    assert_books(client, books.after(entries(client)))
+    assert_replayed(client, replay.after(entries(client)))
 
 
 def test_more_entries_between_than_a_call_folds_are_read_first(

@@ -136,13 +136,13 @@ def test_of_many_differences_the_first_are_shown_and_all_are_counted(scene: Any)
         ("HSET meta state loading", LoadingError),
     ],
 )
-def test_without_books_nothing_is_said_of_them(scene: Any, commands: str, error: type[Exception]) -> None:
+def test_without_metadata_nothing_is_said_of_them(scene: Any, commands: str, error: type[Exception]) -> None:
     damage(scene, commands)
     with pytest.raises(error):
         verified(scene)
 
 
-def test_a_server_without_books_is_named_as_that(client: Any) -> None:
+def test_a_server_without_metadata_is_named_as_that(client: Any) -> None:
     with pytest.raises(UnavailableError, match="there is no metadata with the prefix ncc"):
         verified(client)
     assert client.dbsize() == 0

@@ -1,4 +1,4 @@
-"""Verifying and rebuilding what has removed users and locations: the books stay true, and none of them comes back."""
+"""Verifying and rebuilding what has removed users and locations: the metadata stays true, none comes back."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -26,7 +26,7 @@ def scene(server: Server) -> Iterator[Any]:
     client.close()
 
 
-def test_the_books_are_true_after_each_step(server: Server, scene: Any) -> None:
+def test_the_metadata_are_true_after_each_step(server: Server, scene: Any) -> None:
     assert_sound(scene)
     for user, location in ((1, 3), (3, 2), (3, 3), (1, 2)):
         add(scene, user, location, 5)

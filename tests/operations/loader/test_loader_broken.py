@@ -71,7 +71,7 @@ def test_a_number_that_is_none_is_named_and_the_chunk_not_written(
 
 @pytest.mark.parametrize("damage", ["missing", "wrong type", "nonsense"])
 @pytest.mark.parametrize("key", ["checkins", "checkinprocessor:lastid", "checkinprocessor:processed", "meta"])
-def test_a_reset_makes_broken_books_anew(bench: Bench, key: str, damage: str) -> None:
+def test_a_reset_makes_broken_metadata_anew(bench: Bench, key: str, damage: str) -> None:
     prepare(bench)
     bench.client.delete(f"ncc:{key}")
     if damage == "wrong type":

@@ -11,7 +11,7 @@ import pytest
 from footfall import config
 from footfall.errors import BrokenKeyError, ExitCode, RefusedError, UsageError
 from footfall.operations import loader
-from footfall.operations.loader import BadRowsError, LeaseLostError, Loaded, LoadOptions, What
+from footfall.operations.loader import BadRowsError, Loaded, LoadLeaseLostError, LoadOptions, What
 from footfall.operations.loader import rows as rows_module
 from footfall.operations.loader import stream as stream_module
 from footfall.operations.loader.lease import Lease
@@ -259,7 +259,7 @@ def test_a_load_that_has_lost_its_lease_does_not_make_other_data_the_sample(
         return rows
 
     monkeypatch.setattr(loader, "read", slow)
-    with pytest.raises(LeaseLostError):
+    with pytest.raises(LoadLeaseLostError):
         bench.load("users")
     assert not bench.client.hexists(KEYS.meta, "sample")
     assert records(bench.client, "users").keys() == {1}

@@ -9,7 +9,7 @@ import pytest
 
 from footfall.domain.model import LoadedLocation, LoadedUser
 from footfall.errors import BrokenKeyError, RefusedError
-from footfall.operations.loader import LeaseLostError, What
+from footfall.operations.loader import LoadLeaseLostError, What
 from footfall.operations.loader import lease as lease_module
 from footfall.operations.loader.checkins import CheckIns
 from footfall.operations.loader.lease import Lease
@@ -17,7 +17,7 @@ from footfall.operations.loader.records import write_locations, write_users
 from footfall.operations.loader.removed import Removed
 from footfall.operations.loader.reset import reset
 from footfall.operations.loader.stream import abort, begin, finish, stage, switch
-from footfall.store.calls.metadata import open_books as open_books_call
+from footfall.store.calls.metadata import open_metadata as open_metadata_call
 from loader_scene import HASH, KEYS, NEW, Bench, content, location, no_question, prepare, unchanged, user
 from servers import Server, wait_until
 
@@ -50,7 +50,7 @@ def test_while_check_ins_are_loaded_receivers_refuse(bench: Bench) -> None:
     bench.load("checkins", NEW)
     interrupted(bench)
     assert bench.receive(1, 1) == b"LOADING"
-    assert open_books_call(KEYS).run_sync(bench.client).is_loading
+    assert open_metadata_call(KEYS).run_sync(bench.client).is_loading
 
 
 @pytest.mark.parametrize("what", ["users", "locations"])
@@ -148,7 +148,7 @@ def test_a_load_that_stood_still_for_too_long_cannot_write_any_more(bench: Bench
                 lambda: print(abort(late)),
             ]
             for attempt in attempts:
-                with pytest.raises(LeaseLostError):
+                with pytest.raises(LoadLeaseLostError):
                     attempt()
             assert content(bench.client) == before
             stage(other, some_check_ins(), advance=nothing)

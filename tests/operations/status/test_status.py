@@ -12,7 +12,6 @@ import redis
 from redis.exceptions import ResponseError
 from rich.console import Console
 
-from books_scene import make_books
 from chaos.replay import raw_client
 from chaos.scene import load_records
 from footfall import config
@@ -22,9 +21,10 @@ from footfall.operations.status.backlog import Counting
 from footfall.operations.status.collect import collect
 from footfall.operations.status.document import LeaseStatus, Status
 from footfall.operations.status.show import render
-from footfall.store.calls.metadata import Position, open_books
+from footfall.store.calls.metadata import Position, open_metadata
 from footfall.store.calls.stream import count_lost
 from footfall.store.client import connect
+from metadata_scene import make_metadata
 from processes import Footfall
 from servers import Server
 
@@ -42,7 +42,7 @@ def client(server: Server) -> Iterator[redis.Redis]:
 @pytest.fixture
 def loaded(client: redis.Redis) -> redis.Redis:
     """3 users, 2 locations, 10 entries `<ms>-0` from 1609602085000 ms on, one per second, of which 4 are processed."""
-    make_books(client, KEYS)
+    make_metadata(client, KEYS)
     client.zadd(KEYS.users_by_checkins, {"1": 0, "2": 0, "3": 0})
     client.zadd(KEYS.locations_by_checkins, {"1": 0, "2": 0})
     for second in range(10):
@@ -89,9 +89,9 @@ def test_an_empty_server_is_left_empty_and_told_to_be_so(client: redis.Redis) ->
     assert "warning: nothing is loaded" in shown(status)
 
 
-def test_the_server_refuses_what_looks_at_the_books_when_it_would_write(client: redis.Redis) -> None:
+def test_the_server_refuses_what_looks_at_the_metadata_when_it_would_write(client: redis.Redis) -> None:
     with pytest.raises(ResponseError):
-        open_books(KEYS).look_sync(client)
+        open_metadata(KEYS).look_sync(client)
     assert client.dbsize() == 0
 
 
@@ -255,7 +255,7 @@ REBUILD = "`footfall rebuild` repairs it"
         (["HSET", KEYS.meta, "schema", "9"], "schema 9", "use the Footfall that wrote it"),
     ],
 )
-def test_broken_books_are_named_with_the_repair(
+def test_broken_metadata_are_named_with_the_repair(
     loaded: redis.Redis, command: list[str | bytes], key: str, repair: str
 ) -> None:
     run(loaded, *command)

@@ -32,7 +32,7 @@ _HEADERS = [
 #: seconds that a client has to read how its feed ends: fewer than a service has to stop
 _FAREWELL_S = 1.0
 #: seconds between looks at a server that is away
-_LOOK_S = 1.0
+POLL_INTERVAL_S = 1.0
 
 
 class _EnoughError(Exception):
@@ -108,7 +108,7 @@ class LiveAnswer(ASGIResponse):
                 return await self._feed.page_after(self._listener.position)
             except (UnavailableError, BrokenKeyError):
                 await self._say(HEARTBEAT.data)
-                await asyncio.sleep(_LOOK_S)
+                await asyncio.sleep(POLL_INTERVAL_S)
 
     async def _say(self, data: bytes) -> None:
         if data:

@@ -39,7 +39,7 @@ _ME = Shape(Me, {**USER_FIELDS, "email": TEXT})
 async def me(
     request: Request[Any, Any, Any], reader: NamedDependency[Reader], sessions: NamedDependency[Sessions]
 ) -> Response[Me]:
-    """The record of the session's user, with the e-mail address. The browser is given the session's cookie anew when
+    """The record of the session's user, with the e-mail address. The browser is given the session's cookie again when
     the session was renewed, so that both end at the same time.
     """
     cookies = request.headers.getall("cookie", [])

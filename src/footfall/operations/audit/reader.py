@@ -11,7 +11,7 @@ from footfall.errors import FootfallError, UnavailableError
 from footfall.keys import Keys
 from footfall.operations.audit.limits import Retries, Sizes
 from footfall.store.calls.audit import READ_ONLY, Snapshot, read_snapshot
-from footfall.store.calls.metadata import open_books
+from footfall.store.calls.metadata import open_metadata
 from footfall.store.client import raise_if_told
 from footfall.store.pipeline import Argument, Reply
 from footfall.store.scripts import Call
@@ -46,7 +46,7 @@ class SnapshotReader:
             raise UnavailableError(
                 f"there is no metadata with the prefix {keys.prefix}: nothing was loaded or processed"
             )
-        open_books(keys).look_sync(self.client).position()
+        open_metadata(keys).look_sync(self.client).position()
 
     def snapshot(self) -> Snapshot:
         """Metadata and stream as they are now. Raises LoadingError and BrokenKeyError."""

@@ -34,9 +34,9 @@ from footfall.operations.loader.rows import Rows, What, read
 from footfall.operations.loader.stream import Confirm, begin, finish, require_ready, stage, switch
 from footfall.operations.loader.stream import abort as abort_load
 from footfall.process.terminal import Bars
-from footfall.store.calls.load import LeaseLostError, Mode, mark_sample
+from footfall.store.calls.load import LoadLeaseLostError, Mode, mark_sample
 
-__all__ = ["BadRowsError", "LeaseLostError", "LoadOptions", "Loaded", "What", "abort", "load"]
+__all__ = ["BadRowsError", "LoadLeaseLostError", "LoadOptions", "Loaded", "What", "abort", "load"]
 
 #: bcrypt's least: everybody knows the sample's password anyway
 _SAMPLE_BCRYPT_COST = 4
@@ -83,14 +83,14 @@ def load(
     `confirm(prompt)` is asked before anything is dropped or overwritten (`replace` or `reset`). A load that was
     killed is finished by loading again, or ended by `abort`. `client` must answer bytes.
 
-    Raises UsageError; BadRowsError, with nothing written; RefusedError; BrokenKeyError; LeaseLostError;
+    Raises UsageError; BadRowsError, with nothing written; RefusedError; BrokenKeyError; LoadLeaseLostError;
     UnavailableError.
     """
     _require_one_source(what, options)
     keys, bars = Keys(settings.server.prefix), Bars(progress)
     with _server_errors():
         check_types(client, [(keys.loader_lease, "string")])
-        if not (options.reset or options.replace):  # these make it anew
+        if not (options.reset or options.replace):  # these create it again
             check_types(client, [(keys.meta, "hash")])
         with Lease(client, keys) as lease:
             _finish_switched(lease, bars)
@@ -130,8 +130,8 @@ def abort(settings: Settings, client: Redis, *, progress: Progress | None) -> st
                     f"Aborted `{command}`: all check-ins are there as before it, and what they have counted. Users and "
                     "locations that it had loaded stay."
                 )
-            if done == "anew":
-                return f"Aborted `{command}`. The books were broken before it: `footfall status` tells what is wrong."
+            if done == "rebuilt":
+                return f"Aborted `{command}`. The metadata was broken before it: `footfall status` tells what is wrong."
             _finish_switched(lease, Bars(progress))
             return f"`{command}` had put its check-ins in place already, and is finished: only the rest was left to do."
 

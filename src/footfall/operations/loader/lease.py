@@ -59,7 +59,7 @@ class Lease:
     def run(self, call: Callable[Concatenate[Keys, str, P], Call[T]], *arguments: P.args, **named: P.kwargs) -> T:
         """What a call of a load's script results in; `call` makes it, of keys, token and these arguments.
 
-        Raises LeaseLostError, BrokenKeyError.
+        Raises LoadLeaseLostError, BrokenKeyError.
         """
         return call(self.keys, self._token, *arguments, **named).run_sync(self.client)
 

@@ -30,7 +30,7 @@ from footfall.store.calls.load import (
     stage_checkins,
     switch_load,
 )
-from footfall.store.calls.metadata import OtherBooksError
+from footfall.store.calls.metadata import OtherMetadataError
 from footfall.store.metadata import position
 
 #: check-ins per call of a script: about 3 ms of the server's time
@@ -44,7 +44,7 @@ Advance = Callable[[int], None]
 
 
 def require_ready(lease: Lease) -> None:
-    """Raise RefusedError while the state is `loading`, and BrokenKeyError when the books cannot be trusted."""
+    """Raise RefusedError while the state is `loading`, and BrokenKeyError when the metadata cannot be trusted."""
     try:
         position(lease.client, lease.keys)
     except LoadingError:
@@ -62,15 +62,15 @@ def begin(lease: Lease, check_ins: CheckIns, command: str, *, mode: Mode, confir
     """Make receivers refuse and processors stand by.
 
     Raises RefusedError when check-ins would be lost that `mode` says to keep, or without a confirmation, and when those
-    to append do not come after them. Books that cannot be trusted are no hindrance when all is dropped: they are made
-    anew.
+    to append do not come after them. Metadata that cannot be trusted is no hindrance when all is dropped: it is
+    created again.
     """
     lost = None
     try:
         position(lease.client, lease.keys)
     except LoadingError:
         pass  # a load was killed: this one takes over
-    except OtherBooksError:
+    except OtherMetadataError:
         raise
     except BrokenKeyError as error:
         if mode != "drop":
@@ -158,10 +158,11 @@ def finish(lease: Lease, *, append: bool, bar: Callable[[str, int | None], Advan
     return dropped
 
 
-def abort(lease: Lease) -> Literal["as before", "anew", "switched"]:
+def abort(lease: Lease) -> Literal["as before", "rebuilt", "switched"]:
     """End a load that was killed, unless it has switched.
 
-    `anew`: all is as before but for broken books, which the load has made anew. Raises RefusedError when there is none.
+    `rebuilt`: all is as before but for broken metadata, which the load has rebuilt. Raises RefusedError when there is
+    none.
     """
     outcome = lease.run(abort_load)
     if outcome == "none":

@@ -19,7 +19,7 @@ from footfall.operations.status.problems import load_text, short_indexes, warnin
 from footfall.operations.status.reading import Reading, number_of, read_keys, types_of_metadata
 from footfall.store.advice import appends
 from footfall.store.calls.lease import holder
-from footfall.store.calls.metadata import open_books
+from footfall.store.calls.metadata import open_metadata
 from footfall.store.client import with_plain_entries
 
 
@@ -92,7 +92,7 @@ def _state(client: Redis, keys: Keys, now: Reading, problems: list[str]) -> Stat
     if now.types[keys.meta] == now.types[keys.processed] == "none":
         return "empty" if set(now.types.values()) == {"none"} else "new"
     try:
-        open_books(keys).look_sync(client).position()
+        open_metadata(keys).look_sync(client).position()
     except LoadingError:
         return "loading"
     except BrokenKeyError as error:

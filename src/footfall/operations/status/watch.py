@@ -60,7 +60,7 @@ def _updates(client: Redis, settings: Settings) -> Iterator[_Update]:
             if before is None:
                 raise
             server = parse(settings.server.url)
-            yield f"the server at {server} cannot be used: {clause(error)}; trying until it is there"
+            yield f"the server at {server} cannot be used: {clause(error)}; retrying until it is available"
         else:
             yield status, Rates() if before is None else rates_between(before[1], status, begun - before[0])
             before = begun, status

@@ -1,6 +1,6 @@
 """A load of check-ins, step by step: begin_load.lua and so on.
 
-Each step takes the token of the load's lease, and raises LeaseLostError, with nothing changed, when the lease is
+Each step takes the token of the load's lease, and raises LoadLeaseLostError, with nothing changed, when the lease is
 another load's by now; BrokenKeyError when a key does not hold what it must.
 """
 
@@ -28,7 +28,7 @@ from footfall.store.scripts import (
 Mode = Literal["keep", "drop", "append"]
 
 
-class LeaseLostError(FootfallError):
+class LoadLeaseLostError(FootfallError):
     """This load stood still for so long that another may have begun; it has written nothing since."""
 
 
@@ -57,7 +57,7 @@ def begin_load(keys: Keys, token: str, about: bytes, mode: Mode, limit: bytes = 
     """Begin a load, or take over one that was killed: nothing that is there is touched. None when it has begun.
 
     `about`: JSON about the load. `limit`: with `append` the id of the first check-in, with `drop` how many check-ins
-    may be lost; with that a broken meta is made anew.
+    may be lost; with that a broken meta is rebuilt.
     """
     script_keys = [keys.loader_lease, keys.meta, keys.stream, keys.processed, keys.staging]
     return Call(BEGIN_LOAD, script_keys, [token, SCHEMA, SHARDS, about, mode, limit], _begun)
@@ -93,10 +93,10 @@ def finish_load(keys: Keys, token: str) -> Call[None]:
     return Call(FINISH_LOAD, [keys.loader_lease, keys.meta, keys.staging], [token], nothing(ERRORS))
 
 
-def abort_load(keys: Keys, token: str) -> Call[Literal["as before", "anew", "switched", "none"]]:
+def abort_load(keys: Keys, token: str) -> Call[Literal["as before", "rebuilt", "switched", "none"]]:
     """End a load that was killed before it has switched.
 
-    `anew`: all is as before but for broken books, which the load has made anew. `switched`: it has, and can only be
+    `rebuilt`: all is as before but for broken metadata, which the load has rebuilt. `switched`: it has, and can only be
     finished. `none`: none is under way.
     """
     return Call(ABORT_LOAD, [keys.loader_lease, keys.meta, keys.staging], [token], _aborted)
@@ -116,8 +116,8 @@ def broken_key(key: str, what: str) -> BrokenKeyError:
     )
 
 
-def _lost() -> LeaseLostError:
-    return LeaseLostError("this load stood still for too long and another may have begun; run it again")
+def _lost() -> LoadLeaseLostError:
+    return LoadLeaseLostError("this load stood still for too long and another may have begun; run it again")
 
 
 def _broken(key: bytes) -> BrokenKeyError:
@@ -139,7 +139,7 @@ def _begun(reply: Reply) -> Present | Older | None:
     return Older(values[0]) if word == b"OLDER" else None
 
 
-_ABORTED: dict[bytes, Any] = {b"OK": "as before", b"ANEW": "anew", b"SWITCHED": "switched", b"NONE": "none"}
+_ABORTED: dict[bytes, Any] = {b"OK": "as before", b"REBUILT": "rebuilt", b"SWITCHED": "switched", b"NONE": "none"}
 
 
 def _aborted(reply: Reply) -> Any:

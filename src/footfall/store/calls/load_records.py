@@ -1,7 +1,7 @@
 """Loading users and locations, and taking them back to what was loaded: load_users.lua, reset_users.lua and so on.
 
-All take the token of the load's lease, and raise LeaseLostError, with nothing changed, when the lease is another load's
-by now; BrokenKeyError when a key does not hold what it must. All may be called again.
+All take the token of the load's lease, and raise LoadLeaseLostError, with nothing changed, when the lease is by now
+another load's; BrokenKeyError when a key does not hold what it must. All may be called again.
 """
 
 from collections.abc import Callable, Sequence

@@ -1,4 +1,4 @@
-"""open.lua: the books of a stream, made once and checked ever after."""
+"""open.lua: the metadata of a stream, made once and checked ever after."""
 
 from typing import NamedTuple
 
@@ -16,8 +16,8 @@ RESTORE_OR_RELOAD = (
 )
 
 
-class OtherBooksError(BrokenKeyError):
-    """The books are not broken, but not those of this process, or of this Footfall."""
+class OtherMetadataError(BrokenKeyError):
+    """The metadata is not broken, but another process's, or another version's."""
 
 
 class Position(NamedTuple):
@@ -33,7 +33,7 @@ class Opened(NamedTuple):
     is_loading: bool
     generation: bytes
     checkpoint: bytes
-    #: which books these are: to be named when they are opened again
+    #: which metadata this is: to be named when it is opened again
     name: bytes
     #: whether they were made just now
     is_new: bool
@@ -45,10 +45,10 @@ class Opened(NamedTuple):
         return Position(self.checkpoint, self.generation)
 
 
-def open_books(keys: Keys, known: bytes = b"") -> Call[Opened]:
-    """Make the books when there are none and were none, and check them. `known`: those that were opened before.
+def open_metadata(keys: Keys, known: bytes = b"") -> Call[Opened]:
+    """Create the metadata when there is none and was none, and check it. `known`: which was opened before.
 
-    Raises BrokenKeyError, with what to do about it, when they cannot be trusted; OtherBooksError when they are others.
+    Raises BrokenKeyError, with what to do about it, when it cannot be trusted; OtherMetadataError when it is another.
     """
     return Call(OPEN, [keys.meta, keys.checkpoint, keys.processed, keys.stream], [SCHEMA, SHARDS, known], _opened)
 
@@ -58,21 +58,21 @@ def _opened(reply: Reply) -> Opened:
     return Opened(word == b"LOADING", generation, checkpoint, name, is_new=new == [b"NEW"])
 
 
-def _gone() -> OtherBooksError:
-    return OtherBooksError(
+def _gone() -> OtherMetadataError:
+    return OtherMetadataError(
         "all data is gone that was on the server when this process began to use it (FLUSHALL?); restore a backup, "
-        "or restart all services to begin anew"
+        "or restart all services to start from scratch"
     )
 
 
-def _other() -> OtherBooksError:
-    return OtherBooksError(
+def _other() -> OtherMetadataError:
+    return OtherMetadataError(
         "the data on the server is other than when this process began to use it; restart it if that is wanted"
     )
 
 
-def _mismatch(field: bytes, found: bytes) -> OtherBooksError:
-    return OtherBooksError(
+def _mismatch(field: bytes, found: bytes) -> OtherMetadataError:
+    return OtherMetadataError(
         f"the data on the server was written with {field.decode()} {found.decode()}, this Footfall has "
         f"{SCHEMA if field == b'schema' else SHARDS}; use the Footfall that wrote it, or another prefix"
     )

@@ -33,7 +33,7 @@ _STARS = ("0", "1", "2", "3", "4", "5")
 
 
 @dataclass(frozen=True)
-class Record:
+class IdempotencyRecord:
     """Where the outcome of a group is kept, so that it is added once however often it is sent."""
 
     key: bytes
@@ -46,7 +46,7 @@ class Group:
     """Check-ins that are added by one call, with or without a record."""
 
     check_ins: Sequence[CheckIn]
-    record: Record | None = None
+    record: IdempotencyRecord | None = None
 
 
 @dataclass(frozen=True)

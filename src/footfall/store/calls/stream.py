@@ -45,8 +45,8 @@ def count_lost(keys: Keys, position: Position) -> Call[int]:
     How many these are; below 0: so many were said to be lost and never were. 0 as well when it cannot be told, and when
     processing does not stand at `position`. Never raises BrokenKeyError.
     """
-    books = [keys.stream, keys.checkpoint, keys.processed, keys.meta]
-    return Call(COUNT_LOST, books, [position.checkpoint, position.generation], _number)
+    metadata = [keys.stream, keys.checkpoint, keys.processed, keys.meta]
+    return Call(COUNT_LOST, metadata, [position.checkpoint, position.generation], _number)
 
 
 def trim(keys: Keys, *, retain: int, most: int, for_groups: int) -> Call[Trimmed]:
@@ -55,8 +55,8 @@ def trim(keys: Keys, *, retain: int, most: int, for_groups: int) -> Call[Trimmed
     None that a consumer group needs is removed, unless there are more than `for_groups` of them. Nothing is done, and
     nothing raised, when a key does not hold what it must.
     """
-    books = [keys.stream, keys.checkpoint, keys.processed, keys.meta]
-    return Call(TRIM, books, [retain, most, for_groups], _trimmed)
+    metadata = [keys.stream, keys.checkpoint, keys.processed, keys.meta]
+    return Call(TRIM, metadata, [retain, most, for_groups], _trimmed)
 
 
 def _backlog(reply: Reply) -> Backlog:

@@ -6,7 +6,7 @@
 --       3 staging  deleted
 -- ARGV  1 token of the lease
 --
--- Result  {'OK'}, or {'ANEW'} when meta was broken before and was made anew; or with nothing changed:
+-- Result  {'OK'}, or {'REBUILT'} when meta was broken before and was rebuilt; or with nothing changed:
 --         {'NONE'}         no load is under way
 --         {'SWITCHED'}     it can only be finished
 --         {'LOST'}         the lease is another load's by now
@@ -15,12 +15,12 @@ local lease, meta, staging = KEYS[1], KEYS[2], KEYS[3]
 local call, pcall = redis.call, redis.pcall
 
 if call('GET', lease) ~= ARGV[1] then return {'LOST'} end
-local book = pcall('HMGET', meta, 'state', 'switched', 'anew')
-if book.err then return {'BROKEN', meta} end
-if book[1] ~= 'loading' then return {'NONE'} end
-if book[2] then return {'SWITCHED'} end
+local fields = pcall('HMGET', meta, 'state', 'switched', 'anew')
+if fields.err then return {'BROKEN', meta} end
+if fields[1] ~= 'loading' then return {'NONE'} end
+if fields[2] then return {'SWITCHED'} end
 
 call('HSET', meta, 'state', 'ready')
 call('HDEL', meta, 'load', 'anew')
 call('UNLINK', staging)
-return {book[3] and 'ANEW' or 'OK'}
+return {fields[3] and 'REBUILT' or 'OK'}

@@ -18,8 +18,8 @@ local call, pcall = redis.call, redis.pcall
 --@include digits
 
 if call('GET', lease) ~= ARGV[1] then return {'LOST'} end
-local book = pcall('HMGET', meta, 'switched', 'loaded')
-if book.err or book[1] ~= 'append' or not tonumber(book[2] or '0') then return {'BROKEN', meta} end
+local fields = pcall('HMGET', meta, 'switched', 'loaded')
+if fields.err or fields[1] ~= 'append' or not tonumber(fields[2] or '0') then return {'BROKEN', meta} end
 local page = pcall('XRANGE', staging, '-', '+', 'COUNT', ARGV[2])
 if page.err then return {'BROKEN', staging} end
 if #page == 0 then return {'OK', 0, 0} end

@@ -9,7 +9,7 @@
 --       5 staging    deleted: what a killed load has left
 -- ARGV  1 token of the lease  2 schema  3 shards  4 JSON about the load, kept in meta until its end
 --       5 keep | drop | append: what to do with the check-ins that are there. With drop, a broken meta is made
---         anew, and a stream of another type does not matter.
+--         again, and a stream of another type does not matter.
 --       6 with append, the id of the first check-in; with drop, how many check-ins may be lost
 --
 -- Result  {'OK'}; or with nothing changed:
@@ -29,9 +29,10 @@ local call = redis.call
 
 if type_of(lease) ~= 'string' or call('GET', lease) ~= ARGV[1] then return {'LOST'} end
 
-local book = type_of(meta) == 'hash' and call('HMGET', meta, 'generation', 'state', 'loaded', 'switched') or {}
-local sound = #(book[1] or '') <= 16 and string.match(book[1] or '', '^%d+$') and (book[2] == 'ready' or book[2] == 'loading')
-if sound and book[4] then return {'SWITCHED'} end
+local fields = type_of(meta) == 'hash' and call('HMGET', meta, 'generation', 'state', 'loaded', 'switched') or {}
+local generation_text, state = fields[1] or '', fields[2]
+local sound = #generation_text <= 16 and string.match(generation_text, '^%d+$') and (state == 'ready' or state == 'loading')
+if sound and fields[4] then return {'SWITCHED'} end
 
 if mode ~= 'drop' then
     if not sound then return {'BROKEN', meta} end
@@ -43,14 +44,14 @@ if mode ~= 'drop' then
         if digits(ARGV[6]) <= digits(last) then return {'OLDER', last} end
     else
         local processed = type_of(processed_key) == 'string' and tonumber(call('GET', processed_key)) or 0
-        local there, loaded = math.max(info['entries-added'] or 0, processed), tonumber(book[3] or '') or 0
+        local there, loaded = math.max(info['entries-added'] or 0, processed), tonumber(fields[3] or '') or 0
         -- fewer than were loaded: the stream was deleted, and what is in it now came later
         if there < loaded then loaded = 0 end
         if there > 0 then return {'HISTORY', loaded, there - loaded} end
     end
 end
 if mode == 'drop' and sound and type_of(stream) == 'stream' then
-    local there, loaded = stream_info(stream)['entries-added'], tonumber(book[3] or '') or 0
+    local there, loaded = stream_info(stream)['entries-added'], tonumber(fields[3] or '') or 0
     -- some have come while the question was open
     if there > tonumber(ARGV[6]) then return {'HISTORY', math.min(loaded, there), there - math.min(loaded, there)} end
 end

@@ -21,8 +21,8 @@ local pcall = redis.pcall
 --@include stream_info
 --@include whole
 
-local book = pcall('HMGET', meta, 'state', 'generation', 'lost', 'trimmed', 'gone')
-if book.err or book[1] ~= 'ready' or book[2] ~= ARGV[2] then return {'OK', 0} end
+local fields = pcall('HMGET', meta, 'state', 'generation', 'lost', 'trimmed', 'gone')
+if fields.err or fields[1] ~= 'ready' or fields[2] ~= ARGV[2] then return {'OK', 0} end
 local checkpoint, processed = pcall('GET', checkpoint_key), pcall('GET', processed_key)
 if checkpoint ~= ARGV[1] then return {'OK', 0} end
 if type(processed) ~= 'string' or #processed > 16 or not string.match(processed, '^%d+$') then return {'OK', 0} end
@@ -45,8 +45,8 @@ end
 
 local function number(text) return string.match(text or '', '^%d+$') and tonumber(text) or 0 end
 
-local lost, known = added - left - tonumber(processed), number(book[3])
-local missing = added - length - number(book[4]) - number(book[5])
+local lost, known = added - left - tonumber(processed), number(fields[3])
+local missing = added - length - number(fields[4]) - number(fields[5])
 -- More was processed than was ever added: when just so many were told to be lost that are not missing, they never were;
 -- otherwise open.lua says what is wrong, and nothing is concluded from it.
 if lost < 0 and (missing < 0 or known + lost ~= missing) then return {'OK', 0} end

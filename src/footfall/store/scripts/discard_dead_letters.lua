@@ -16,13 +16,13 @@ local call, pcall = redis.call, redis.pcall
 
 --@include whole
 
-local book = pcall('HMGET', meta, 'state', 'generation', 'settled', 'discarded')
-if book.err then return {'BROKEN', meta} end
-if book[1] == 'loading' then return {'LOADING'} end
-if book[1] ~= 'ready' then return {'BROKEN', meta} end
-if book[2] ~= ARGV[1] then return {'FENCED'} end
-local settled = tonumber(string.match(book[3] or '0', '^%d+$') or nil)
-local total = tonumber(string.match(book[4] or '0', '^%d+$') or nil)
+local fields = pcall('HMGET', meta, 'state', 'generation', 'settled', 'discarded')
+if fields.err then return {'BROKEN', meta} end
+if fields[1] == 'loading' then return {'LOADING'} end
+if fields[1] ~= 'ready' then return {'BROKEN', meta} end
+if fields[2] ~= ARGV[1] then return {'FENCED'} end
+local settled = tonumber(string.match(fields[3] or '0', '^%d+$') or nil)
+local total = tonumber(string.match(fields[4] or '0', '^%d+$') or nil)
 if not settled or not total then return {'BROKEN', meta} end
 if type(pcall('XLEN', dead_letters)) ~= 'number' then return {'BROKEN', dead_letters} end
 if type(pcall('HLEN', discarded)) ~= 'number' then return {'BROKEN', discarded} end

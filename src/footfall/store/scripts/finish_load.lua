@@ -13,11 +13,11 @@ local lease, meta, staging = KEYS[1], KEYS[2], KEYS[3]
 local call, pcall = redis.call, redis.pcall
 
 if call('GET', lease) ~= ARGV[1] then return {'LOST'} end
-local book = pcall('HMGET', meta, 'state', 'switched')
-if book.err then return {'BROKEN', meta} end
-if book[1] == 'ready' then return {'OK'} end
-if book[1] ~= 'loading' or not book[2] then return {'BROKEN', meta} end
-if book[2] == 'append' and pcall('XLEN', staging) ~= 0 then return {'BROKEN', staging} end
+local fields = pcall('HMGET', meta, 'state', 'switched')
+if fields.err then return {'BROKEN', meta} end
+if fields[1] == 'ready' then return {'OK'} end
+if fields[1] ~= 'loading' or not fields[2] then return {'BROKEN', meta} end
+if fields[2] == 'append' and pcall('XLEN', staging) ~= 0 then return {'BROKEN', staging} end
 
 call('HSET', meta, 'state', 'ready')
 call('HDEL', meta, 'load', 'switched', 'anew')

@@ -21,11 +21,11 @@ local call, pcall = redis.call, redis.pcall
 --@include stream_info
 --@include is_or_none
 
-local book = pcall('HMGET', meta, 'state', 'generation', 'settled', 'gone', 'goneDead', 'torn', 'lost')
-if book.err or book[1] ~= 'ready' or book[2] ~= ARGV[1] or (book[3] or '0') ~= ARGV[2] then return {'MOVED'} end
-if book[6] then return {'TORN'} end
-if (book[4] or '0') ~= ARGV[4] or (book[5] or '0') ~= ARGV[5] then return {'MOVED'} end
-if not string.match(book[7] or '0', '^%d+$') then return {'MOVED'} end
+local fields = pcall('HMGET', meta, 'state', 'generation', 'settled', 'gone', 'goneDead', 'torn', 'lost')
+if fields.err or fields[1] ~= 'ready' or fields[2] ~= ARGV[1] or (fields[3] or '0') ~= ARGV[2] then return {'MOVED'} end
+if fields[6] then return {'TORN'} end
+if (fields[4] or '0') ~= ARGV[4] or (fields[5] or '0') ~= ARGV[5] then return {'MOVED'} end
+if not string.match(fields[7] or '0', '^%d+$') then return {'MOVED'} end
 local info = stream_info(stream)
 if not info or (info['entries-added'] or 0) - (info['length'] or 0) ~= tonumber(ARGV[3]) then return {'MOVED'} end
 if not is_or_none(users_gone, 'hash') or not is_or_none(locations_gone, 'hash') then return {'MOVED'} end

@@ -1,15 +1,15 @@
 #!lua flags=allow-oom
--- Opens the books: creates the bookkeeping of a new or taken-over stream, or checks what is there. Each connection begins
+-- Opens the metadata: creates the bookkeeping of a new or taken-over stream, or checks what is there. Each connection begins
 -- with it, also those that only read; on a server that is out of memory, too: what it writes is little, and once.
 --
--- KEYS  1 meta        created when the books are new, else schema and shards are compared; takenOver: how many entries
---                     another program had processed; books: which books these are, by when they were made
+-- KEYS  1 meta        created when the metadata is new, else schema and shards are compared; takenOver: how many entries
+--                     another program had processed; books: which metadata this is, by when it was made
 --       2 checkpoint  created as 0 with meta; taken over as it is when another program wrote it
 --       3 processed   created with meta: entries added, less those after the checkpoint
 --       4 stream      read only
--- ARGV  1 schema  2 shards  3 which books the caller has had open; '' for none yet, '-' for some without a name
+-- ARGV  1 schema  2 shards  3 which metadata the caller has had open; '' for none yet, '-' for some without a name
 --
--- Result  {'READY' | 'LOADING', generation, checkpoint, which books or '-', 'NEW' when they were created now}
+-- Result  {'READY' | 'LOADING', generation, checkpoint, which metadata or '-', 'NEW' when it was created now}
 --         {'GONE'}                    there are none, but the caller has had some open
 --         {'OTHER'}                   these are others than those that the caller has had open
 --         {'MISMATCH', field, found}  meta was written with another schema or number of shards
@@ -40,7 +40,7 @@ for _, expected in ipairs({{meta, 'hash'}, {checkpoint_key, 'string'}, {processe
 end
 
 local known = ARGV[3] or ''
-local books = '-'
+local metadata = '-'
 local info = stream_info(stream)
 local added = info['entries-added'] or 0
 local checkpoint = redis.call('GET', checkpoint_key)
@@ -65,14 +65,14 @@ if not is_new then
                              'lost', 'trimmed', 'gone')
     if found[1] ~= ARGV[1] then return {'MISMATCH', 'schema', found[1] or 'missing'} end
     if found[2] ~= ARGV[2] then return {'MISMATCH', 'shards', found[2] or 'missing'} end
-    books = found[5] or '-'
-    if known ~= '' and known ~= '-' and books ~= '-' and books ~= known then return {'OTHER'} end
+    metadata = found[5] or '-'
+    if known ~= '' and known ~= '-' and metadata ~= '-' and metadata ~= known then return {'OTHER'} end
     generation = found[3]
     if not generation or not string.match(generation, '^%d+$') or (found[4] ~= 'ready' and found[4] ~= 'loading') then
         return {'BROKEN', meta, 'its fields generation and state are not what they must be', ''}
     end
     if found[4] == 'loading' then
-        return {'LOADING', generation, checkpoint or '0', books}
+        return {'LOADING', generation, checkpoint or '0', metadata}
     end
     loaded = tonumber(found[6] or '0') or 0
     lost, explained = tonumber(found[7] or '0') or 0, (tonumber(found[8] or '0') or 0) + (tonumber(found[9] or '0') or 0)
@@ -171,12 +171,12 @@ if is_new or not has_count then
                 set(processed_key, counted)}
     end
     local time = redis.call('TIME')
-    books = time[1] .. '.' .. time[2]
+    metadata = time[1] .. '.' .. time[2]
     redis.call('HSET', meta, 'schema', ARGV[1], 'shards', ARGV[2], 'generation', generation, 'state', 'ready',
-               'loaded', '0', 'books', books)
+               'loaded', '0', 'books', metadata)
     if checkpoint ~= '0' then redis.call('HSET', meta, 'takenOver', counted) end
     redis.call('SET', checkpoint_key, checkpoint)
     redis.call('SET', processed_key, counted)
-    return {'READY', generation, checkpoint, books, 'NEW'}
+    return {'READY', generation, checkpoint, metadata, 'NEW'}
 end
-return {'READY', generation, checkpoint, books}
+return {'READY', generation, checkpoint, metadata}

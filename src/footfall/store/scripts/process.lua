@@ -60,7 +60,7 @@ local KEYS, ARGV = KEYS, ARGV -- locals are read faster than globals
 --@include process_texts
 --@include process_batch
 --@include broken_key
---@include process_books
+--@include process_metadata
 --@include process_users
 --@include process_locations
 --@include process_dead_letters
@@ -78,7 +78,7 @@ local batch = batch_of(11)
 
 -- ---------------------------------------------------------------- read and check
 
-local books, refusal = read_books(keys, batch)
+local metadata, refusal = read_metadata(keys, batch)
 if refusal then return refusal end
 local users, locations
 users, refusal = read_users(keys, batch)
@@ -98,12 +98,12 @@ if refusal then return refusal end
 
 -- ---------------------------------------------------------------- write
 
-begin_writing(keys, books)
+begin_writing(keys, metadata)
 write_dead_letters(keys, batch)
 write_users(keys, batch, users)
 write_locations(keys, batch, locations)
 write_histories(batch, histories)
 write_presence(batch, presence)
 write_periods(periods)
-local processed = write_books(keys, batch, books)
+local processed = write_metadata(keys, batch, metadata)
 return {'OK', processed, (cpu_clock() - began) * 1000000}

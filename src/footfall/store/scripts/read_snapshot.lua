@@ -13,11 +13,11 @@ local pcall = redis.pcall
 
 --@include stream_info
 
-local book = pcall('HMGET', meta, 'state', 'generation', 'settled', 'discarded', 'forgotten', 'lost', 'gone',
+local fields = pcall('HMGET', meta, 'state', 'generation', 'settled', 'discarded', 'forgotten', 'lost', 'gone',
                    'goneDead', 'trimmed', 'trimmedSince', 'takenOver')
-if book.err then return {'BROKEN', meta} end
-if book[1] == 'loading' then return {'LOADING'} end
-if book[1] ~= 'ready' then return {'BROKEN', meta} end
+if fields.err then return {'BROKEN', meta} end
+if fields[1] == 'loading' then return {'LOADING'} end
+if fields[1] ~= 'ready' then return {'BROKEN', meta} end
 local checkpoint, processed = pcall('GET', checkpoint_key), pcall('GET', processed_key)
 if type(checkpoint) ~= 'string' then return {'BROKEN', checkpoint_key} end
 if type(processed) ~= 'string' or not string.match(processed, '^%d+$') then return {'BROKEN', processed_key} end
@@ -26,7 +26,7 @@ if not info then return {'BROKEN', stream} end
 if not dead then return {'BROKEN', dead_letters} end
 
 local first = info['first-entry'] and info['first-entry'][1] or '0-0'
-return {'OK', book[2] or '', checkpoint, processed, book[3] or '0', book[4] or '0', book[5] or '0', book[6] or '0',
-        book[7] or '0', book[8] or '0', book[9] or '0', book[10] or '', book[11] or '',
+return {'OK', fields[2] or '', checkpoint, processed, fields[3] or '0', fields[4] or '0', fields[5] or '0', fields[6] or '0',
+        fields[7] or '0', fields[8] or '0', fields[9] or '0', fields[10] or '', fields[11] or '',
         info['entries-added'] or 0, info['length'] or 0, first,
         info['last-generated-id'] or '0-0', info['max-deleted-entry-id'] or '0-0', dead['last-generated-id'] or '0-0'}

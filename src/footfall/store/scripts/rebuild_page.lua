@@ -62,10 +62,10 @@ for i, expected in ipairs({'hash', 'string', 'stream', 'stream', 'zset', 'zset',
     local found = type_of(KEYS[i])
     if found ~= expected and (found ~= 'none' or i <= 2) then return {'BROKEN', KEYS[i]} end
 end
-local book = call('HMGET', meta, 'state', 'generation', 'settled')
-if book[1] == 'loading' then return {'LOADING'} end
-if book[1] ~= 'ready' then return {'BROKEN', meta} end
-if book[2] ~= ARGV[1] or (book[3] or '0') ~= ARGV[2] then return {'FENCED'} end
+local fields = call('HMGET', meta, 'state', 'generation', 'settled')
+if fields[1] == 'loading' then return {'LOADING'} end
+if fields[1] ~= 'ready' then return {'BROKEN', meta} end
+if fields[2] ~= ARGV[1] or (fields[3] or '0') ~= ARGV[2] then return {'FENCED'} end
 local checkpoint = call('GET', checkpoint_key)
 if not match(checkpoint, '^%d+%-?%d*$') then return {'BROKEN', checkpoint_key} end
 if digits(replayed_to) > digits(checkpoint) then return {'FENCED'} end

@@ -2,7 +2,7 @@
 -- Adds check-ins to the stream, each on its own: one that is refused does not spoil the others.
 --
 -- They come in groups. A group with an idempotency record is done once: called again with the same fingerprint, it
--- answers what it answered the first time. One of which everything was refused is judged anew; when it is more than
+-- answers what it answered the first time. One of which everything was refused is judged again; when it is more than
 -- one check-in, it may be the first of several groups of a request, so its record says whose the key is all the same.
 --
 -- A record that would last longer than its setting allows was there when the server's clock was set back, or the
@@ -39,7 +39,7 @@ local users_removed, locations_removed = KEYS[4], KEYS[5]
 local LAST_TIME = '9999999999999-' -- an id beyond it is no time that is counted (after the year 2286)
 local KEYS_EACH = window_ms > 0 and 3 or 2
 
--- ---------------------------------------------------------------- the books
+-- ---------------------------------------------------------------- the metadata
 
 local state = pcall('HGET', meta, 'state')
 if state == 'loading' then return {'LOADING'} end

@@ -52,7 +52,7 @@ local ENOUGH = 5000
 --@include is_missing
 --@include check_ids_left
 --@include broken_key
---@include retry_books
+--@include retry_metadata
 --@include retry_records
 --@include retry_histories
 --@include retry_activity
@@ -66,7 +66,7 @@ local create = ARGV[2] == 'create'
 
 -- ---------------------------------------------------------------- read and check
 
-local books, refusal = read_books(keys, ARGV[1])
+local metadata, refusal = read_metadata(keys, ARGV[1])
 if refusal then return refusal end
 local activity
 activity, refusal = read_activity(keys, tonumber(ARGV[3]), ARGV[4] == '1', ARGV[5] == '1', ARGV[6] == '1')
@@ -94,7 +94,7 @@ for arg = FIRST_LETTER, #ARGV, ARGS_EACH do
     if not letter or letter[2][2] ~= entry_id then
         outcomes[#outcomes + 1] = 'GONE'
     elseif reason == '' then
-        local is_last = is_newest(keys, books, records, user, entry_id)
+        local is_last = is_newest(keys, metadata, records, user, entry_id)
         count(user, location, is_last and entry_id, stars)
         local broken = keep(activity, own, entry_id, user_id, location_id, stars)
         if broken then return {'BROKEN', broken} end
@@ -113,7 +113,7 @@ if refusal then return refusal end
 
 -- ---------------------------------------------------------------- write
 
-call('HSET', keys.meta, 'torn', books.checkpoint)
+call('HSET', keys.meta, 'torn', metadata.checkpoint)
 for _, values in ipairs(changed) do call('XADD', keys.dead_letters, '*', unpack(values)) end
 write_users(keys, records)
 write_locations(keys, records)
@@ -122,7 +122,7 @@ write_activity(activity)
 if #removed > 0 then
     call('XDEL', keys.dead_letters, unpack(removed))
     -- also for those that only moved: whoever reads dead letters page by page must notice
-    call('HSET', keys.meta, 'settled', whole(books.settled + 1))
+    call('HSET', keys.meta, 'settled', whole(metadata.settled + 1))
 end
 call('HDEL', keys.meta, 'torn')
 return outcomes

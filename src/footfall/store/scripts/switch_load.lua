@@ -22,11 +22,11 @@ local lease, meta, staging, stream, checkpoint, processed = KEYS[1], KEYS[2], KE
 local call, pcall = redis.call, redis.pcall
 
 if call('GET', lease) ~= ARGV[1] then return {'LOST'} end
-local book = pcall('HMGET', meta, 'state', 'generation', 'switched')
-if book.err then return {'BROKEN', meta} end
-local generation = book[2] or ''
-if book[1] ~= 'loading' or #generation > 16 or not string.match(generation, '^%d+$') then return {'BROKEN', meta} end
-if book[3] then return book[3] == ARGV[3] and {'OK'} or {'BROKEN', meta} end
+local fields = pcall('HMGET', meta, 'state', 'generation', 'switched')
+if fields.err then return {'BROKEN', meta} end
+local generation = fields[2] or ''
+if fields[1] ~= 'loading' or #generation > 16 or not string.match(generation, '^%d+$') then return {'BROKEN', meta} end
+if fields[3] then return fields[3] == ARGV[3] and {'OK'} or {'BROKEN', meta} end
 if pcall('XLEN', staging) ~= tonumber(ARGV[2]) then return {'BROKEN', staging} end
 
 if ARGV[3] == 'replace' then

@@ -1,9 +1,9 @@
 -- retry_dead_letters.lua: the records. Each is read and checked once, then counted up, and written at the end.
 --
 -- Reads    call, pcall, match, number_of, whole, average_of, seen_member, digits, field
--- Defines  last_is_after(keys, books, records, user, entry_id)  see below
+-- Defines  last_is_after(keys, metadata, records, user, entry_id)  see below
 --          user_of(records, key, id), location_of(records, key, id)  what the record is to hold; nil when it is broken
---          is_newest(keys, books, records, user, entry_id)  whether the entry is newer, by its whole id, than what is
+--          is_newest(keys, metadata, records, user, entry_id)  whether the entry is newer, by its whole id, than what is
 --                                                         known of the user's last check-in
 --          count(user, location, last_id, stars)          counts a check-in; last_id: when it is the user's last one
 --          write_users(keys, records), write_locations(keys, records)
@@ -11,11 +11,11 @@
 -- Whether the user's last check-in, whose ms is that of this entry, comes after it in the stream. The record keeps
 -- only ms and place of it. When the stream does not have this entry any more, it cannot be told: then what is
 -- recorded stays.
-local function last_is_after(keys, books, records, user, entry_id)
+local function last_is_after(keys, metadata, records, user, entry_id)
     if #call('XRANGE', keys.stream, '-', entry_id, 'COUNT', 1) == 0 then return true end
     local ms, from, page = match(entry_id, '^%d+'), entry_id
     repeat
-        page = pcall('XRANGE', keys.stream, '(' .. from, books.checkpoint, 'COUNT', 100)
+        page = pcall('XRANGE', keys.stream, '(' .. from, metadata.checkpoint, 'COUNT', 100)
         for _, entry in ipairs(page) do -- an error (nothing can come after) has no items
             if match(entry[1], '^%d+') ~= ms then return false end
             records.looked_at = records.looked_at + 1
@@ -53,12 +53,12 @@ local function location_of(records, key, id)
     return location
 end
 
-local function is_newest(keys, books, records, user, entry_id)
+local function is_newest(keys, metadata, records, user, entry_id)
     local ms = tonumber(match(entry_id, '^%d+'))
     if not user.ms or ms > user.at then return true end
     if ms < user.at then return false end
     if user.entry_id then return digits(entry_id) > digits(user.entry_id) end
-    return not (user.place and last_is_after(keys, books, records, user, entry_id))
+    return not (user.place and last_is_after(keys, metadata, records, user, entry_id))
 end
 
 local function count(user, location, last_id, stars)

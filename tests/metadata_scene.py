@@ -3,10 +3,10 @@
 from typing import Any
 
 from footfall.keys import Keys
-from footfall.store.calls.metadata import open_books
+from footfall.store.calls.metadata import open_metadata
 
 
-def make_books(client: Any, keys: Keys) -> None:
-    """Have the server hold books. `client` may answer bytes or text."""
-    call = open_books(keys)
+def make_metadata(client: Any, keys: Keys) -> None:
+    """Have the server hold metadata. `client` may answer bytes or text."""
+    call = open_metadata(keys)
     assert call.script.run_sync(client, call.keys, call.arguments)[0] in (b"READY", "READY")
