@@ -81,6 +81,25 @@ class Keys:
         self._hour = root + b":hourly:"
         self._trending_bucket = root + b":trending:bucket:"
 
+        #: the type of each key that exists once
+        self.types: dict[bytes, str] = {
+            **dict.fromkeys((self.stream, self.dead_letters, self.staging), "stream"),
+            **dict.fromkeys((self.checkpoint, self.processed, self.processor_lease, self.loader_lease), "string"),
+            **dict.fromkeys((self.meta, self.discarded, self.tokens, self.trending_state), "hash"),
+            **dict.fromkeys((self.users_baseline, self.users_email, self.users_removed, self.users_gone), "hash"),
+            **dict.fromkeys((self.locations_baseline, self.locations_removed, self.locations_gone), "hash"),
+            **dict.fromkeys((self.users_by_checkins, self.users_recent, self.users_last_seen), "zset"),
+            **dict.fromkeys((self.locations_by_checkins, self.locations_geo, *self.trending_orders), "zset"),
+        }
+
+    def type_of(self, key: bytes) -> str:
+        """The type of a key that exists once, or of a record, its details, or a category."""
+        if key in self.types:
+            return self.types[key]
+        if key.startswith(self._category):
+            return "zset"
+        return "string" if key.startswith(self._details) else "hash"
+
     @property
     def examples(self) -> list[bytes]:
         """One key of each kind."""

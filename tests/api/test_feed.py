@@ -9,10 +9,10 @@ import pytest
 
 from footfall import config
 from footfall.api import feed as feeds
-from footfall.api.events import HEARTBEAT, PAGE, EntryId, block_of, event_of, page_after
+from footfall.api.events import HEARTBEAT, PAGE, block_of, event_of, page_after
 from footfall.api.feed import MAX_WAITING, EndReason, Feed, Listener
 from footfall.api.routes.live import LiveAnswer
-from footfall.domain.entries import RawEntry
+from footfall.domain.entries import EntryId, RawEntry
 from footfall.http.state import begin_request
 from footfall.keys import Keys
 from footfall.store.metadata import open_pipeline

@@ -10,6 +10,7 @@ from auth_scene import EMAIL, PASSWORD, add_user, cookie_of, log_in, signed_in, 
 from footfall.auth.limits import SPREAD
 from footfall.auth.metrics import Metrics
 from footfall.auth.passwords import Passwords
+from footfall.domain.bcrypt_threads import BcryptThreads
 from footfall.errors import OverloadedError
 from processes import Auth
 from servers import Server
@@ -79,7 +80,7 @@ class _Held(Passwords):
     """Passwords whose checks last until they are let go, and then say that they have lasted for `lasted` seconds."""
 
     def __init__(self, lasted: float) -> None:
-        super().__init__(Metrics(), 12)
+        super().__init__(Metrics(), 12, BcryptThreads(1))
         self.lasted, self.go_on = lasted, threading.Event()
 
     def _check(self, clear: bytes, against: bytes) -> tuple[bool, float]:
@@ -89,11 +90,8 @@ class _Held(Passwords):
 
 
 @pytest.mark.parametrize(("lasted", "most"), [(0.001, 17), (1.0, 3), (10.0, 1)])
-def test_nobody_waits_for_longer_than_two_seconds_for_the_turn(
-    lasted: float, most: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_nobody_waits_for_longer_than_two_seconds_for_the_turn(lasted: float, most: int) -> None:
     async def work() -> None:
-        monkeypatch.setattr("footfall.auth.passwords.processors", lambda: 1)
         passwords = _Held(lasted)
         passwords.go_on.set()
         for _ in range(30):  # it learns how long they last

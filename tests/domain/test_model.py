@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from footfall.domain.documents import LocationChange, decode
+from footfall.domain.entries import parse_entry_id
 from footfall.domain.model import (
     MAX_ID,
     MAX_TIME_MS,
@@ -20,7 +21,6 @@ from footfall.domain.model import (
     LoadedUser,
     LocationDetails,
     average_stars,
-    parse_entry_id,
     why_not,
 )
 from footfall.errors import InvalidError

@@ -14,7 +14,8 @@ import msgspec
 import pytest
 
 from footfall import sample
-from footfall.domain.model import LoadedCheckIn, LoadedLocation, LoadedUser, parse_entry_id
+from footfall.domain.entries import parse_entry_id
+from footfall.domain.model import LoadedCheckIn, LoadedLocation, LoadedUser
 from footfall.sample.draw import Draw
 from footfall.sample.names import ascii_letters
 

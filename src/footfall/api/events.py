@@ -7,12 +7,11 @@ from typing import NamedTuple
 import msgspec
 
 from footfall.api import encode
-from footfall.domain.entries import RawEntry
+from footfall.domain.entries import EntryId, RawEntry, entry_id_of
 from footfall.errors import BrokenKeyError, ReplyError, WrongTypeError
 from footfall.store.pipeline import Reply
 
 #: (ms, sequence number): in the order of the stream
-EntryId = tuple[int, int]
 BEGINNING: EntryId = (0, 0)
 _END: EntryId = (2**64, 0)
 
@@ -61,12 +60,6 @@ class _Gap(msgspec.Struct, rename="camel"):
 HEARTBEAT = Block(True, (), (), b":\n\n", None)
 
 
-def entry_id(text: bytes) -> EntryId:
-    """The id of an entry, as the server has written it."""
-    ms, _, number = text.partition(b"-")
-    return int(ms), int(number)
-
-
 def event_of(entry: RawEntry) -> bytes | None:
     """The event of an entry; None when it is not a check-in."""
     json = encode.check_in(entry)
@@ -75,9 +68,9 @@ def event_of(entry: RawEntry) -> bytes | None:
 
 def block_of(page: Sequence[RawEntry]) -> Block:
     """The events of some entries in a row, one at least."""
-    found = [(entry_id(entry[0]), event) for entry in page if (event := event_of(entry)) is not None]
+    found = [(entry_id_of(entry[0]), event) for entry in page if (event := event_of(entry)) is not None]
     events = [event for _, event in found]
-    return Block(False, [at for at, _ in found], events, b"".join(events), entry_id(page[-1][0]))
+    return Block(False, [at for at, _ in found], events, b"".join(events), entry_id_of(page[-1][0]))
 
 
 Call = Callable[..., "asyncio.Future[Reply]"]
@@ -110,7 +103,7 @@ async def page_after(call: Call, stream: bytes, position: EntryId | None) -> Pag
     if state.newest < position:
         gap = gap_event(at, None)
     elif not is_there and state.has_lost and state.newest > position:
-        first = entry_id(state.first) if state.first else _END
+        first = entry_id_of(state.first) if state.first else _END
         gap = gap_event(at, page[0][0] if page else None) if position < first else b""
     if not page:
         end = state.newest if gap else position
@@ -118,7 +111,7 @@ async def page_after(call: Call, stream: bytes, position: EntryId | None) -> Pag
     block = block_of(page)
     if gap:
         block = block._replace(is_for_all=True, data=gap + block.data)
-    return Page(block, entry_id(page[-1][0]), is_last, state.newest)
+    return Page(block, entry_id_of(page[-1][0]), is_last, state.newest)
 
 
 class _State(NamedTuple):
@@ -137,7 +130,7 @@ def _state(reply: Reply) -> _State:
     about = dict(zip(reply[::2], reply[1::2], strict=True))
     first = about[b"first-entry"]
     return _State(
-        newest=entry_id(about[b"last-generated-id"]),
+        newest=entry_id_of(about[b"last-generated-id"]),
         first=first[0] if first else None,
         has_lost=about[b"entries-added"] > about[b"length"],
     )

@@ -9,8 +9,9 @@ from collections import deque
 from collections.abc import Callable
 from enum import StrEnum
 
-from footfall.api.events import BEGINNING, HEARTBEAT, PAGE, Block, EntryId, Page, block_of, gap_event, page_after
+from footfall.api.events import BEGINNING, HEARTBEAT, PAGE, Block, Page, block_of, gap_event, page_after
 from footfall.config import Settings
+from footfall.domain.entries import EntryId
 from footfall.errors import BrokenKeyError, ReplyError, UnavailableError, WrongTypeError
 from footfall.keys import Keys
 from footfall.logs import Outage

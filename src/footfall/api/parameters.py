@@ -13,7 +13,8 @@ from litestar.openapi.spec.enums import OpenAPIType
 from litestar.plugins import InitPlugin, OpenAPISchemaPlugin
 from litestar.typing import FieldDefinition
 
-from footfall.domain.model import EMAIL, MAX_ID, MAX_LATITUDE, MAX_LONGITUDE, MAX_TIME_MS, parse_entry_id
+from footfall.domain.entries import parse_entry_id
+from footfall.domain.model import EMAIL, MAX_ID, MAX_LATITUDE, MAX_LONGITUDE, MAX_TIME_MS
 
 #: no sign, no leading zeros, ASCII digits only; longer ones exceed 64 bits
 _is_whole_number = re.compile(r"(0|[1-9][0-9]{0,19})").fullmatch

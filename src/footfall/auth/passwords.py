@@ -1,14 +1,14 @@
-"""Checking passwords: bcrypt takes a fifth of a second on purpose, so it runs in threads, and not in too many."""
+"""Checking passwords, in threads; not more at once than are answered soon."""
 
-import asyncio
 import math
 import time
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import bcrypt
 
 from footfall.auth.metrics import Metrics
-from footfall.domain.passwords import MAX_BYTES, is_hash, processors
+from footfall.domain.bcrypt_threads import BcryptThreads
+from footfall.domain.passwords import MAX_BYTES, is_hash
 from footfall.errors import OverloadedError
 
 #: seconds that a check may have to wait for its turn, as far as the last ones tell
@@ -22,15 +22,13 @@ _WEIGHT = 0.25
 
 
 class Passwords:
-    """Checks passwords off the event loop; bcrypt runs outside of Python's lock."""
+    """Checks passwords off the event loop."""
 
-    def __init__(self, metrics: Metrics, cost: int) -> None:
+    def __init__(self, metrics: Metrics, cost: int, threads: BcryptThreads | None = None) -> None:
         """`cost`: what a check costs for nobody, until one has cost something else."""
-        self._threads = processors()
-        self._pool = ThreadPoolExecutor(self._threads, thread_name_prefix="bcrypt")
+        self._threads = threads or BcryptThreads()
         self._seconds = _SECONDS_AT_12 * 2.0 ** (cost - 12)
         self._metrics = metrics
-        self._pending = 0
         self._cost = cost
 
     async def check(self, password: str, stored: bytes | None) -> bool:
@@ -39,8 +37,9 @@ class Passwords:
         Without one (there is no such user, or the password is longer than any can be) it is False and takes as long.
         Raises OverloadedError, without a look, when it would have to wait for too long.
         """
-        wait_s = max(0, self._pending - self._threads + 1) * self._seconds / self._threads
-        if wait_s > _MAX_WAIT_S or self._pending >= self._threads * (1 + _WAITING_EACH):
+        pending, count = self._threads.pending, self._threads.count
+        wait_s = max(0, pending - count + 1) * self._seconds / count
+        if wait_s > _MAX_WAIT_S or pending >= count * (1 + _WAITING_EACH):
             error = OverloadedError("too many people sign in at the moment")
             error.retry_after = max(1, math.ceil(wait_s))  # type: ignore[misc]
             raise error
@@ -51,21 +50,17 @@ class Passwords:
             self._cost = int(stored[4:6])
         # a check against a hash of random bytes: nothing has it
         against = bcrypt.gensalt(self._cost) + b"." * 31 if stored is None or len(clear) > MAX_BYTES else stored
-        self._pending += 1
-        self._metrics.waiting(self._pending)
+        self._metrics.waiting(pending + 1)
         try:
-            matches, seconds = await asyncio.get_running_loop().run_in_executor(
-                self._pool, self._check, clear[:MAX_BYTES], against
-            )
+            matches, seconds = await self._threads.run(partial(self._check, clear[:MAX_BYTES], against))
             self._seconds += (seconds - self._seconds) * _WEIGHT
         finally:
-            self._pending -= 1
-            self._metrics.waiting(self._pending)
+            self._metrics.waiting(self._threads.pending)
         return matches and against is stored
 
     def close(self) -> None:
         """Let the checks under way end; the others are not begun."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        self._threads.close()
 
     def _check(self, clear: bytes, against: bytes) -> tuple[bool, float]:
         """Whether it matches, and how long that took."""

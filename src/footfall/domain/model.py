@@ -3,7 +3,6 @@
 Attribute names are Python's; their JSON and server names are the same in camel case.
 """
 
-import re
 from collections.abc import Iterator
 from typing import Annotated, Any, get_args
 
@@ -168,22 +167,6 @@ def _limits(kind: Any) -> Iterator[Meta]:
             yield part
         else:
             yield from _limits(part)
-
-
-_ENTRY_ID = re.compile(r"(0|[1-9][0-9]{0,19})-(0|[1-9][0-9]{0,19})")
-
-
-def parse_entry_id(text: str) -> tuple[int, int]:
-    """(ms, sequence number) of an entry id `<ms>-<seq>`, each an unsigned 64-bit number.
-
-    Raises ValueError when it is not one.
-    """
-    match = _ENTRY_ID.fullmatch(text)
-    if match:
-        ms, sequence = int(match[1]), int(match[2])
-        if ms < 2**64 and sequence < 2**64:
-            return ms, sequence
-    raise ValueError(f"not an entry id: {text[:60]!r}")
 
 
 def indexed_place(longitude: float, latitude: float) -> tuple[float, float]:

@@ -1,6 +1,5 @@
 """What a password is: clear text, a bcrypt hash, or what nobody can sign in with. None is ever logged."""
 
-import os
 import re
 
 #: bytes that bcrypt takes
@@ -36,9 +35,3 @@ def digest_in(password: str) -> str | None:
     if _incomplete_bcrypt(password):
         return "a bcrypt hash that was cut off or changed"
     return "a password hash of another kind" if _other_hash(password) else None
-
-
-def processors() -> int:
-    """How many this process may use: a container or `taskset` may leave it fewer than there are."""
-    affinity = getattr(os, "sched_getaffinity", None)  # not on macOS
-    return len(affinity(0)) if affinity else os.cpu_count() or 1

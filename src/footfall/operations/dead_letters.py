@@ -16,7 +16,7 @@ from redis import Redis
 from rich.progress import Progress
 
 from footfall.config import Settings
-from footfall.domain.entries import Reason, read
+from footfall.domain.entries import Reason, ms_of, read
 from footfall.domain.model import MAX_TIME_MS
 from footfall.errors import BrokenKeyError, RefusedError
 from footfall.keys import Keys
@@ -135,7 +135,8 @@ def as_text(action: str, result: Result) -> str:
 
 def _check_types(client: Redis, keys: Keys) -> None:
     """Raise BrokenKeyError when a key of the dead letters is of another type than it must be."""
-    for key, kind in ((keys.dead_letters, "stream"), (keys.discarded, "hash")):
+    for key in (keys.dead_letters, keys.discarded):
+        kind = keys.type_of(key)
         found = cast("bytes", client.type(key)).decode()
         if found not in ("none", kind):
             raise BrokenKeyError(f"{key.decode()} is a {found}, not a {kind}; restore it from a backup, or delete it")
@@ -228,7 +229,7 @@ def _json_line(letter: DeadLetter) -> str:
 
 def _time(letter: DeadLetter) -> str | None:
     """When it became a dead letter; None when that is no time that a calendar has."""
-    ms = int(letter.id.partition(b"-")[0])
+    ms = ms_of(letter.id)
     if ms > MAX_TIME_MS:
         return None
     return datetime.fromtimestamp(ms / 1000, UTC).isoformat(timespec="milliseconds")

@@ -12,7 +12,7 @@ import bcrypt
 import msgspec
 import pytest
 
-from footfall.domain.passwords import processors
+from footfall.domain.bcrypt_threads import processors
 from footfall.operations.loader import Loaded, hashing
 from footfall.operations.loader.hashing import Hasher
 from loader_scene import HASH, KEYS, Bench, user

@@ -13,8 +13,8 @@ from footfall.api.describe import answers_like
 from footfall.api.parameters import EntryIdParameter, LimitParameter, TimeParameter
 from footfall.api.reading import Reader
 from footfall.domain import entries
-from footfall.domain.entries import RawEntry, Reason
-from footfall.domain.model import Entry, parse_entry_id
+from footfall.domain.entries import RawEntry, Reason, ms_of, parse_entry_id
+from footfall.domain.model import Entry
 from footfall.errors import InvalidError, NotFoundError
 from footfall.http.app import problems
 
@@ -36,7 +36,7 @@ def _check_in(entry: RawEntry) -> Entry | None:
         return None
     return Entry(
         id=entry_id.decode(),
-        timestamp=int(entry_id.partition(b"-")[0]),
+        timestamp=ms_of(entry_id),
         user_id=int(read.user_id),
         location_id=int(read.location_id),
         star_rating=int(read.star_rating),

@@ -13,10 +13,10 @@ from litestar.params import QueryParameter
 from litestar.response.base import ASGIResponse
 
 from footfall.api.describe import without_null
-from footfall.api.events import HEARTBEAT, EntryId, Page
+from footfall.api.events import HEARTBEAT, Page
 from footfall.api.feed import EndReason, Feed, Listener
 from footfall.api.parameters import EntryIdParameter, LimitParameter
-from footfall.domain.model import parse_entry_id
+from footfall.domain.entries import EntryId, parse_entry_id
 from footfall.errors import BrokenKeyError, MalformedError, UnavailableError
 from footfall.http.app import problems
 from footfall.http.state import request_state

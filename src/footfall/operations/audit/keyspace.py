@@ -31,7 +31,7 @@ class Keyspace:
 def scan_keyspace(reader: SnapshotReader, differences: Differences, advance: Advance) -> Keyspace:
     """Scan the server's keys, indexes and baselines. What is wrong with their names and types is a difference."""
     scan = _Scan(reader, differences, advance)
-    scan.require_types(_types(reader.keys))
+    scan.require_types(_checked(reader.keys))
     scan.keys()
     for ids, (hashes, zsets) in (
         (scan.found.users, _indexes_of_users(reader.keys)),
@@ -51,16 +51,14 @@ def id_of(text: bytes) -> int | None:
 # --- private
 
 
-def _types(keys: Keys) -> dict[bytes, str]:
-    hashes = (
+def _checked(keys: Keys) -> list[bytes]:
+    """Indexes, baselines, and what is kept of those that are gone."""
+    return [
         *(keys.users_baseline, keys.users_removed, keys.users_gone, keys.users_email),
         *(keys.locations_baseline, keys.locations_removed, keys.locations_gone, keys.discarded),
-    )
-    zsets = (
         *(keys.users_by_checkins, keys.users_recent, keys.users_last_seen),
         *(keys.locations_by_checkins, keys.locations_geo),
-    )
-    return dict.fromkeys(hashes, "hash") | dict.fromkeys(zsets, "zset")
+    ]
 
 
 def _indexes_of_users(keys: Keys) -> tuple[list[bytes], list[bytes]]:
@@ -77,8 +75,9 @@ class _Scan:
         self._reader, self._differences, self._advance = reader, differences, advance
         self.found = Keyspace()
 
-    def require_types(self, types: dict[bytes, str]) -> None:
-        for (key, wanted), found in zip(types.items(), self._reader.types(list(types)), strict=True):
+    def require_types(self, keys: list[bytes]) -> None:
+        for key, found in zip(keys, self._reader.types(keys), strict=True):
+            wanted = self._reader.keys.type_of(key)
             if found not in (wanted, "none"):
                 self.found.wrong_types[key] = found
                 self._differences.add(key, None, f"a {found}", f"a {wanted}")
@@ -107,7 +106,7 @@ class _Scan:
                         ids.add(record)
             self._advance(len(page))
         found.categories.sort()
-        self.require_types(dict.fromkeys(found.categories, "zset"))
+        self.require_types(found.categories)
 
     def index(self, command: str, key: bytes, ids: set[int]) -> None:
         """The ids in an index or a baseline."""

@@ -108,9 +108,3 @@ class SnapshotReader:
         except NoPermissionError:
             return b""
         return info.partition(b"run_id:")[2].partition(b"\r")[0]
-
-
-def as_tuple(entry_id: bytes) -> tuple[int, int]:
-    """An entry id so that ids compare; `0` is before all."""
-    ms, _, sequence = entry_id.partition(b"-")
-    return int(ms), int(sequence or 0)

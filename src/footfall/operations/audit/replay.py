@@ -7,9 +7,9 @@ their code would share their mistakes. In common is only which entry is a check-
 from collections.abc import Callable
 from typing import TypeVar
 
-from footfall.domain.entries import Fields, read
+from footfall.domain.entries import Fields, entry_id_of, read
 from footfall.operations.audit.exclusions import SETTLING, Exclusions
-from footfall.operations.audit.reader import SnapshotReader, StreamChangedError, as_tuple
+from footfall.operations.audit.reader import SnapshotReader, StreamChangedError
 from footfall.operations.audit.tally import LocationTally, UserTally
 from footfall.store.calls.audit import Snapshot
 
@@ -61,7 +61,7 @@ class Replay:
             if self._advance(snapshot, advance):
                 return snapshot, page
             for entry_id, fields in self.exclusions.reload():
-                if as_tuple(entry_id) <= as_tuple(self.position):
+                if entry_id_of(entry_id) <= entry_id_of(self.position):
                     self._add(entry_id, fields)
             self._reader.retries.again(SETTLING)
 
@@ -76,7 +76,7 @@ class Replay:
         """Replay up to a snapshot; False when dead letters that were known were retried or discarded by now."""
         if snapshot.generation != self._start.generation:
             raise StreamChangedError("the stream was replaced")
-        if as_tuple(snapshot.checkpoint) < as_tuple(self.position):
+        if entry_id_of(snapshot.checkpoint) < entry_id_of(self.position):
             raise StreamChangedError("the server has lost its newest entries")
         if not self.exclusions.follow(snapshot):
             return False
@@ -101,13 +101,13 @@ class Replay:
         """Raise StreamChangedError when entries after the position may have been removed before they were read."""
         if now.generation != self._start.generation:
             raise StreamChangedError("the stream was replaced")
-        position = as_tuple(self.position)
-        trimmed = now.removed > self._start.removed and as_tuple(now.first if now.length else now.last) > position
-        if trimmed or as_tuple(now.max_deleted) > max(position, as_tuple(self._start.max_deleted)):
+        position = entry_id_of(self.position)
+        trimmed = now.removed > self._start.removed and entry_id_of(now.first if now.length else now.last) > position
+        if trimmed or entry_id_of(now.max_deleted) > max(position, entry_id_of(self._start.max_deleted)):
             raise StreamChangedError(_REMOVED)
 
     def _add(self, entry_id: bytes, fields: Fields) -> None:
-        ms, sequence = as_tuple(entry_id)
+        ms, sequence = entry_id_of(entry_id)
         location = int(fields.location_id)
         self.counted += 1
         self.users.add(int(fields.user_id), ms, sequence, location)
@@ -126,7 +126,7 @@ def count_processed(reader: SnapshotReader, start: Snapshot) -> int:
         if len(page) < size:
             break
         last = page[-1][0]
-    is_whole = now.removed == start.removed or as_tuple(now.first) <= as_tuple(start.checkpoint)
+    is_whole = now.removed == start.removed or entry_id_of(now.first) <= entry_id_of(start.checkpoint)
     if now.generation != start.generation or not is_whole:
         raise StreamChangedError(_REMOVED)
     return start.added - behind

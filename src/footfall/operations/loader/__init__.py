@@ -27,7 +27,7 @@ from footfall.operations.loader.checkins import CheckIns
 from footfall.operations.loader.lease import Lease, check_types
 from footfall.operations.loader.present import Present, look, missing
 from footfall.operations.loader.recognise import STDIN
-from footfall.operations.loader.records import location_types, user_types, write_locations, write_users
+from footfall.operations.loader.records import location_keys, user_keys, write_locations, write_users
 from footfall.operations.loader.removed import NAMED, removed_ids
 from footfall.operations.loader.reset import find
 from footfall.operations.loader.rows import Rows, What, read
@@ -89,9 +89,9 @@ def load(
     _require_one_source(what, options)
     keys, bars = Keys(settings.server.prefix), Bars(progress)
     with _server_errors():
-        check_types(client, [(keys.loader_lease, "string")])
+        check_types(client, keys, [keys.loader_lease])
         if not (options.reset or options.replace):  # these create it again
-            check_types(client, [(keys.meta, "hash")])
+            check_types(client, keys, [keys.meta])
         with Lease(client, keys) as lease:
             _finish_switched(lease, bars)
             there = look(client, keys)
@@ -99,14 +99,13 @@ def load(
                 _require_place_for_sample(client, keys, what, options, there, confirm)
                 confirm = _yes  # all that is lost was said
             rows = read(what, options.source, client, keys, bars)
-            check_types(client, user_types(keys, rows.users))
-            check_types(client, location_types(keys, rows.locations))
+            check_types(client, keys, user_keys(keys, rows.users))
+            check_types(client, keys, location_keys(keys, rows.locations))
             if what in ("checkins", "all"):
                 _check_check_ins(what, options, settings, client, keys, rows, there)
                 find(client, keys)  # what a reset could not write is found before anything is changed
-                replaced = [(keys.staging, "stream"), (keys.dead_letters, "stream"), (keys.discarded, "hash")]
                 if not (options.reset or options.replace):
-                    check_types(client, replaced)
+                    check_types(client, keys, [keys.staging, keys.dead_letters, keys.discarded])
                 begin(lease, rows.check_ins, _command(what, options, settings), mode=_mode(options), confirm=confirm)
             else:
                 require_ready(lease)
@@ -120,7 +119,7 @@ def abort(settings: Settings, client: Redis, *, progress: Progress | None) -> st
     """
     keys = Keys(settings.server.prefix)
     with _server_errors():
-        check_types(client, [(keys.loader_lease, "string"), (keys.meta, "hash")])
+        check_types(client, keys, [keys.loader_lease, keys.meta])
         with Lease(client, keys) as lease:
             there = look(client, keys)
             command = there.load.command if there.load else "footfall load checkins"

@@ -3,16 +3,9 @@
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 
-from footfall.domain.model import (
-    MAX_LATITUDE,
-    MAX_LONGITUDE,
-    MAX_TIME_MS,
-    LoadedCheckIn,
-    LoadedLocation,
-    LoadedUser,
-    LocationDetails,
-    parse_entry_id,
-)
+from footfall.domain.entries import parse_entry_id
+from footfall.domain.locations import Problem, details_problem, point_problem
+from footfall.domain.model import MAX_TIME_MS, LoadedCheckIn, LoadedLocation, LoadedUser
 from footfall.domain.passwords import MAX_BYTES, digest_in, is_hash
 from footfall.operations.loader.bad_rows import BadRows
 from footfall.operations.loader.checkins import CheckIns
@@ -25,12 +18,8 @@ CLOCK_TOLERANCE_MS = 1000
 _LIKE_SECONDS = range(10**9, 10**11)
 #: how many of a smaller unit make a ms; such times of today are no ms of the next 20,000 years
 _SMALLER = {1000: "microseconds", 1_000_000: "nanoseconds"}
-#: degrees
-_POLE = 90
-
 #: which stored user has each of these e-mails (in lower case); None for nobody
 Owners = Callable[[list[str]], list[bytes | None]]
-Problem = tuple[str, str] | None
 KeyT = TypeVar("KeyT", int, str)
 
 
@@ -146,26 +135,3 @@ def _location_problem(location: LoadedLocation) -> Problem:
     if location.num_stars > 5 * location.num_checkins:
         return "numStars", "is more than 5 per check-in"
     return point_problem(location.location) or details_problem(location.details, location.id)
-
-
-def point_problem(point: str) -> Problem:
-    """What is wrong with a well-formed "lng,lat": (field, reason)."""
-    longitude, latitude = map(float, point.split(","))
-    if abs(longitude) <= _POLE < abs(latitude) <= MAX_LONGITUDE:
-        return "location", "latitude and longitude look swapped: the longitude comes first"
-    if abs(longitude) > MAX_LONGITUDE:
-        return "location", f"the longitude must be between -{MAX_LONGITUDE:g} and {MAX_LONGITUDE:g}"
-    if abs(latitude) > MAX_LATITUDE:
-        return "location", f"the latitude must be between -{MAX_LATITUDE:.8f} and {MAX_LATITUDE:.8f}"
-    return None
-
-
-def details_problem(details: LocationDetails | None, location_id: int) -> Problem:
-    """What is wrong with well-formed details of this location: (field, reason)."""
-    if details is None:
-        return None
-    if details.id != location_id:
-        return "details", f"id must be the location's, {location_id}"
-    if sorted(day.day for day in details.hours) != list(range(7)):
-        return "details", "hours must have each day from 0 to 6 once"
-    return None

@@ -9,7 +9,8 @@ from typing import Self
 
 import bcrypt
 
-from footfall.domain.passwords import is_hash, processors
+from footfall.domain.bcrypt_threads import processors
+from footfall.domain.passwords import is_hash
 from footfall.logs import log
 from footfall.process.terminal import duration
 

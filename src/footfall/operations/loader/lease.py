@@ -82,13 +82,14 @@ class Lease:
                 continue
 
 
-def check_types(client: Redis, expected: Iterable[tuple[bytes, str]]) -> None:
-    """Raise BrokenKeyError for a key that is there with another type than the expected one."""
-    remaining = iter(expected)
+def check_types(client: Redis, keys: Keys, used: Iterable[bytes]) -> None:
+    """Raise BrokenKeyError for one of the keys that is there with another type than it must have."""
+    remaining = iter(used)
     while part := list(islice(remaining, 1000)):
         pipeline = client.pipeline(transaction=False)
-        for key, _ in part:
+        for key in part:
             pipeline.type(key)
-        for (key, kind), found in zip(part, pipeline.execute(), strict=True):
+        for key, found in zip(part, pipeline.execute(), strict=True):
+            kind = keys.type_of(key)
             if found not in (b"none", kind.encode()):
                 raise broken_key(key.decode(errors="replace"), f"is a {found.decode()}, not a {kind}")

@@ -20,40 +20,30 @@ LOCATIONS_AT_ONCE = 50
 RecordT = TypeVar("RecordT", LoadedUser, LoadedLocation)
 
 
-def user_types(keys: Keys, users: Iterable[LoadedUser]) -> Iterator[tuple[bytes, str]]:
-    """The keys that `write_users` writes, and their types."""
-    yield from user_index_types(keys)
-    yield keys.users_email, "hash"
-    yield keys.users_removed, "hash"
-    for user in users:
-        yield keys.user(user.id), "hash"
+def user_keys(keys: Keys, users: Iterable[LoadedUser]) -> Iterator[bytes]:
+    """The keys that `write_users` writes."""
+    yield from user_index_keys(keys)
+    yield from (keys.users_email, keys.users_removed)
+    yield from (keys.user(user.id) for user in users)
 
 
-def user_index_types(keys: Keys) -> list[tuple[bytes, str]]:
-    """The keys that loading and resetting users write besides the users' own, and their types."""
-    return [
-        (keys.users_by_checkins, "zset"),
-        (keys.users_recent, "zset"),
-        (keys.users_last_seen, "zset"),
-        (keys.users_baseline, "hash"),
-    ]
+def user_index_keys(keys: Keys) -> list[bytes]:
+    """The keys that loading and resetting users write besides the users' own."""
+    return [keys.users_by_checkins, keys.users_recent, keys.users_last_seen, keys.users_baseline]
 
 
-def location_types(keys: Keys, locations: list[LoadedLocation]) -> Iterator[tuple[bytes, str]]:
-    """The keys that `write_locations` writes, and their types."""
-    yield from location_index_types(keys)
-    yield keys.locations_geo, "zset"
-    yield keys.locations_removed, "hash"
-    for category in sorted({location.category for location in locations}):
-        yield keys.category(category), "zset"
+def location_keys(keys: Keys, locations: list[LoadedLocation]) -> Iterator[bytes]:
+    """The keys that `write_locations` writes."""
+    yield from location_index_keys(keys)
+    yield from (keys.locations_geo, keys.locations_removed)
+    yield from (keys.category(category) for category in sorted({location.category for location in locations}))
     for location in locations:
-        yield keys.location(location.id), "hash"
-        yield keys.location_details(location.id), "string"
+        yield from (keys.location(location.id), keys.location_details(location.id))
 
 
-def location_index_types(keys: Keys) -> list[tuple[bytes, str]]:
-    """The keys that loading and resetting locations write besides the locations' own, and their types."""
-    return [(keys.locations_by_checkins, "zset"), (keys.locations_baseline, "hash")]
+def location_index_keys(keys: Keys) -> list[bytes]:
+    """The keys that loading and resetting locations write besides the locations' own."""
+    return [keys.locations_by_checkins, keys.locations_baseline]
 
 
 def write_users(

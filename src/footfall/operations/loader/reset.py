@@ -8,7 +8,7 @@ from redis import Redis
 from footfall.domain.baseline import LocationBaseline, UserBaseline
 from footfall.keys import Keys
 from footfall.operations.loader.lease import Lease, check_types
-from footfall.operations.loader.records import location_index_types, user_index_types
+from footfall.operations.loader.records import location_index_keys, user_index_keys
 from footfall.store.calls.load_records import reset_locations, reset_removed, reset_users
 
 #: users or locations per call of a script: about 5 ms of the server's time
@@ -23,12 +23,12 @@ def find(client: Redis, keys: Keys) -> tuple[Ids, Ids]:
 
     Raises BrokenKeyError when one of the keys that a reset writes has another type than it must.
     """
-    check_types(client, user_index_types(keys) + location_index_types(keys))
-    check_types(client, [(keys.users_removed, "hash"), (keys.locations_removed, "hash")])
+    written = [*user_index_keys(keys), *location_index_keys(keys), keys.users_removed, keys.locations_removed]
+    check_types(client, keys, written)
     users = _ids(client, keys.users_by_checkins, keys.users_baseline)
     locations = _ids(client, keys.locations_by_checkins, keys.locations_baseline)
-    check_types(client, ((keys.user(user), "hash") for user in users))
-    check_types(client, ((keys.location(location), "hash") for location in locations))
+    check_types(client, keys, map(keys.user, users))
+    check_types(client, keys, map(keys.location, locations))
     return users, locations
 
 

@@ -51,8 +51,7 @@ def read(what: What, path: Path | None, client: Redis, keys: Keys, bars: Bars) -
     rows = Rows()
     seconds, microseconds = client.time()
     now_ms = seconds * 1000 + microseconds // 1000
-    hashes = (keys.users_email, keys.users_removed, keys.locations_removed)
-    check_types(client, [(key, "hash") for key in hashes])
+    check_types(client, keys, [keys.users_email, keys.users_removed, keys.locations_removed])
 
     def input_rows(kind: type[RowT], of_sample: Callable[[], list[RowT]]) -> Iterator[tuple[str, RowT]]:
         if path is None:

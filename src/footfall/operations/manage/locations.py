@@ -4,10 +4,10 @@ import msgspec
 from msgspec import UNSET
 
 from footfall.domain.documents import LocationChange
+from footfall.domain.locations import details_problem, point_problem
 from footfall.domain.model import LocationDetails, NewLocation, indexed_place
 from footfall.errors import InvalidError
 from footfall.keys import Keys
-from footfall.operations.loader.checks import details_problem, point_problem
 from footfall.operations.manage.outcomes import TRIES, called, changed, too_busy
 from footfall.store.calls.manage import add_location, change_location, remove_location
 from footfall.store.pipeline import Argument, Pipeline

@@ -1,11 +1,11 @@
 """Passwords that somebody sets: checked, and hashed outside of the event loop. None is ever logged."""
 
-import asyncio
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import bcrypt
 
-from footfall.domain.passwords import MAX_BYTES, is_hash, processors
+from footfall.domain.bcrypt_threads import BcryptThreads
+from footfall.domain.passwords import MAX_BYTES, is_hash
 from footfall.errors import InvalidError, OverloadedError
 
 #: passwords that may wait to be hashed; each takes about 0.25 s of a processor with the default `bcrypt_cost`
@@ -13,12 +13,11 @@ _MOST = 32
 
 
 class PasswordHasher:
-    """Hashes clear passwords in threads of its own, as many as there are processors."""
+    """Hashes clear passwords, in threads of its own."""
 
     def __init__(self, cost: int) -> None:
         self._cost = cost
-        self._pool = ThreadPoolExecutor(processors(), thread_name_prefix="bcrypt")
-        self._waiting = 0
+        self._threads = BcryptThreads()
 
     async def hash(self, password: str) -> bytes:
         """The bcrypt hash, with a salt of its own.
@@ -31,17 +30,13 @@ class PasswordHasher:
             raise InvalidError([("password", "is a bcrypt hash; only `footfall load` takes these")])
         if len(password.encode()) > MAX_BYTES:
             raise InvalidError([("password", f"is longer than the {MAX_BYTES} bytes that bcrypt takes")])
-        if self._waiting >= _MOST:
+        if self._threads.pending >= _MOST:
             raise OverloadedError("too many passwords wait to be hashed")
-        self._waiting += 1
-        try:
-            return await asyncio.get_running_loop().run_in_executor(self._pool, self._hash, password.encode())
-        finally:
-            self._waiting -= 1
+        return await self._threads.run(partial(self._hash, password.encode()))
 
     def close(self) -> None:
         """Forget those that wait."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        self._threads.close()
 
     def _hash(self, password: bytes) -> bytes:
         return bcrypt.hashpw(password, bcrypt.gensalt(self._cost))

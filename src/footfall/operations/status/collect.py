@@ -9,6 +9,7 @@ from redis import Redis
 from redis.exceptions import NoPermissionError
 
 from footfall.config import Settings
+from footfall.domain.entries import ms_of
 from footfall.errors import BrokenKeyError, LoadingError, TornError
 from footfall.keys import Keys
 from footfall.operations import dead_letters
@@ -16,7 +17,7 @@ from footfall.operations.loader.stream import ways_out
 from footfall.operations.status.backlog import Counting, oldest_unprocessed
 from footfall.operations.status.document import LeaseStatus, ServerStatus, State, Status
 from footfall.operations.status.problems import load_text, short_indexes, warnings_of, wrong_types
-from footfall.operations.status.reading import Reading, number_of, read_keys, types_of_metadata
+from footfall.operations.status.reading import Reading, metadata_of, number_of, read_keys
 from footfall.store.advice import appends
 from footfall.store.calls.lease import holder
 from footfall.store.calls.metadata import open_metadata
@@ -49,7 +50,7 @@ def collect(client: Redis, settings: Settings, counting: Counting | None = None)
         checkpoint=None if now.checkpoint is None else now.checkpoint.decode(errors="replace"),
         processed=number_of(now.processed),
         backlog=now.backlog,
-        oldest_unprocessed_ms=None if oldest is None else max(0, now.now_ms - int(oldest.partition(b"-")[0])),
+        oldest_unprocessed_ms=None if oldest is None else max(0, now.now_ms - ms_of(oldest)),
         lease=_lease(now),
         lost_entries=number_of(now.meta.get(b"lost")) or 0,
         dead_letters=dead_letters.count(client, settings) if now.types[keys.dead_letters] == "stream" else {},
@@ -87,7 +88,7 @@ def _lease(now: Reading) -> LeaseStatus:
 
 def _state(client: Redis, keys: Keys, now: Reading, problems: list[str]) -> State:
     """The state of the metadata; what is wrong with it goes to the problems."""
-    if any(now.types[key] not in (kind, "none") for key, kind in types_of_metadata(keys).items()):
+    if any(now.types[key] not in (keys.type_of(key), "none") for key in metadata_of(keys)):
         return "broken"
     if now.types[keys.meta] == now.types[keys.processed] == "none":
         return "empty" if set(now.types.values()) == {"none"} else "new"

@@ -7,7 +7,7 @@ from redis import Redis
 from footfall.config import Settings
 from footfall.keys import Keys
 from footfall.operations.status.document import ServerStatus, State
-from footfall.operations.status.reading import Reading, types_of
+from footfall.operations.status.reading import Reading, read_of
 from footfall.store.advice import advice
 from footfall.store.calls.metadata import RESTORE_OR_RELOAD
 from footfall.store.trimming import held_back
@@ -18,7 +18,8 @@ _HOW_TO_LOAD = "`footfall load users --from FILE` and so on load your data, `foo
 def wrong_types(now: Reading, keys: Keys) -> list[str]:
     """Keys that do not hold what they must."""
     lease, problems = keys.processor_lease, []
-    for key, kind in types_of(keys).items():
+    for key in read_of(keys):
+        kind = keys.type_of(key)
         if now.types[key] not in (kind, "none"):
             repair = RESTORE_OR_RELOAD
             if kind == "zset":

@@ -43,20 +43,20 @@ class Reading:
         return load_info(self.meta.get(b"load"))
 
 
-def types_of(keys: Keys) -> dict[bytes, str]:
-    """The keys that are looked at, those of the metadata first, and their types."""
-    others = {keys.processor_lease: "string", keys.dead_letters: "stream"}
-    return types_of_metadata(keys) | others | {keys.users_by_checkins: "zset", keys.locations_by_checkins: "zset"}
+def read_of(keys: Keys) -> list[bytes]:
+    """The keys that are read, those of the metadata first."""
+    others = [keys.processor_lease, keys.dead_letters, keys.users_by_checkins, keys.locations_by_checkins]
+    return [*metadata_of(keys), *others]
 
 
-def types_of_metadata(keys: Keys) -> dict[bytes, str]:
-    """The keys without which nothing is taken or processed, and their types."""
-    return {keys.meta: "hash", keys.checkpoint: "string", keys.processed: "string", keys.stream: "stream"}
+def metadata_of(keys: Keys) -> list[bytes]:
+    """The keys without which nothing is taken or processed."""
+    return [keys.meta, keys.checkpoint, keys.processed, keys.stream]
 
 
 def read_keys(client: Redis, keys: Keys) -> Reading:
     """Read them. Raises RedisError when the server cannot be reached."""
-    read = types_of(keys)
+    read = read_of(keys)
     with client.pipeline(transaction=True) as transaction:
         for key in read:
             transaction.type(key)

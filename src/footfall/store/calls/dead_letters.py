@@ -9,7 +9,7 @@ from typing import Any
 
 from footfall.config import ActivitySettings
 from footfall.domain.activity import BUCKET_MS, HOUR_MS
-from footfall.domain.entries import Fields, Reason
+from footfall.domain.entries import Fields, Reason, ms_of
 from footfall.keys import Keys
 from footfall.store.calls.reply import Errors, FencedError, after_ok, broken, loading, torn
 from footfall.store.pipeline import Argument, Reply
@@ -48,7 +48,7 @@ def retry(
             arguments += (letter_id, entry_id, found.value, b"", b"", b"")
             continue
         location, user, stars = found
-        ms = int(entry_id.partition(b"-")[0])
+        ms = ms_of(entry_id)
         script_keys += (
             *(keys.user(user), keys.location(location), keys.user_history(user), keys.location_history(location)),
             *(keys.location_presence(location), keys.hour(ms // HOUR_MS), keys.trending_bucket(ms // BUCKET_MS)),
