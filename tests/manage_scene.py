@@ -11,8 +11,8 @@ import redis
 from footfall.domain.model import DayHours, LocationDetails, NewLocation, NewUser, Social
 from footfall.identity import tokens
 from footfall.keys import Keys
+from footfall.operations.manage.hash_passwords import PasswordHasher
 from footfall.operations.manage.locations import Locations
-from footfall.operations.manage.passwords import PasswordHasher
 from footfall.operations.manage.users import Users
 from pipelines import pipeline_to
 from processes import Api

@@ -26,8 +26,8 @@ from footfall.identity.credentials import digest
 from footfall.identity.quota import Quota
 from footfall.identity.sessions import Sessions
 from footfall.operations import loader
+from footfall.operations.manage.hash_passwords import PasswordHasher
 from footfall.operations.manage.locations import Locations
-from footfall.operations.manage.passwords import PasswordHasher
 from footfall.operations.manage.users import Users
 from footfall.processor.activity import Trending
 from footfall.processor.batch import Batch

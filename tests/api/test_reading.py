@@ -8,7 +8,7 @@ import pytest
 
 from chaos.scene import seeded
 from footfall.api.reading import Reader
-from footfall.api.records import COUNT, NUMBER, TEXT, Shape, Value, id_in
+from footfall.api.record_shapes import COUNT, NUMBER, TEXT, Shape, Value, id_in
 from footfall.errors import BrokenKeyError, NotFoundError
 from footfall.keys import Keys
 from pipelines import pipeline_to

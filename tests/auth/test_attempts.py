@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from auth_scene import EMAIL, PASSWORD, add_user, cookie_of, log_in, signed_in, with_user
+from footfall.auth.check_passwords import Passwords
 from footfall.auth.limits import SPREAD
 from footfall.auth.metrics import Metrics
-from footfall.auth.passwords import Passwords
 from footfall.domain.bcrypt_threads import BcryptThreads
 from footfall.errors import OverloadedError
 from processes import Auth

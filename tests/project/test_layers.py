@@ -83,6 +83,7 @@ def test_what_all_may_import_imports_nothing_above_it(module: str) -> None:
 def test_a_folder_says_what_lives_there(folder: str) -> None:
     docstring = ast.get_docstring(ast.parse((_ROOT / folder / "__init__.py").read_text()))
     assert docstring is not None
+    assert len(docstring.splitlines()) >= 3, "what lives there, and what may be touched"
 
 
 def test_the_folders_of_the_tests_are_those_of_the_source() -> None:

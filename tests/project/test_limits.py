@@ -9,14 +9,14 @@ import pytest
 from footfall import config
 from footfall.api import feed
 from footfall.api.parameters import LimitParameter
-from footfall.auth import limits, passwords
+from footfall.auth import check_passwords, limits
 from footfall.cli import access
 from footfall.http import bodies, forwarded
 from footfall.http import head as http_head
 from footfall.http import reading as http_reading
 from footfall.identity import sessions
-from footfall.operations.manage import passwords as hashing
-from footfall.receiver import batch, check_in
+from footfall.operations.manage import hash_passwords
+from footfall.receiver import batch_body, check_in
 
 _PAGE = Path(__file__).parents[2] / "docs" / "limits.md"
 _UNITS = {"": 1, " KiB": 1024, " MiB": 1024 * 1024}
@@ -30,21 +30,21 @@ CONSTANTS: dict[str, float] = {
     "what is read and dropped": http_reading._DROPPED,
     "seconds in which a client takes nothing": http_reading.READING_S,
     "body of a check-in": check_in.MAX_BODY,
-    "body of a batch": batch.MAX_BODY,
-    "check-ins of a batch that are told": batch.TOLD,
-    "check-ins of a batch": batch.MAX_ITEMS,
-    "commas, or lines": batch.MAX_ITEMS * batch._SEPARATORS_EACH,
-    "gzip members": batch._MAX_MEMBERS,
+    "body of a batch": batch_body.MAX_BODY,
+    "check-ins of a batch that are told": batch_body.TOLD,
+    "check-ins of a batch": batch_body.MAX_ITEMS,
+    "commas, or lines": batch_body.MAX_ITEMS * batch_body._SEPARATORS_EACH,
+    "gzip members": batch_body._MAX_MEMBERS,
     "characters of an `Idempotency-Key`": next(n for n in range(1, 999) if not check_in._is_key("k" * (n + 1))),
     "records of a page": LimitParameter.most,
     "body of a request that adds": bodies.MAX_BODY,
-    "passwords that wait to be hashed": hashing._MOST,
+    "passwords that wait to be hashed": hash_passwords._MOST,
     "what waits for a reader": feed.MAX_WAITING,
     "seconds in which a reader takes nothing": feed.STALLED_S,
     "body of a sign-in": bodies.MAX_BODY,
     "limits of one address": limits.SPREAD,
-    "seconds that a check of a password": passwords._MAX_WAIT_S,
-    "checks that wait for each": passwords._WAITING_EACH,
+    "seconds that a check of a password": check_passwords._MAX_WAIT_S,
+    "checks that wait for each": check_passwords._WAITING_EACH,
     "sessions of a user": sessions._MAX_SESSIONS,
 }
 

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from footfall.errors import InvalidError, MalformedError, TooLargeError, UnsupportedTypeError
-from footfall.receiver import batch as batches
-from footfall.receiver.batch import MAX_BODY, MAX_ITEMS, TOLD, ParsedBatch, expand
+from footfall.receiver import batch_body as batches
+from footfall.receiver.batch_body import MAX_BODY, MAX_ITEMS, TOLD, ParsedBatch, expand
 from receiver_scene import CHECK_IN, GOOD
 
 JSON, LINES = "application/json", "application/x-ndjson"

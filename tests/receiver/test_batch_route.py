@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from footfall.domain.model import MAX_ID, CheckIn
-from footfall.receiver.batch import MAX_BODY, MAX_ITEMS, TOLD
+from footfall.receiver.batch_body import MAX_BODY, MAX_ITEMS, TOLD
 from footfall.store.scripts import RECEIVE
 from processes import Receiver
 from proxy import Proxy

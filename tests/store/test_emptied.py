@@ -10,8 +10,8 @@ from chaos.replay import assert_replayed, entries, raw_client
 from chaos.scene import add, load_records, processed, wait_until_drained
 from footfall import config
 from footfall.errors import ExitCode, RefusedError
+from footfall.operations.loader import when_empty
 from footfall.store.scripts import OPEN
-from footfall.up import supervisor
 from processes import Api, Footfall, Processor, Receiver
 from proxy import Proxy
 from script_calls import held, put_back
@@ -98,18 +98,18 @@ def test_up_does_not_begin_anew_with_the_sample_where_there_was_data(server: Ser
     settings = config.load({"data_dir": tmp_path, "redis_url": server.url})
     with redis.Redis(port=server.port) as client:
         client.set("somebody's", "data")
-        supervisor.load_sample_when_empty(settings)
+        when_empty.load_sample_when_empty(settings)
         client.flushall()
         with pytest.raises(RefusedError, match="was not when `up` last used") as error:
-            supervisor.load_sample_when_empty(settings)
+            when_empty.load_sample_when_empty(settings)
         assert client.dbsize() == 0
         marker = str(error.value).rpartition("remove ")[2]
         Path(marker).unlink()
-        supervisor.load_sample_when_empty(settings)
+        when_empty.load_sample_when_empty(settings)
         assert client.hget("ncc:meta", "sample") == b"1"
         client.flushall()
         with pytest.raises(RefusedError):
-            supervisor.load_sample_when_empty(settings)
+            when_empty.load_sample_when_empty(settings)
 
 
 def test_a_connection_that_is_cut_while_idle_is_made_again_without_a_word(

@@ -15,8 +15,8 @@ from footfall.embedded import server as embedded
 from footfall.errors import ExitCode
 from footfall.keys import Keys
 from footfall.operations import loader
+from footfall.operations.loader import when_empty
 from footfall.store.client import connect
-from footfall.up import supervisor
 from servers import Server, wait_until
 from up_process import Up, interrupt_group, processes, stored
 
@@ -100,7 +100,7 @@ def test_data_loaded_by_hand_after_such_a_start_is_left_alone(server: Server, tm
         received = client.xadd(KEYS.stream, {"locationId": "1", "userId": "2", "starRating": "5"})
         (tmp_path / "sample-unfinished").touch()
         for _ in range(2):
-            supervisor.load_sample_when_empty(settings)
+            when_empty.load_sample_when_empty(settings)
             assert client.xrevrange(KEYS.stream, count=1)[0][0] == received
     assert not (tmp_path / "sample-unfinished").exists()
 

@@ -35,8 +35,8 @@ from footfall.http.state import share
 from footfall.identity.describe import ANYBODY, SECURITY_SCHEMES, SENDER
 from footfall.identity.sessions import Sessions
 from footfall.keys import Keys
+from footfall.operations.manage.hash_passwords import PasswordHasher
 from footfall.operations.manage.locations import Locations
-from footfall.operations.manage.passwords import PasswordHasher
 from footfall.operations.manage.users import Users
 from footfall.store import permissions
 from footfall.store.metadata import open_pipeline

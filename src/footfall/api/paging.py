@@ -9,7 +9,7 @@ from litestar.params import QueryParameter
 
 from footfall.api.parameters import CursorParameter, LimitParameter
 from footfall.api.reading import Reader
-from footfall.api.records import id_in
+from footfall.api.record_shapes import id_in
 from footfall.errors import BrokenKeyError
 from footfall.store.calls.records import read_ranked
 

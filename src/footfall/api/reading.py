@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import TypeVar
 
-from footfall.api.records import Shape, Value
+from footfall.api.record_shapes import Shape, Value
 from footfall.errors import BrokenKeyError, NotFoundError, WrongTypeError
 from footfall.keys import Keys
 from footfall.store.calls.records import read_records

@@ -4,9 +4,9 @@ import re
 from functools import cache
 
 from footfall import sample
+from footfall.auth.check_passwords import Passwords
 from footfall.auth.limits import Attempt, Attempts
 from footfall.auth.metrics import LoginOutcome, Metrics
-from footfall.auth.passwords import Passwords
 from footfall.config import AuthSettings
 from footfall.errors import (
     BrokenKeyError,

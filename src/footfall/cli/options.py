@@ -19,6 +19,11 @@ from footfall.config import SETTINGS, Settings, env_name
 #: what nearly every command takes: where the data are, and how to log
 SERVER = ("redis_url", "data_dir", "prefix")
 LOGS = ("log_level", "log_format")
+#: what every HTTP service takes
+HTTP = (
+    *("host", "request_timeout", "keepalive_timeout_s", "max_connections"),
+    *("cors_origins", "trusted_proxies", "server_timeout", "server_check_s"),
+)
 #: for commands that ask before they drop something; only ever on the command line, where it is about this one call
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask for the typed confirmation.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]

@@ -4,7 +4,7 @@ import typer
 
 from footfall import logs
 from footfall.cli.app import app
-from footfall.cli.options import ACTIVITY, LOGS, SERVER, command
+from footfall.cli.options import ACTIVITY, HTTP, LOGS, SERVER, command
 from footfall.cli.shared import configured, server
 
 # A service starts in half the time when it does not import what only others need, so commands import their work.
@@ -57,7 +57,6 @@ def up(context: typer.Context) -> None:
     "receiver",
     "receiver_port",
     "receiver_workers",
-    "host",
     "unknown_ids",
     "max_backlog",
     "max_batch",
@@ -67,13 +66,7 @@ def up(context: typer.Context) -> None:
     "duplicate_window_s",
     "auth",
     "session_ttl_s",
-    "cors_origins",
-    "trusted_proxies",
-    "request_timeout",
-    "keepalive_timeout_s",
-    "max_connections",
-    "server_timeout",
-    "server_check_s",
+    *HTTP,
     *SERVER,
     *LOGS,
     panel=_PANEL,
@@ -150,15 +143,8 @@ def processor(context: typer.Context) -> None:
     "session_ttl_s",
     "session_secure",
     "live_heartbeat_s",
-    "cors_origins",
-    "trusted_proxies",
     "bcrypt_cost",
-    "host",
-    "request_timeout",
-    "keepalive_timeout_s",
-    "max_connections",
-    "server_timeout",
-    "server_check_s",
+    *HTTP,
     *ACTIVITY,
     *SERVER,
     *LOGS,
@@ -187,15 +173,8 @@ def api(context: typer.Context) -> None:
     "login_per_email",
     "login_per_address",
     "login_window_s",
-    "trusted_proxies",
     "bcrypt_cost",
-    "cors_origins",
-    "host",
-    "request_timeout",
-    "keepalive_timeout_s",
-    "max_connections",
-    "server_timeout",
-    "server_check_s",
+    *HTTP,
     *SERVER,
     *LOGS,
     panel=_PANEL,

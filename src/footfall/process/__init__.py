@@ -1,1 +1,4 @@
-"""Processes of the operating system: signals, standard files, the terminal, children, and `footfall up`."""
+"""Processes of the operating system: signals, standard files, the terminal, children that end with their parent.
+
+It knows nothing of check-ins and imports nothing of ours: everybody who runs something may use it.
+"""

@@ -22,7 +22,7 @@ from footfall.identity.credentials import credential
 from footfall.identity.describe import ANYBODY, SECURITY_SCHEMES, SENDER
 from footfall.identity.identities import FORBIDDEN, Identities, Identity
 from footfall.keys import Keys
-from footfall.receiver import batch
+from footfall.receiver import batch_body
 from footfall.receiver.check_in import MAX_BODY, REPLAYED, decode, idempotency_key, require_json, require_plain
 from footfall.receiver.describe import (
     Accepted,
@@ -110,7 +110,7 @@ async def check_in(request: Request[Any, Any, Any], intake: NamedDependency[Inta
     "/api/checkins",
     operation_id="postCheckins",
     status_code=202,
-    request_max_body_size=batch.MAX_BODY + _MAX_READ,
+    request_max_body_size=batch_body.MAX_BODY + _MAX_READ,
     exception_handlers={FootfallError: _refused},
     operation_class=BatchOperation,
     summary="Store many check-ins",
@@ -134,11 +134,11 @@ async def check_ins(request: Request[Any, Any, Any], intake: NamedDependency[Int
 
     When sign-in is on, it needs a session's cookie, and all check-ins but that user's own are rejected; or a token.
     """
-    sent = await body_of(request, batch.MAX_BODY)
+    sent = await body_of(request, batch_body.MAX_BODY)
     sender = await _sender(request)
-    body = batch.expand(sent, request.headers.get("content-encoding"))
+    body = batch_body.expand(sent, request.headers.get("content-encoding"))
     key = idempotency_key(request.headers.getall("idempotency-key", []))
-    read = await batch.read(body, request.headers.get("content-type"))
+    read = await batch_body.read(body, request.headers.get("content-type"))
     may_post = [sender.may_post(check_in.user_id) for check_in in read.check_ins]
     if sender.quota is not None:
         await sender.quota.reserve(len(read.check_ins))
@@ -162,9 +162,9 @@ def _told(rejected: Mapping[int, FootfallError]) -> tuple[list[Rejected], list[R
     """What an answer says of the check-ins that were not stored: of many of them, only places and statuses."""
     places = sorted(rejected)
     alike: dict[int, list[int]] = {}
-    for place in places[batch.TOLD :]:
+    for place in places[batch_body.TOLD :]:
         alike.setdefault(rejected[place].status, []).append(place)
-    first = [Rejected(place, rejected[place].status, str(rejected[place])) for place in places[: batch.TOLD]]
+    first = [Rejected(place, rejected[place].status, str(rejected[place])) for place in places[: batch_body.TOLD]]
     return first, [RejectedAlike(status, alike[status]) for status in sorted(alike)]
 
 

@@ -9,7 +9,7 @@ from litestar.openapi.spec.enums import OpenAPIType
 from msgspec import Meta
 
 from footfall.domain.model import MAX_ID
-from footfall.receiver.batch import MAX_ITEMS
+from footfall.receiver.batch_body import MAX_ITEMS
 
 
 class Accepted(msgspec.Struct):

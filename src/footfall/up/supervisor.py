@@ -12,14 +12,12 @@ import msgspec
 from footfall.config import Settings
 from footfall.embedded import server as embedded
 from footfall.embedded.server import EmbeddedServer
-from footfall.errors import ExitCode, FootfallError, RefusedError
+from footfall.errors import ExitCode, FootfallError
 from footfall.http.server import listen, url
 from footfall.identity import admin_token
 from footfall.logs import log
 from footfall.process import launch
-from footfall.process.terminal import progress
 from footfall.store.address import parse
-from footfall.store.client import connect
 from footfall.up.greeting import greeting
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -34,10 +32,6 @@ _PROCESSOR_PORT = 8084
 _INTERVAL_S = 0.1
 #: bytes of a line in a part's log
 _LONGEST_LINE = 1 << 20
-#: a sample that was loaded only in part when the loader was killed is loaded again
-_UNFINISHED = "sample-unfinished"
-#: there once the directory has held data: it does not start from scratch on an empty server unasked
-_NOT_EMPTY = "not-empty"
 
 
 class PartDiedError(FootfallError):
@@ -132,6 +126,8 @@ def run(settings: Settings) -> None:
                 "The embedded Valkey listens on %s and keeps its data in %s.", server.address, settings.server.data_dir
             )
             if server.owned:
+                from footfall.operations.loader.when_empty import load_sample_when_empty  # noqa: PLC0415
+
                 load_sample_when_empty(settings)
             if settings.auth.enabled:
                 admin_token.ensure(settings.server)
@@ -142,36 +138,6 @@ def run(settings: Settings) -> None:
         _ignore_signals()
         if server is not None:
             server.stop(_SERVER_STOP_S)
-
-
-def load_sample_when_empty(settings: Settings) -> None:
-    """Load the sample into an empty server, or again when that was cut short."""
-    from footfall.operations import loader  # noqa: PLC0415
-
-    data_dir = settings.server.data_dir
-    unfinished, not_empty = data_dir / _UNFINISHED, data_dir / _NOT_EMPTY
-    with contextlib.closing(connect(settings.server.url, settings.server)) as client:
-        if client.dbsize() and not unfinished.exists():
-            not_empty.touch()
-            return
-        if not_empty.exists() and not unfinished.exists():
-            raise RefusedError(
-                f"the server is empty, and was not when `up` last used {data_dir} (FLUSHALL?): put a backup "
-                f"of the directory in its place; or, to start from scratch with the sample, remove {not_empty}"
-            )
-        log.info("The data directory is empty: loading the sample.")
-        unfinished.touch()
-        try:
-            with progress() as bars:
-                options = loader.LoadOptions(sample=True)
-                loaded = loader.load("all", options, settings, client, confirm=lambda _: False, progress=bars)
-        except RefusedError:
-            unfinished.unlink()
-            log.warning("Somebody has loaded other data meanwhile: the sample is not loaded.")
-            return
-    not_empty.touch()
-    unfinished.unlink()
-    log.info("Loaded %d users, %d locations and %d check-ins.", loaded.users, loaded.locations, loaded.checkins)
 
 
 def _require_free_ports(settings: Settings) -> None:

@@ -33,7 +33,7 @@ from footfall.operations.audit.gone import Gone
 from footfall.operations.audit.reader import SnapshotReader
 from footfall.operations.audit.verify import verify
 from footfall.operations.audit.verify_report import Report
-from footfall.operations.manage.passwords import PasswordHasher
+from footfall.operations.manage.hash_passwords import PasswordHasher
 from footfall.operations.manage.users import Users
 from pipelines import pipeline_to
 from processes import Footfall

@@ -29,7 +29,7 @@ from pathlib import Path
 import redis
 from footfall import config, sample
 from footfall.operations import loader
-from footfall.operations.loader import records, reset, stream
+from footfall.operations.loader import reset, stream, write_records as records
 for name, count in ("users", 40), ("locations", 20), ("check_ins", 60):
     rows = getattr(sample, name)()[:count]
     setattr(sample, name, lambda rows=rows: rows)

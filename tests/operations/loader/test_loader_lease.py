@@ -13,10 +13,10 @@ from footfall.operations.loader import LoadLeaseLostError, What
 from footfall.operations.loader import lease as lease_module
 from footfall.operations.loader.checkins import CheckIns
 from footfall.operations.loader.lease import Lease
-from footfall.operations.loader.records import write_locations, write_users
 from footfall.operations.loader.removed import Removed
 from footfall.operations.loader.reset import reset
 from footfall.operations.loader.stream import abort, begin, finish, stage, switch
+from footfall.operations.loader.write_records import write_locations, write_users
 from footfall.store.calls.metadata import open_metadata as open_metadata_call
 from loader_scene import HASH, KEYS, NEW, Bench, content, location, no_question, prepare, unchanged, user
 from servers import Server, wait_until

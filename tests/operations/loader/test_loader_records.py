@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from footfall.operations.loader import What
-from footfall.operations.loader import records as records_module
+from footfall.operations.loader import write_records as records_module
 from loader_scene import DETAILS, HASH, KEYS, ROWS, Bench, assert_indexes_are_exact, content, location, user
 from servers import Server
 

@@ -11,7 +11,7 @@ from footfall.api.describe import answers_like
 from footfall.api.paging import LIMIT, NEXT_PAGE, After, Limit, link, ranked
 from footfall.api.parameters import CategoryParameter, IdParameter
 from footfall.api.reading import Reader
-from footfall.api.records import id_in
+from footfall.api.record_shapes import id_in
 from footfall.api.routes.locations import EXAMPLE, LOCATION, Location
 from footfall.http.app import problems
 

@@ -14,7 +14,7 @@ from msgspec.structs import asdict, replace
 from footfall.api.describe import answers_like
 from footfall.api.parameters import BooleanParameter, IdParameter
 from footfall.api.reading import Reader
-from footfall.api.records import COUNT, TEXT, Shape
+from footfall.api.record_shapes import COUNT, TEXT, Shape
 from footfall.domain.model import DayHours, LocationDetails, Record, Social
 from footfall.errors import BrokenKeyError
 from footfall.http.app import problems

@@ -9,7 +9,7 @@ from msgspec.structs import asdict
 
 from footfall.api.describe import answers_like
 from footfall.api.reading import Reader
-from footfall.api.records import TEXT, Shape
+from footfall.api.record_shapes import TEXT, Shape
 from footfall.api.routes.users import SOPHIA, USER_FIELDS, User
 from footfall.errors import NotFoundError, UnauthorizedError
 from footfall.http.app import problems

@@ -26,7 +26,7 @@ from footfall.api.parameters import (
     StarsParameter,
 )
 from footfall.api.reading import Reader
-from footfall.api.records import id_in
+from footfall.api.record_shapes import id_in
 from footfall.api.routes.locations import EXAMPLE, LOCATION, Location
 from footfall.domain.model import indexed_place
 from footfall.http.app import problems

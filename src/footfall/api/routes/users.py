@@ -11,7 +11,7 @@ from msgspec import Meta
 from footfall.api.describe import answers_like
 from footfall.api.parameters import EmailParameter, IdParameter
 from footfall.api.reading import Reader
-from footfall.api.records import COUNT, NUMBER, TEXT, Shape, id_in
+from footfall.api.record_shapes import COUNT, NUMBER, TEXT, Shape, id_in
 from footfall.domain.model import Record
 from footfall.errors import ForbiddenError, NotFoundError
 from footfall.http.app import problems

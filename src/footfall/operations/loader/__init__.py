@@ -27,12 +27,12 @@ from footfall.operations.loader.checkins import CheckIns
 from footfall.operations.loader.lease import Lease, check_types
 from footfall.operations.loader.present import Present, look, missing
 from footfall.operations.loader.recognise import STDIN
-from footfall.operations.loader.records import location_keys, user_keys, write_locations, write_users
 from footfall.operations.loader.removed import NAMED, removed_ids
 from footfall.operations.loader.reset import find
 from footfall.operations.loader.rows import Rows, What, read
 from footfall.operations.loader.stream import Confirm, begin, finish, require_ready, stage, switch
 from footfall.operations.loader.stream import abort as abort_load
+from footfall.operations.loader.write_records import location_keys, user_keys, write_locations, write_users
 from footfall.process.terminal import Bars
 from footfall.store.calls.load import LoadLeaseLostError, Mode, mark_sample
 

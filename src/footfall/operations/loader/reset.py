@@ -8,7 +8,7 @@ from redis import Redis
 from footfall.domain.baseline import LocationBaseline, UserBaseline
 from footfall.keys import Keys
 from footfall.operations.loader.lease import Lease, check_types
-from footfall.operations.loader.records import location_index_keys, user_index_keys
+from footfall.operations.loader.write_records import location_index_keys, user_index_keys
 from footfall.store.calls.load_records import reset_locations, reset_removed, reset_users
 
 #: users or locations per call of a script: about 5 ms of the server's time

@@ -16,8 +16,8 @@ from footfall.domain.json_text import MORE_THAN_ONCE, repeated, unmarked
 from footfall.domain.model import MAX_ID, NewLocation, NewUser, Record
 from footfall.errors import InvalidError, MalformedError, RefusedError, UsageError
 from footfall.keys import Keys
+from footfall.operations.manage.hash_passwords import PasswordHasher
 from footfall.operations.manage.locations import Locations
-from footfall.operations.manage.passwords import PasswordHasher
 from footfall.operations.manage.users import Users
 from footfall.store.metadata import open_pipeline, position
 from footfall.store.pipeline import Pipeline

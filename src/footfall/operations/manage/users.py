@@ -8,8 +8,8 @@ from msgspec import UNSET
 from footfall.domain.documents import UserChange
 from footfall.domain.model import NewUser
 from footfall.keys import Keys
+from footfall.operations.manage.hash_passwords import PasswordHasher
 from footfall.operations.manage.outcomes import TRIES, called, changed, too_busy
-from footfall.operations.manage.passwords import PasswordHasher
 from footfall.store.calls.manage import add_user, change_user, remove_user
 from footfall.store.pipeline import Argument, Pipeline
 
