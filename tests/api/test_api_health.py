@@ -4,8 +4,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from prometheus_client import CollectorRegistry, Histogram, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
+from footfall.api.metrics import SECONDS, Metrics
 from processes import Api
 from raw_http import RawConnection, request
 from receiver_scene import open_metadata
@@ -107,4 +109,23 @@ def test_the_numbers_are_of_all_workers(server: Server) -> None:
             with RawConnection(api.port) as connection:
                 connection.send(request(method="GET", path="/api/user/6"))
                 assert connection.read().status == 404
-        assert measured(api)["GET", "/api/user/{id}", "404"] == 20
+        wait_until(lambda: measured(api).get(("GET", "/api/user/{id}", "404")) == 20, "both have told what they count")
+
+
+async def test_many_answers_are_counted_at_once_as_the_library_counts_each() -> None:
+    metrics, seconds = Metrics(), Histogram("each", "", buckets=SECONDS, registry=(each := CollectorRegistry()))
+    for lasted in (0.0, 0.0005, 0.00051, 0.4, 2.0, 2.1, 100.0, *SECONDS):
+        for _ in range(3):
+            metrics.answered("GET", "/api/user/{id}", 200, lasted)
+            seconds.observe(lasted)
+        counted = metrics.text().decode()
+    lines = generate_latest(each).decode().replace("each", "footfall_api_request_seconds").splitlines()
+    values = [line for line in lines if line.startswith("footfall_api_request_seconds_")]
+    assert len(values) == len(SECONDS) + 3
+    for line in values:
+        if "_sum " in line or "_created " in line:
+            continue
+        assert line in counted
+    total = sum(float(line.split()[1]) for line in values if "_sum " in line)
+    [found] = [float(line.split()[1]) for line in counted.splitlines() if "request_seconds_sum" in line]
+    assert found == pytest.approx(total)
