@@ -42,6 +42,10 @@ format: .venv/dev  ## format the code and fix what lint can fix
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
+.PHONY: files
+files: .venv/dev  ## list the package's files again in docs/files.md
+	@$(BIN)/python tools/list_files.py
+
 .PHONY: bench
 bench: .venv/dev  ## run the benchmarks (some minutes; see benchmarks/README.md)
 	@$(BIN)/python benchmarks/run.py

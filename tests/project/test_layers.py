@@ -2,6 +2,8 @@
 
 import ast
 import re
+import subprocess
+import sys
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
@@ -95,3 +97,16 @@ def test_the_folders_of_the_tests_are_those_of_the_source() -> None:
     assert set(rules()) <= {folder.partition("/")[0] for folder in folders}
     for file in files:
         assert not [module for module in imports(file) if module.partition(".")[0].startswith("test_")], file
+
+
+def test_the_page_of_files_has_what_they_say_of_themselves() -> None:
+    page = (_PAGE.parent / "files.md").read_text()
+    listed = subprocess.run(
+        [sys.executable, "-c", "import list_files; print(list_files.page(), end='')"],
+        cwd=_PAGE.parents[1] / "tools",
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert page == listed.stdout, "`make files` writes it"
+    assert "| |" not in page, "a file says nothing of itself"
