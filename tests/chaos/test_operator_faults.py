@@ -134,7 +134,7 @@ def assert_goes_on(system: System) -> None:
         *((key, "replaced") for key in [*INDEXES, "checkins:dead", "users:1", "locations:1"]),
     ],
 )
-def test_a_key_without_which_nothing_can_be_counted_stops_the_processor_until_it_is_mended(
+def test_a_key_without_which_nothing_can_be_counted_stops_the_processor_until_it_is_fixed(
     system: System, key: str, how: str
 ) -> None:
     client, processor, receiver = system.client, system.processor, system.receiver
@@ -172,7 +172,7 @@ def test_the_repair_of_a_deleted_key_that_the_message_names_is_exact(system: Sys
         poster.wait_for_accepted(5)
         client.delete(f"ncc:{key}")
         processor.wait_until(lambda: "this repairs it: " in system.log_since(told), "it names the repair")
-        [command] = set(re.findall(r"this repairs it: footfall redis (.*)\. Trying", system.log_since(told)))
+        [command] = set(re.findall(r"this repairs it: footfall redis (.*)\. Retrying", system.log_since(told)))
         assert command.split()[1] == f"ncc:{key}"
         client.execute_command(*command.split())
         processor.wait_until(lambda: "Processing goes on" in system.log_since(told), "it goes on")
