@@ -189,7 +189,7 @@ def test_a_command_that_waits_for_the_server_ends_at_once_and_in_order(
             with connection:
                 command.signal(number)
                 expected = ExitCode.OK if "--watch" in words else -signal.SIGTERM
-                assert command.wait(5) == expected, command.log
+                assert command.wait(10) == expected, command.log
             assert "Traceback" not in command.log
 
 
