@@ -14,12 +14,14 @@ run: .venv/run  ## start everything on this machine (Ctrl-C stops it)
 
 .PHONY: test
 test: .venv/dev tests/npm/node_modules/.installed  ## run the whole test suite
-	@$(if $(CI),$(MAKE) --silent coverage,$(BIN)/pytest -n auto --dist worksteal)
+	@$(BIN)/pytest -n auto --dist worksteal
 
+# Without the tests that end processes at their worst moments: what these have run is lost with them.
 .PHONY: coverage
-coverage: .venv/dev tests/npm/node_modules/.installed  ## run it, and list the lines and branches that it does not reach
+coverage: .venv/dev tests/npm/node_modules/.installed  ## list the lines and branches that the tests do not reach
 	@rm -f .coverage .coverage.*
-	@$(BIN)/coverage run -m pytest -n auto --dist worksteal
+	@$(BIN)/coverage run -m pytest -q -n auto --dist worksteal --ignore tests/chaos --ignore tests/process --ignore tests/npm \
+		--ignore-glob "*/test_proxies*" --ignore-glob "*/test_hostile*" || echo "Not all of them passed: see above."
 	@$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage report
 

@@ -41,6 +41,7 @@ OTHERS: dict[str, Any] = {
     "api_workers": 3,
     "cors_origins": "https://app.example.com,http://localhost:3000",
     "live_heartbeat_s": 0.25,
+    "live_page": False,
     "api_reload": True,
     "auth": True,
     "auth_port": 1083,

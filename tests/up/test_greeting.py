@@ -50,3 +50,8 @@ def test_without_data_it_says_how_to_load_some(server: Server, settings: dict[st
     text = said(server, **settings)
     assert "footfall load users --from FILE" in text
     assert "userId" not in text
+
+
+def test_it_begins_with_the_live_page_unless_that_is_off(server: Server) -> None:
+    assert said(server).splitlines()[2] == "  live page   http://a/"
+    assert "live page" not in said(server, live_page=False)

@@ -24,6 +24,7 @@ from footfall.api.routes import (
     manage_users,
     me,
     nearby,
+    places,
     user_lists,
     users,
 )
@@ -38,6 +39,7 @@ from footfall.keys import Keys
 from footfall.operations.manage.hash_passwords import PasswordHasher
 from footfall.operations.manage.locations import Locations
 from footfall.operations.manage.users import Users
+from footfall.page.files import routes as live_page
 from footfall.store import permissions
 from footfall.store.metadata import open_pipeline
 
@@ -54,6 +56,7 @@ def create(settings: Settings | None = None, shortcut: Shortcut | None = HotRead
     async def lifespan(app: Litestar) -> AsyncIterator[None]:
         pipeline = open_pipeline(settings.server.url, settings.server, commands=permissions.API)
         app.state.reader = Reader(pipeline, Keys(settings.server.prefix))
+        app.state.places_reader = places.PlacesReader(app.state.reader)
         app.state.metrics = metrics
         app.state.activity = settings.activity
         app.state.feed = Feed(
@@ -95,14 +98,17 @@ def create(settings: Settings | None = None, shortcut: Shortcut | None = HotRead
             *details.routes,
             *location_lists.routes,
             *nearby.routes,
+            *places.routes,
             *activity.routes,
             *manage_users.routes,
             *manage_locations.routes,
             *health.routes,
+            *(live_page if settings.api.live_page else ()),
         ],
         lifespan=lifespan,
         provide=(
             "reader",
+            "places_reader",
             "feed",
             "activity",
             "sessions",

@@ -71,6 +71,31 @@ class TimeParameter(WholeNumber):
     least, most = 0, MAX_TIME_MS
 
 
+class IdListParameter(Parameter, str):
+    """Ids of records, with commas between."""
+
+    __slots__ = ()
+
+    most: ClassVar[int] = 100
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        parts = text.split(",")
+        if len(parts) <= cls.most and all(_is_whole_number(part) and 0 < int(part) <= MAX_ID for part in parts):
+            return cls(text)
+        raise ValueError(f"must be up to {cls.most} ids, from 1 to {MAX_ID}, with commas between")
+
+    @classmethod
+    def schema(cls) -> Schema:
+        # not an array: the framework would take the parameter apart
+        return Schema(type=OpenAPIType.STRING, pattern=r"^[1-9][0-9]{0,15}(,[1-9][0-9]{0,15}){0,99}$")
+
+    @property
+    def values(self) -> list[int]:
+        """The ids."""
+        return list(map(int, self.split(",")))
+
+
 class LimitParameter(WholeNumber):
     """How many at most."""
 

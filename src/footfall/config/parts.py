@@ -160,6 +160,7 @@ class ApiSettings(Part):
     live_heartbeat_s: float = Field(
         15.0, gt=0, le=3600, description="Seconds between signs of life in a live feed that has nothing to say."
     )
+    live_page: bool = Field(True, description="Serve the live page at `/`: a map on which places light up.")
     reload: bool = Field(
         False, alias="api_reload", description="Restart the API server when its code changes (for development)."
     )

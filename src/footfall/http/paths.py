@@ -7,8 +7,8 @@ from litestar.routes import BaseRoute
 
 #: a path that no route has
 _NOWHERE = "/%"
-#: the docs page, as people write it
-_PAGES = frozenset({b"/docs/", b"/schema/"})
+#: pages, as people write them
+_PAGES = frozenset({b"/", b"/docs/", b"/schema/"})
 
 
 def is_special(raw: bytes) -> bool:

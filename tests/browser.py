@@ -1,0 +1,52 @@
+"""A real browser, headless: pages that must ask nobody else, break no policy, and write no error to the console."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import Page, sync_playwright
+
+#: Debian's package, or another build of the same
+_NAMES = ("chromium", "chromium-browser", "google-chrome")
+#: without a sandbox, as root cannot have one; in memory, as /dev/shm is small in containers
+_ARGUMENTS = ["--no-sandbox", "--disable-dev-shm-usage"]
+
+
+@contextmanager
+def browser() -> Iterator[Any]:
+    """A browser. Where there is none the test is left out, but not in continuous integration."""
+    path = next(filter(None, map(shutil.which, _NAMES)), None)
+    if path is None:
+        if os.environ.get("CI"):
+            pytest.fail("there is no Chromium (Debian: chromium)")
+        pytest.skip("there is no Chromium (Debian: chromium)")
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=path, args=_ARGUMENTS)
+        yield started
+        started.close()
+
+
+@contextmanager
+def opened(
+    browser: Any, url: str, *, tolerates_outages: bool = False, asked: list[str] | None = None, **options: Any
+) -> Iterator[Page]:
+    """A page in a context of its own; at the end it must have kept the rules. `asked`: gets what it asks for."""
+    context = browser.new_context(**{"viewport": {"width": 1280, "height": 800}, **options})
+    page: Page = context.new_page()
+    page.set_default_timeout(20_000)
+    problems: list[str] = []
+    asked = [] if asked is None else asked
+    page.on("console", lambda message: problems.append(message.text) if message.type in ("error", "warning") else None)
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(url)
+    yield page
+    context.close()
+    assert {urlsplit(one).netloc for one in asked if not one.startswith("data:")} == {urlsplit(url).netloc}
+    # the last is of tests that look at what is drawn
+    allowed = [*(("Failed to load resource", "net::ERR_") if tolerates_outages else ()), "willReadFrequently"]
+    assert [text for text in problems if not any(word in text for word in allowed)] == []
