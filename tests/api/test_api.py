@@ -87,7 +87,6 @@ def _speaks_of_secrets(schema: dict[str, Any]) -> bool:
 @pytest.mark.parametrize(
     "path",
     [
-        "/",
         "/nothing",
         "/api",
         "/api/user",
