@@ -17,11 +17,12 @@ test: .venv/dev tests/npm/node_modules/.installed  ## run the whole test suite
 	@$(BIN)/pytest -n auto --dist worksteal
 
 # Without the tests that end processes at their worst moments: what these have run is lost with them.
+COVERED := tests --ignore tests/chaos --ignore tests/process --ignore tests/npm \
+	--ignore-glob "*/test_proxies*" --ignore-glob "*/test_hostile*"
 .PHONY: coverage
 coverage: .venv/dev tests/npm/node_modules/.installed  ## list the lines and branches that the tests do not reach
 	@rm -f .coverage .coverage.*
-	@$(BIN)/coverage run -m pytest -q -n auto --dist worksteal --ignore tests/chaos --ignore tests/process --ignore tests/npm \
-		--ignore-glob "*/test_proxies*" --ignore-glob "*/test_hostile*" || echo "Not all of them passed: see above."
+	@$(BIN)/coverage run -m pytest -q -n auto --dist worksteal $(COVERED) || echo "Not all of them passed: see above."
 	@$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage report
 
