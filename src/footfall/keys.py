@@ -1,5 +1,7 @@
 """Every key that Footfall reads or writes. No other module builds a key."""
 
+from collections.abc import Sequence
+
 #: members of sets and fields of hashes that are ids have so many digits: then they sort as numbers
 ID_DIGITS = 16
 
@@ -113,6 +115,16 @@ class Keys:
     def user(self, user_id: int | bytes) -> bytes:
         """Hash: `id firstName lastName email password numCheckins lastCheckin lastSeenAt`."""
         return self._user + (b"%d" % user_id if isinstance(user_id, int) else user_id)
+
+    def users_of(self, user_ids: Sequence[bytes]) -> list[bytes]:
+        """`user` of each of many."""
+        root = self._user
+        return [root + user_id for user_id in user_ids]
+
+    def locations_of(self, location_ids: Sequence[bytes]) -> list[bytes]:
+        """`location` of each of many."""
+        root = self._location
+        return [root + location_id for location_id in location_ids]
 
     def location(self, location_id: int | bytes) -> bytes:
         """Hash: `id name category location numCheckins numStars averageStars`."""

@@ -46,8 +46,11 @@ def link(path: str, after: str | None, **parameters: object) -> dict[str, str]:
     """
     if after is None:
         return {}
-    query = "&".join(f"{name}={value}" for name, value in parameters.items() if value is not None)
-    return {"Link": f'<{path}?{query}&after={after}>; rel="next"'}
+    query = ""
+    for name, value in parameters.items():
+        if value is not None:
+            query += f"{name}={value}&"
+    return {"Link": f'<{path}?{query}after={after}>; rel="next"'}
 
 
 async def ranked(reader: Reader, index: bytes, *, limit: int, after: CursorParameter | None, least: int = 0) -> Page:

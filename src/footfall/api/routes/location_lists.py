@@ -72,7 +72,7 @@ async def by_category(
 
 
 async def _answer(reader: Reader, ids: list[bytes], headers: dict[str, str]) -> Locations:
-    return Response(await reader.many(LOCATION, list(map(reader.keys.location, ids))), headers=headers)
+    return Response(await reader.many(LOCATION, reader.keys.locations_of(ids)), headers=headers)
 
 
 routes = [by_checkins, by_category]

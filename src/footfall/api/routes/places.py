@@ -93,7 +93,7 @@ class PlacesReader:
         rows: list[_Row] = []
         for start in range(0, min(len(ids), MAX_PLACES), _PAGE):
             page = ids[start : min(start + _PAGE, MAX_PLACES)]
-            rows += await self._reader.many(_PLACE, list(map(keys.location, page)))
+            rows += await self._reader.many(_PLACE, keys.locations_of(page))
         return msgspec.json.encode(_columns(rows, is_complete=len(ids) <= MAX_PLACES))
 
 

@@ -69,7 +69,7 @@ async def recent(reader: NamedDependency[Reader], limit: Limit = LIMIT, after: A
 
 
 async def _answer(reader: Reader, ids: list[bytes], headers: dict[str, str]) -> Users:
-    return Response(await reader.many(USER, list(map(reader.keys.user, ids))), headers=headers)
+    return Response(await reader.many(USER, reader.keys.users_of(ids)), headers=headers)
 
 
 @get(
