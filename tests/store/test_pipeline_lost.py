@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -147,6 +148,29 @@ async def test_what_on_connect_refuses_is_out_of_use(server: Server, caplog: pyt
     assert first == f"Cannot reach {where} (not yet); retrying until it is available."
     assert second == f"Cannot use what is in {where} (a key is broken); retrying until it is available."
     assert last.startswith(f"The server at redis://127.0.0.1:{server.port}/0 is available again after ")
+
+
+async def test_what_was_wrong_in_an_outage_is_told_to_nobody_when_it_is_over(server: Server) -> None:
+    refusals, goes_on = [BrokenKeyError("a key is broken")], asyncio.Event()
+
+    async def refuse(_: Connection) -> None:
+        if refusals:
+            raise refusals.pop()
+        await goes_on.wait()
+
+    async with pipeline_to(server.url, on_connect=refuse) as pipeline:
+        await wait_until_async(lambda: not refusals, "it is refused")
+        with pytest.raises(UnavailableError, match="a key is broken"):
+            pipeline.call("PING")
+        goes_on.set()
+        connection = await asyncio.wait_for(pipeline.connected(), 5)
+        goes_on.clear()
+        client: Any = server.client()
+        client.execute_command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+        await asyncio.wait_for(connection.closed, 5)
+        with pytest.raises(UnavailableError, match=r"available$"):
+            pipeline.call("PING")
+        goes_on.set()
 
 
 async def test_an_outage_is_logged_once_and_once_when_it_ends(

@@ -312,5 +312,6 @@ class Pipeline:
 
     def _back(self, connection: Connection) -> None:
         self._connection = connection
+        self._shown = ""
         self._connected.set()
         self._outage.end()
