@@ -8,7 +8,11 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page, expect, sync_playwright
+
+#: ms that something on a page may take
+_PATIENCE_MS = 20_000
+expect.set_options(timeout=_PATIENCE_MS)
 
 #: Debian's package, or another build of the same
 _NAMES = ("chromium", "chromium-browser", "google-chrome")
@@ -37,7 +41,7 @@ def opened(
     """A page in a context of its own; at the end it must have kept the rules. `asked`: gets what it asks for."""
     context = browser.new_context(**{"viewport": {"width": 1280, "height": 800}, **options})
     page: Page = context.new_page()
-    page.set_default_timeout(20_000)
+    page.set_default_timeout(_PATIENCE_MS)
     problems: list[str] = []
     asked = [] if asked is None else asked
     page.on("console", lambda message: problems.append(message.text) if message.type in ("error", "warning") else None)
