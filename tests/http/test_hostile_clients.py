@@ -93,7 +93,8 @@ def test_thousands_of_idle_connections_take_little_and_leave_nothing_behind(
         sizes = []
         for _ in range(3):
             with Hostile(service.port, PATHS[kind], Plan("silence", "all", number, 1)):
-                wait_until(lambda: open_files(service) >= files + number, "all connections are there", 30)
+                # those of before may have ended
+                wait_until(lambda: open_files(service) >= number, "all connections are there", 30)
                 assert service.client.get("/healthz").status_code == 200
                 sizes.append(memory(service.pid))
             wait_until(lambda: open_files(service) <= files, "all connections are gone", 30)
