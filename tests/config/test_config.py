@@ -12,7 +12,7 @@ import pytest
 from pydantic import ValidationError
 
 from footfall import config
-from footfall.config import REMOVED, SETTINGS, env_name
+from footfall.config import NO_ACTIVITY, REMOVED, SETTINGS, env_name
 from footfall.errors import UsageError
 
 #: a value for every setting that is not its default
@@ -248,3 +248,9 @@ def test_each_setting_has_one_place_among_the_parts() -> None:
         changed = config.load().with_values(**{name: OTHERS[name]})
         assert getattr(getattr(changed, part), field) == OTHERS[name]
         assert changed.with_values(**{name: config.load().value(name)}) == config.load()
+
+
+def test_activity_is_kept_when_one_kind_of_it_is() -> None:
+    assert not NO_ACTIVITY.keeps_any
+    for kind, value in {"history": 1, "presence": True, "hourly": True, "trending": True}.items():
+        assert NO_ACTIVITY.model_copy(update={kind: value}).keeps_any

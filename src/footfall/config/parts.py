@@ -230,6 +230,11 @@ class ActivitySettings(Part):
     hourly: bool = Field(True, description="Keep each location's check-ins per hour of the last week.")
     trending: bool = Field(True, description="Keep which locations have more check-ins than an hour ago.")
 
+    @property
+    def keeps_any(self) -> bool:
+        """Whether anything is kept."""
+        return bool(self.history or self.presence or self.hourly or self.trending)
+
     def require_history(self) -> None:
         """Raise NotFoundError, naming the setting, when no histories are kept."""
         _require("history", self.history)

@@ -100,7 +100,8 @@ class Batch:
             users[user][0] = MISSING
         for location in self._missing_locations:
             locations[location][0] = MISSING
-        self._activity = activity_of(self._applicable(), self._kinds, self._now_ms) if any(self._kinds) else Activity()
+        kinds = self._kinds
+        self._activity = activity_of(self._applicable(), kinds, self._now_ms) if kinds.keeps_any else Activity()
 
     def _unknown(self, fields: Fields) -> Reason | None:
         if fields.user_id in self._missing_users:
