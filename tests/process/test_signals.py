@@ -49,6 +49,23 @@ COMMANDS = [
 ]
 USER = '{"id":1,"firstName":"Mira","lastName":"Okafor","email":"mira@example.com","password":"secret"}'
 
+#: a command that is told to stop while Python finalizes an object, which drops what is raised there
+_IN_FINALIZER = """
+import os, sys, time
+from footfall.process import signals
+
+class Finalized:
+    def __del__(self):
+        os.kill(os.getpid(), int(sys.argv[1]))
+        time.sleep(0.001)
+
+signals.prepare()
+try:
+    Finalized()
+    time.sleep(20)
+except BaseException as error:
+    print(type(error).__name__)
+"""
 #: `footfall` as `nohup` starts it
 _NOHUP = """
 import os, signal, sys
@@ -167,6 +184,16 @@ def test_a_watched_status_ends_as_with_ctrl_c(server: Server, number: signal.Sig
         status.wait_for("checkpoint")
         status.signal(number)
         assert status.wait(10) == ExitCode.OK
+
+
+@pytest.mark.parametrize(
+    ("number", "raised"),
+    [(signal.SIGHUP, "Terminated"), (signal.SIGTERM, "Terminated"), (signal.SIGINT, "KeyboardInterrupt")],
+)
+def test_a_stop_that_comes_while_an_object_is_finalized_is_not_lost(number: signal.Signals, raised: str) -> None:
+    command = [sys.executable, "-c", _IN_FINALIZER, str(int(number))]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=15, check=True)
+    assert (done.stdout, done.stderr) == (f"{raised}\n", "")
 
 
 def test_every_command_is_among_these() -> None:

@@ -110,14 +110,14 @@ def unready(receiver: Receiver) -> str:
 
 
 def test_a_server_that_is_not_there_at_the_start_is_looked_at_when_it_comes(own_server: MakeServer) -> None:
-    server = own_server(appendonly=True, appendfsync="everysec")
+    server = own_server(appendonly=True, appendfsync="always", config={"no-appendfsync-on-rewrite": "yes"})
+    open_metadata(server)
     server.kill()
     with Receiver(server.url, durability="disk", ready=False) as receiver:
         server.start()
-        open_metadata(server)
-        wait_until(lambda: "everysec" in assert_unavailable(receiver)["detail"], "it is refused")
+        wait_until(lambda: "no-appendfsync-on-rewrite yes" in assert_unavailable(receiver)["detail"], "it is refused")
         server.kill()
-        server.config["appendfsync"] = "always"
+        server.config["no-appendfsync-on-rewrite"] = "no"
         server.start()
         wait_until(lambda: post(receiver).status == 202, "check-ins are taken")
 

@@ -184,7 +184,7 @@ async def test_an_outage_is_logged_once_and_once_when_it_ends(
         tries.append(connection)
 
     with Proxy(server.port) as proxy:
-        async with pipeline_to(proxy.url, on_connect=count) as pipeline:
+        async with pipeline_to(proxy.url, timeout=1, on_connect=count) as pipeline:
             await pipeline.connected()
             assert caplog.messages == []
             server.pause()  # connections are taken, but lead nowhere

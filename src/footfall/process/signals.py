@@ -4,7 +4,11 @@ Under `nohup` SIGHUP is ignored from the start, and stays so.
 """
 
 import signal
+import sys
 from types import FrameType
+
+#: seconds after which a stop that got lost is tried again
+_TRY_AGAIN_S = 0.01
 
 
 class Terminated(SystemExit):
@@ -15,6 +19,7 @@ def prepare() -> None:
     """Let SIGTERM and SIGHUP end this process in order, as long as nothing else handles SIGTERM."""
     if signal.getsignal(signal.SIGTERM) == signal.SIG_DFL:
         signal.signal(signal.SIGTERM, _terminate)
+        sys.unraisablehook = _not_raised
     take_hang_up()
 
 
@@ -38,6 +43,16 @@ def die_of_termination() -> None:
 def _terminate(_signal: int, _frame: FrameType | None) -> None:
     ignore_hang_up()
     raise Terminated
+
+
+def _not_raised(unraisable: "sys.UnraisableHookArgs") -> None:
+    """A stop that came while Python finalized an object is dropped by it: it is raised again, a little later."""
+    if isinstance(unraisable.exc_value, Terminated | KeyboardInterrupt):
+        again = _terminate if isinstance(unraisable.exc_value, Terminated) else signal.default_int_handler
+        signal.signal(signal.SIGALRM, again)
+        signal.setitimer(signal.ITIMER_REAL, _TRY_AGAIN_S)
+    else:
+        sys.__unraisablehook__(unraisable)
 
 
 def _hang_up(_signal: int, _frame: FrameType | None) -> None:
