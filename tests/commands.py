@@ -37,7 +37,7 @@ Run = Callable[..., Ended]
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Iterator[Run]:
     """Runs a command in this process, in an empty directory, without a terminal."""
-    for name in ("excepthook", "stdout", "stderr"):
+    for name in ("excepthook", "unraisablehook", "stdout", "stderr"):
         monkeypatch.setattr(sys, name, getattr(sys, name))
     handlers = {number: signal.getsignal(number) for number in (signal.SIGHUP, signal.SIGTERM)}
     monkeypatch.setattr(logging.getLogger(), "handlers", [])

@@ -98,7 +98,12 @@ MANAGING = frozenset(f"api {verb} a {what}" for verb in ("Add", "Change", "Remov
 SIGNED_IN = frozenset({"api The user who is signed in"})
 #: and with sign-in
 SENDING = frozenset(
-    {"receiver Store one check-in", "receiver Store many check-ins", "api The user with an e-mail address"}
+    {
+        "receiver Store one check-in",
+        "receiver Store many check-ins",
+        "api The user with an e-mail address",
+        "api How all of it does",
+    }
 )
 
 

@@ -17,15 +17,17 @@ def test_the_page_may_use_nothing_but_what_the_service_has(server: Server) -> No
         assert "unsafe" not in policy
         assert "<script>" not in page.text
         assert " style=" not in page.text
-        for name, kind in (("main.js", "text/javascript"), ("leaflet.css", "text/css")):
+        for name, kind in (("page.js", "text/javascript"), ("page.css", "text/css")):
             assert api.client.get(f"/page/{name}").headers["content-type"] == f"{kind}; charset=utf-8"
-        for name in ("main.js", "land.json"):
+        for name in ("page.js", "land.json"):
             part = api.client.get(f"/page/{name}")
             again = api.client.get(f"/page/{name}", headers={"If-None-Match": part.headers["etag"]})
             assert again.status_code == 304
 
 
-@pytest.mark.parametrize("path", ["/page/nothing.js", "/page/index.html", "/page/..%2ffiles.py", "/page/"])
+@pytest.mark.parametrize(
+    "path", ["/page/nothing.js", "/page/index.html", "/page/main.js", "/page/..%2ffiles.py", "/page/"]
+)
 def test_there_is_nothing_else(server: Server, path: str) -> None:
     open_metadata(server)
     with Api(server.url) as api:
@@ -36,4 +38,4 @@ def test_a_setting_turns_it_off(server: Server) -> None:
     open_metadata(server)
     with Api(server.url, live_page=False) as api:
         assert api.client.get("/").status_code == 404
-        assert api.client.get("/page/main.js").status_code == 404
+        assert api.client.get("/page/page.js").status_code == 404

@@ -59,7 +59,7 @@ def test_a_check_in_is_seen_on_the_map_in_the_feed_and_on_the_card_of_its_place(
         wait_until_live(page)
         expect(page.locator("#places")).to_have_text("215")
         page.wait_for_function(f"({_IS_DRAWN})('land') && ({_IS_DRAWN})('dots')")
-        count = page.locator("#card .count").inner_text()
+        count = page.locator("#view .count").inner_text()
         assert not drawn(page, "glow")
         assert receiver.post(180, 13, 4).status_code == 202
         page.wait_for_function(f"({_IS_DRAWN})('glow')")
@@ -71,7 +71,7 @@ def test_a_check_in_is_seen_on_the_map_in_the_feed_and_on_the_card_of_its_place(
         before = int(count.split()[0].replace(",", ""))
         page.goto(f"{api.url}/#/location/14")
         page.goto(f"{api.url}/#/location/13")
-        expect(page.locator("#card .count")).to_have_text(f"{before + 1} check-ins")
+        expect(page.locator("#view .count")).to_have_text(f"{before + 1} check-ins")
 
 
 def test_a_place_is_found_by_its_name_and_the_address_names_it(browser: Any, api: Api) -> None:
@@ -80,16 +80,16 @@ def test_a_place_is_found_by_its_name_and_the_address_names_it(browser: Any, api
         page.get_by_label("Find a place").fill("clover almond")
         page.keyboard.press("Enter")
         expect(page).to_have_url(f"{api.url}/#/location/13")
-        expect(page.locator("#card h3")).to_have_text("Clover Almond Patisserie")
-        page.get_by_role("button", name="Close").click()
-        expect(page.locator("#card")).to_be_hidden()
+        expect(page.locator("#view h2")).to_have_text("Clover Almond Patisserie")
+        page.get_by_role("link", name="Close").click()
+        expect(page.locator("#view")).to_be_hidden()
         page.go_back()
-        expect(page.locator("#card h3")).to_have_text("Clover Almond Patisserie")
+        expect(page.locator("#view h2")).to_have_text("Clover Almond Patisserie")
 
 
 def test_a_place_that_is_not_there_is_said_to_be(browser: Any, api: Api) -> None:
     with opened(browser, f"{api.url}/#/location/999999", tolerates_outages=True) as page:
-        expect(page.locator("#card")).to_have_text("There is no place 999999.")
+        expect(page.locator("#view")).to_contain_text("There is no place 999999.")
 
 
 def test_after_an_outage_nothing_is_missed(browser: Any, receiver: Receiver, api: Api) -> None:
@@ -118,7 +118,7 @@ def test_it_is_dark_where_the_viewer_wants_it(browser: Any, api: Api) -> None:
 def test_on_a_phone_nothing_is_cut_off(browser: Any, api: Api) -> None:
     with opened(browser, f"{api.url}/#/location/13", viewport={"width": 360, "height": 740}) as page:
         wait_until_live(page)
-        expect(page.locator("#card h3")).to_be_visible()
+        expect(page.locator("#view h2")).to_be_visible()
         assert page.evaluate("document.documentElement.scrollWidth") <= 360
 
 
@@ -127,9 +127,16 @@ def test_opening_it_takes_few_questions(browser: Any, api: Api) -> None:
     with opened(browser, f"{api.url}/", asked=asked) as page:
         wait_until_live(page)
         page.wait_for_function("document.querySelector('#trending').children.length")
+        expect(page.locator("#health")).to_have_text("All well")
         page.wait_for_load_state("load")
-    assert sorted(url.removeprefix(api.url) for url in asked if "/api/" in url) == [
+    assert sorted(url.removeprefix(api.url) for url in asked if not url.startswith("data:")) == [
+        "/",
         "/api/checkins/live",
         "/api/locations/map",
         "/api/locations/trending?limit=5",
+        "/api/status",
+        "/page/land.json",
+        "/page/leaflet-src.esm.js",
+        "/page/page.css",
+        "/page/page.js",
     ]

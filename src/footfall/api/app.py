@@ -25,6 +25,7 @@ from footfall.api.routes import (
     me,
     nearby,
     places,
+    status,
     user_lists,
     users,
 )
@@ -39,7 +40,7 @@ from footfall.keys import Keys
 from footfall.operations.manage.hash_passwords import PasswordHasher
 from footfall.operations.manage.locations import Locations
 from footfall.operations.manage.users import Users
-from footfall.page.files import routes as live_page
+from footfall.page.files import live_page
 from footfall.store import permissions
 from footfall.store.metadata import open_pipeline
 
@@ -57,6 +58,7 @@ def create(settings: Settings | None = None, shortcut: Shortcut | None = HotRead
         pipeline = open_pipeline(settings.server.url, settings.server, commands=permissions.API)
         app.state.reader = Reader(pipeline, Keys(settings.server.prefix))
         app.state.places_reader = places.PlacesReader(app.state.reader)
+        app.state.status_reader = status.StatusReader(settings)
         app.state.metrics = metrics
         app.state.activity = settings.activity
         app.state.feed = Feed(
@@ -84,6 +86,11 @@ def create(settings: Settings | None = None, shortcut: Shortcut | None = HotRead
     guarded = Router(
         "/", route_handlers=users.guarded, security=SENDER if settings.auth.enabled else [*SENDER, ANYBODY]
     )
+    operated = Router(
+        "/",
+        route_handlers=status.routes,
+        security=[{"token": []}] if settings.auth.enabled else [{"token": []}, ANYBODY],
+    )
     return create_app(
         title="Footfall API",
         description="What is known about check-ins, users and locations.",
@@ -102,13 +109,15 @@ def create(settings: Settings | None = None, shortcut: Shortcut | None = HotRead
             *activity.routes,
             *manage_users.routes,
             *manage_locations.routes,
+            operated,
             *health.routes,
-            *(live_page if settings.api.live_page else ()),
+            *(live_page(settings) if settings.api.live_page else ()),
         ],
         lifespan=lifespan,
         provide=(
             "reader",
             "places_reader",
+            "status_reader",
             "feed",
             "activity",
             "sessions",

@@ -15,6 +15,9 @@ from footfall.logs import LogFormat, LogLevel
 #: bits before an IPv4 address that is written as an IPv6 one (RFC 4291, 2.5.5.2)
 _IPV4_IN_IPV6 = 96
 
+#: a service as browsers reach it; it stands in a Content-Security-Policy, too
+_URL = r"^https?://[^\s'\";,/?#]+(/[^\s'\";,?#]*)?$"
+
 Port = Annotated[int, Field(ge=1, le=65535)]
 Workers = Annotated[int, Field(ge=1, le=256)]
 Appendfsync = Literal["everysec", "always"]
@@ -161,6 +164,20 @@ class ApiSettings(Part):
         15.0, gt=0, le=3600, description="Seconds between signs of life in a live feed that has nothing to say."
     )
     live_page: bool = Field(True, description="Serve the live page at `/`: a map on which places light up.")
+    receiver_url: str | None = Field(
+        None,
+        pattern=_URL,
+        description="Where browsers reach the receiver, for the live page; `footfall up` knows it.",
+    )
+    auth_url: str | None = Field(
+        None, pattern=_URL, description="Where browsers reach the auth service, for the live page; as `receiver_url`."
+    )
+    map_tiles: str | None = Field(
+        None,
+        pattern=r"^https?://[^\s'\";,/]+/[^\s'\";,]*\{z\}[^\s'\";,]*$",
+        description="Tiles to draw the live page's map with, such as https://tiles.example.com/{z}/{x}/{y}.png.",
+    )
+    map_attribution: str | None = Field(None, max_length=200, description="Who made the tiles: it stands on the map.")
     reload: bool = Field(
         False, alias="api_reload", description="Restart the API server when its code changes (for development)."
     )

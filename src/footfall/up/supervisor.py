@@ -16,6 +16,7 @@ from footfall.errors import ExitCode, FootfallError
 from footfall.http.server import listen, url
 from footfall.identity import admin_token
 from footfall.logs import log
+from footfall.page.addresses import LOOPBACK, twins
 from footfall.process import launch
 from footfall.store.address import parse
 from footfall.up.greeting import greeting
@@ -117,6 +118,7 @@ def run(settings: Settings) -> None:
         for number in _SIGNALS:
             signal.signal(number, signal.default_int_handler)
         _require_free_ports(settings)
+        settings = _with_page(settings)
         if settings.server.redis_url is None:
             server = embedded.start(
                 settings.server.data_dir, appendfsync=settings.server.appendfsync, with_password=settings.auth.enabled
@@ -138,6 +140,19 @@ def run(settings: Settings) -> None:
         _ignore_signals()
         if server is not None:
             server.stop(_SERVER_STOP_S)
+
+
+def _with_page(settings: Settings) -> Settings:
+    """Let the live page check in and sign in: on this machine alone, unless settings say where and to whom."""
+    if not settings.api.live_page or settings.http.host not in LOOPBACK:
+        return settings
+    known = {"receiver_url": "receiver_port", "auth_url": "auth_port"}
+    if not settings.auth.enabled:
+        del known["auth_url"]
+    values = {name: url(port, settings) for name, port in known.items() if settings.value(name) is None}
+    if settings.http.cors_origins is None:
+        values["cors_origins"] = ",".join(twins(url("api_port", settings)))
+    return settings.with_values(**values)
 
 
 def _require_free_ports(settings: Settings) -> None:

@@ -1,158 +1,163 @@
 /** The live page: what is on it, and what leads where. */
 
-import { ApiError, ask, askMaybe } from "./api.js";
-import { element, showPlace } from "./card.js";
+import { ApiError, askMaybe } from "./api.js";
+import { busiestView } from "./busiest.js";
+import { checkInView } from "./check_in.js";
+import { closing, element, lineTo, nothing, part } from "./dom.js";
 import { Feed } from "./feed.js";
-import { clock, grouped, stars } from "./format.js";
+import { grouped } from "./format.js";
 import { LiveMap } from "./map.js";
+import { Newest } from "./newest.js";
+import { placeView } from "./place.js";
 import { Places } from "./places.js";
+import { Samples } from "./samples.js";
+import { problemsOf, statusView } from "./status.js";
+import { userView } from "./user.js";
 
-/** lines of the feed */
-const LINES = 30;
-/** ms between two looks at what is rising, and two of the numbers */
-const TRENDING_MS = 30000;
+/** ms between two looks at what is rising, two of the numbers, two tries to begin; until a hidden page listens no more */
+const TRENDING_MS = 30_000;
 const TICK_MS = 1000;
-
-/** @param {string} id @returns {HTMLElement} */
-const part = (id) => /** @type {HTMLElement} */ (document.getElementById(id));
+const RETRY_MS = 2000;
+const PAUSE_MS = 20_000;
+/** places that a search lists */
+const FOUND = 8;
 
 const places = new Places();
 const map = new LiveMap(part("map"), places, (id) => (location.hash = `#/location/${id}`));
-/** @type {import("./feed.js").CheckIn[]} the newest first, not yet shown */
-let waiting = [];
-let seen = 0;
-let lately = 0;
-/** @type {Map<number, string>} names of users, the newest last */
-const names = new Map();
+const newest = new Newest(places);
+const samples = new Samples(showHealth);
+/** counts the views, so that an answer that comes late is not shown in another */
+let view = 0;
 
 /** @param {import("./feed.js").CheckIn} checkIn */
 function arrived(checkIn) {
-  seen++;
-  lately++;
   const row = places.rows.get(checkIn.locationId);
   if (row !== undefined) {
     places.checkins[row]++;
     map.light(row);
   }
-  waiting.unshift(checkIn);
-  if (waiting.length > LINES) waiting.length = LINES;
-}
-
-/** Show what has come since the last time; more than fits is counted. */
-async function showFeed() {
-  part("rate").textContent = grouped(lately);
-  part("seen").textContent = grouped(seen);
-  const skipped = lately - waiting.length;
-  lately = 0;
-  if (!waiting.length || document.hidden) return;
-  const shown = waiting;
-  waiting = [];
-  await learnNames(shown.map(({ userId }) => userId));
-  part("skipped").hidden = skipped <= 0;
-  part("skipped").textContent = `${grouped(skipped)} more in this second: only the newest are listed.`;
-  const feed = part("feed");
-  feed.querySelector(".empty")?.remove();
-  feed.prepend(...shown.map(line));
-  while (feed.children.length > LINES) feed.lastElementChild?.remove();
-}
-
-/** @param {import("./feed.js").CheckIn} checkIn @returns {HTMLElement} */
-function line({ id, timestamp, userId, locationId, starRating }) {
-  const item = element("li");
-  item.dataset.entry = id;
-  const link = /** @type {HTMLAnchorElement} */ (element("a"));
-  link.href = `#/location/${locationId}`;
-  const what = element("span");
-  what.append(element("strong", places.name(locationId)), ` ${names.get(userId) ?? `User ${userId}`}`);
-  link.append(what, element("small", `${stars(starRating)} ${clock(timestamp)}`));
-  item.append(link);
-  return item;
-}
-
-/** One request for all names that are not known yet. @param {number[]} ids */
-async function learnNames(ids) {
-  const wanted = [...new Set(ids)].filter((id) => !names.has(id));
-  if (!wanted.length) return;
-  try {
-    for (const { id, fullName } of await ask(`api/users/names?ids=${wanted.join(",")}`)) if (fullName) names.set(id, fullName);
-  } catch (error) {
-    if (!(error instanceof ApiError)) throw error; // their ids do, too
-  }
-  while (names.size > 5000) names.delete(/** @type {number} */ (names.keys().next().value));
+  newest.add(checkIn);
 }
 
 async function showTrending() {
   if (document.hidden) return;
   const found = await askMaybe("api/locations/trending?limit=5").catch(() => undefined);
   if (found === undefined) return;
-  const lines = (found?.locations ?? []).filter((/** @type {any} */ place) => place.trend > 0).map((/** @type {any} */ place) => {
-    const item = element("li");
-    const link = /** @type {HTMLAnchorElement} */ (element("a"));
-    link.href = `#/location/${place.id}`;
-    link.append(element("strong", places.name(place.id)), element("small", `+${grouped(place.trend)}`));
-    item.append(link);
-    return item;
-  });
-  part("trending").replaceChildren(...(lines.length ? lines : [element("li", "Nothing is rising at the moment.", "empty")]));
+  const rising = (found?.locations ?? []).filter((/** @type {any} */ place) => place.trend > 0);
+  const lines = rising.map((/** @type {any} */ { id, trend }) => lineTo(`#/location/${id}`, [element("strong", places.name(id))], `+${grouped(trend)}`));
+  part("trending").replaceChildren(...(lines.length ? lines : [nothing("Nothing is rising at the moment.")]));
+}
+
+/** Show whether all is well, and the numbers when they are looked at. */
+function showHealth() {
+  const count = problemsOf(samples).length;
+  const link = part("health");
+  link.textContent = samples.isLocked ? "How it does" : count ? `${count} to look at` : "All well";
+  link.className = count ? "bad" : "";
+  // while somebody types a token, nothing is put in its place
+  if (samples.isLookedAt && !(samples.isLocked && document.activeElement?.id === "token")) part("view").replaceChildren(...statusView(samples));
+}
+
+/**
+ * What the address names.
+ * @returns {Promise<{ parts: HTMLElement[], row?: number, path?: number[] }>}
+ */
+async function viewed() {
+  const [, kind = "", id = ""] = /^#\/(\w+)(?:\/(\d+))?$/.exec(location.hash) ?? [];
+  const number = Number(id);
+  if (kind === "location" && id) return { parts: await placeView(number), row: places.rows.get(number) };
+  if (kind === "checkin" && id) return { parts: await checkInView(number, places, route), row: places.rows.get(number) };
+  if (kind === "user" && id) return userView(number, places);
+  if (kind === "busiest") return { parts: await busiestView(places) };
+  if (kind === "status") return { parts: statusView(samples) };
+  if (kind) throw new ApiError(404, "");
+  return { parts: [] };
 }
 
 /** Show what the address names. */
 async function route() {
-  const id = Number(/^#\/location\/(\d+)$/.exec(location.hash)?.[1]);
-  const card = part("card");
-  if (!id) {
-    card.hidden = true;
-    map.choose(-1);
-    return;
+  const mine = ++view;
+  const kind = location.hash.split("/")[1] ?? "";
+  const card = part("view");
+  for (const link of document.querySelectorAll("nav a")) {
+    if (link.getAttribute("href") === `#/${kind}`) link.setAttribute("aria-current", "page");
+    else link.removeAttribute("aria-current");
   }
+  samples.isLookedAt = kind === "status";
+  let parts, row, path;
   try {
-    await showPlace(card, id, () => (location.hash = "#/"));
-    map.choose(places.rows.get(id) ?? -1);
+    ({ parts, row = -1, path = [] } = await viewed());
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;
-    card.replaceChildren(element("p", error.status === 404 ? `There is no place ${id}.` : `Not shown: ${error.message}.`));
-    card.hidden = false;
+    const what = { location: "place", user: "user" }[kind];
+    const missing = what ? `There is no ${what} ${location.hash.split("/")[2]}.` : "There is nothing at this address.";
+    [parts, row, path] = [[closing(), element("p", error.status === 404 ? missing : `Not shown: ${error.message}.`)], -1, []];
   }
+  if (mine !== view) return;
+  card.replaceChildren(...parts);
+  card.hidden = !parts.length;
+  card.scrollIntoView?.({ block: "nearest" });
+  map.join(path.flatMap((id) => places.rows.get(id) ?? []));
+  map.choose(row);
+  if (samples.isLookedAt) samples.look();
 }
 
 function search() {
   const found = part("found");
-  const rows = places.find(/** @type {HTMLInputElement} */ (part("query")).value, 8);
+  const rows = places.find(/** @type {HTMLInputElement} */ (part("query")).value, FOUND);
   found.hidden = !rows.length;
   found.replaceChildren(
-    ...rows.map((row) => {
-      const item = element("li");
-      const link = /** @type {HTMLAnchorElement} */ (element("a"));
-      link.href = `#/location/${places.ids[row]}`;
-      link.append(element("strong", places.name(places.ids[row])), element("small", places.categories[places.category[row]] ?? ""));
-      item.append(link);
-      return item;
-    }),
+    ...rows.map((row) => lineTo(`#/location/${places.ids[row]}`, [element("strong", places.name(places.ids[row]))], places.categories[places.category[row]] ?? "")),
   );
 }
 
 /** @param {import("./feed.js").State} state */
 function say(state) {
-  const text = { connecting: "Connecting …", live: "Live", away: "The service is away; connecting again …" };
+  const text = { connecting: "Connecting …", live: "Live", away: "The service is away; connecting again …", paused: "Paused" };
   part("state").textContent = text[state];
   part("state").className = state;
 }
 
-async function start() {
-  map.loadLand().catch(() => undefined); // it does without
+/** Read the places, as soon as they can be read. */
+async function loadPlaces() {
   for (;;) {
     try {
       await places.load();
       break;
-    } catch {
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error;
       say("away");
-      await new Promise((resolve) => setTimeout(resolve, 2000));
+      await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
     }
   }
   part("places").textContent = grouped(places.ids.length);
+}
+
+/** A page that nobody sees listens to nothing; seen again, it has the counts of then. @param {Feed} feed */
+function restWhileHidden(feed) {
+  let timer = 0;
+  document.addEventListener("visibilitychange", async () => {
+    clearTimeout(timer);
+    if (document.hidden) timer = setTimeout(() => feed.pause(), PAUSE_MS);
+    else if (!feed.source) {
+      await loadPlaces();
+      map.show(false);
+      feed.resume();
+      await Promise.all([showTrending(), samples.look()]);
+    }
+  });
+}
+
+async function start() {
+  map.loadLand().catch(() => undefined); // it does without
+  await loadPlaces();
   map.show(true);
-  new Feed(arrived, say);
-  setInterval(showFeed, TICK_MS);
+  const feed = new Feed(arrived, say, async () => {
+    await loadPlaces();
+    map.show(false);
+  });
+  restWhileHidden(feed);
+  setInterval(() => !document.hidden && newest.show(), TICK_MS);
   setInterval(showTrending, TRENDING_MS);
   addEventListener("hashchange", route);
   part("query").addEventListener("input", search);
@@ -160,7 +165,7 @@ async function start() {
     event.preventDefault();
     /** @type {HTMLAnchorElement | null} */ (part("found").querySelector("a"))?.click();
   });
-  await Promise.all([route(), showTrending()]);
+  await Promise.all([route(), showTrending(), samples.look()]);
 }
 
 start();

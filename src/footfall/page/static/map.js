@@ -1,6 +1,7 @@
 /** The map: land, a dot for every place, and a glow where somebody has just checked in. */
 
 import * as leaflet from "./leaflet-src.esm.js";
+import { config } from "./config.js";
 import { Land } from "./land.js";
 import { eastOf, southOf } from "./mercator.js";
 
@@ -12,10 +13,17 @@ const GLOW_MS = 2500;
 const MAX_GLOWS = 400;
 /** pixels: of two dots that lie closer the busier one is drawn */
 const CELL = 5;
+/** pixels: how far a glow reaches */
+const HALO = 26;
 /** pixels within which a click is meant for a dot */
 const REACH = 14;
-/** ms between two drawings of the dots whose counts have changed */
+/** ms between two drawings of the dots whose counts have changed, and of what happens now */
 const RECOUNT_MS = 1000;
+/** what is left of a place's heat after each of these; below the least there is none */
+const COOLING = 0.93;
+const LEAST_HEAT = 0.2;
+/** heat at which a place glows as much as any */
+const HOTTEST = 30;
 
 export class LiveMap {
   /**
@@ -27,7 +35,12 @@ export class LiveMap {
     this.places = places;
     this.land = new Land();
     this.map = leaflet.map(element, { zoomAnimation: false, fadeAnimation: false, zoomSnap: 0.5, minZoom: 1, maxZoom: 18, worldCopyJump: false });
-    this.map.attributionControl.setPrefix("Land: Natural Earth");
+    this.map.attributionControl.setPrefix(config.tiles ? false : "Land: Natural Earth");
+    if (config.tiles) {
+      const made = document.createElement("span");
+      made.textContent = config.attribution; // the library takes HTML
+      leaflet.tileLayer(config.tiles, { attribution: made.innerHTML }).addTo(this.map);
+    }
     this.map.setView([20, 0], 2);
     const layers = ["land", "dots", "glow"].map((name) => this.canvas(element, name));
     [this.landContext, this.dotContext, this.glowContext] = layers;
@@ -38,6 +51,10 @@ export class LiveMap {
     /** @type {Map<string, HTMLCanvasElement>} */
     this.sprites = new Map();
     this.chosen = -1;
+    /** rows of the places of a user, the newest first @type {number[]} */
+    this.path = [];
+    /** how much has happened lately, by row @type {Map<number, number>} */
+    this.heat = new Map();
     this.isDrawing = false;
     this.isStale = false;
     this.map.on("move zoom resize", () => this.redraw());
@@ -48,11 +65,12 @@ export class LiveMap {
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.recolour());
     this.isStill = matchMedia("(prefers-reduced-motion: reduce)").matches;
     this.recolour();
-    setInterval(() => this.isStale && !document.hidden && this.drawDots(), RECOUNT_MS);
+    setInterval(() => this.coolDown(), RECOUNT_MS);
   }
 
   /** Draw the land, as soon as it is here. */
   async loadLand() {
+    if (config.tiles) return;
     await this.land.load();
     this.redraw();
   }
@@ -76,6 +94,7 @@ export class LiveMap {
   light(row) {
     this.isStale = true;
     if (document.hidden) return;
+    this.heat.set(row, Math.min(HOTTEST, (this.heat.get(row) ?? 0) + 1));
     this.glows.delete(row);
     if (this.glows.size >= MAX_GLOWS) this.glows.delete(/** @type {number} */ (this.glows.keys().next().value));
     this.glows.set(row, { row, until: performance.now() + GLOW_MS });
@@ -92,7 +111,27 @@ export class LiveMap {
     this.redraw();
   }
 
+  /** Join these places by a line, the newest first, and show all of them. @param {number[]} rows */
+  join(rows) {
+    this.path = rows;
+    if (rows.length) {
+      const { latitudes, longitudes } = this.places;
+      const bounds = leaflet.latLngBounds(rows.map((row) => [latitudes[row], longitudes[row]]));
+      this.map.fitBounds(bounds.pad(0.2), { animate: false, maxZoom: 14 });
+    }
+    this.redraw();
+  }
+
   // --- private
+
+  coolDown() {
+    if (document.hidden || (!this.isStale && !this.heat.size)) return;
+    for (const [row, heat] of this.heat) {
+      if (heat * COOLING < LEAST_HEAT) this.heat.delete(row);
+      else this.heat.set(row, heat * COOLING);
+    }
+    this.drawDots();
+  }
 
   /** @param {HTMLElement} element @param {string} name @returns {CanvasRenderingContext2D} */
   canvas(element, name) {
@@ -146,6 +185,15 @@ export class LiveMap {
     const { scale, left, top, width, height } = this.view();
     const context = this.dotContext;
     context.clearRect(0, 0, width, height);
+    for (const [row, heat] of this.heat) {
+      const x = this.points[2 * row] * scale - left;
+      const y = this.points[2 * row + 1] * scale - top;
+      if (x < -HALO || y < -HALO || x > width + HALO || y > height + HALO) continue;
+      context.globalAlpha = Math.min(1, 0.15 + heat / HOTTEST);
+      context.drawImage(this.halo(), x - HALO, y - HALO, 2 * HALO, 2 * HALO);
+    }
+    context.globalAlpha = 1;
+    this.drawPath(context);
     const columns = Math.ceil(width / CELL) + 1;
     const taken = new Uint8Array(columns * (Math.ceil(height / CELL) + 1));
     for (let row = 0; row < this.points.length / 2; row++) {
@@ -159,6 +207,37 @@ export class LiveMap {
       context.drawImage(sprite, x - sprite.width / 4, y - sprite.height / 4, sprite.width / 2, sprite.height / 2);
     }
     if (this.chosen >= 0) this.ring(context, this.chosen, this.radius(this.chosen) + 5, 1);
+  }
+
+  /** @param {CanvasRenderingContext2D} context */
+  drawPath(context) {
+    if (this.path.length < 2) return;
+    const { scale, left, top } = this.view();
+    context.beginPath();
+    for (const row of this.path) context.lineTo(this.points[2 * row] * scale - left, this.points[2 * row + 1] * scale - top);
+    context.lineWidth = 2;
+    context.lineJoin = "round";
+    context.strokeStyle = this.colours?.accent ?? "red";
+    context.stroke();
+    this.ring(context, this.path[0], this.radius(this.path[0]) + 5, 1);
+  }
+
+  /** What lies under a place where much happens, drawn once. */
+  halo() {
+    let sprite = this.sprites.get("halo");
+    if (!sprite) {
+      sprite = document.createElement("canvas");
+      sprite.width = sprite.height = 4 * HALO;
+      const context = /** @type {CanvasRenderingContext2D} */ (sprite.getContext("2d"));
+      const gradient = context.createRadialGradient(2 * HALO, 2 * HALO, 0, 2 * HALO, 2 * HALO, 2 * HALO);
+      const accent = this.colours?.accent ?? "#f00";
+      gradient.addColorStop(0, `${accent}99`);
+      gradient.addColorStop(1, `${accent}00`);
+      context.fillStyle = gradient;
+      context.fillRect(0, 0, 4 * HALO, 4 * HALO);
+      this.sprites.set("halo", sprite);
+    }
+    return sprite;
   }
 
   /** Pixels: four to ten, by the order of magnitude of the count. @param {number} row */
@@ -233,7 +312,7 @@ export class LiveMap {
   }
 }
 
-/** Hues that are far from each other, one after the other. @param {number} category */
-function colourOf(category) {
-  return `hsl(${Math.round((category * 137.5 + 200) % 360)} 55% 48%)`;
+/** The colour of a category: hues that are far from each other, one after the other. @param {number} category */
+export function colourOf(category) {
+  return `hsl(${Math.round((category * 137.5 + 200) % 360)} 45% 48%)`;
 }

@@ -36,6 +36,14 @@ export class Places {
     return (row === undefined ? null : this.names[row]) ?? `Place ${id}`;
   }
 
+  /** Rows of the places with the most check-ins. @param {number} most @returns {number[]} */
+  busiest(most) {
+    return this.checkins
+      .map((_, row) => row)
+      .sort((one, other) => this.checkins[other] - this.checkins[one])
+      .slice(0, most);
+  }
+
   /**
    * Rows whose name or category has the text, the busiest first.
    * @param {string} text @param {number} most @returns {number[]}

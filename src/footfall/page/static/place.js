@@ -1,0 +1,62 @@
+/** A place: what is known of it, and what has happened there. */
+
+import { ask, askMaybe } from "./api.js";
+import { bars } from "./chart.js";
+import { config } from "./config.js";
+import { closing, element, lineTo, nothing } from "./dom.js";
+import { counted, grouped, stars, when } from "./format.js";
+import { learnNames, userName } from "./names.js";
+
+/** check-ins that are listed */
+const LISTED = 5;
+const DAYS = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
+
+/**
+ * What the view of a place holds. Throws ApiError.
+ * @param {number} id
+ * @returns {Promise<HTMLElement[]>}
+ */
+export async function placeView(id) {
+  const [place, present, hourly, newest] = await Promise.all([
+    ask(`api/location/${id}?withDetails=true`),
+    askMaybe(`api/location/${id}/now`),
+    askMaybe(`api/location/${id}/hourly`),
+    askMaybe(`api/location/${id}/checkins?limit=${LISTED}`),
+  ]);
+  await learnNames((newest ?? []).map((/** @type {any} */ { userId }) => userId));
+  const parts = [
+    closing(),
+    element("h2", place.name ?? `Place ${id}`),
+    element("p", place.category ?? "no category", { class: "quiet" }),
+    element("p", stars(place.averageStars), { class: "stars", role: "img", "aria-label": `${place.averageStars} of 5 stars` }),
+    element("p", counted(place.numCheckins, "check-in"), { class: "count" }),
+  ];
+  if (config.receiver) parts.push(element("a", "Check in here", { href: `#/checkin/${id}`, class: "action" }));
+  if (present) parts.push(element("p", present.length ? `${grouped(present.length)} here in the last three hours` : "Nobody was here in the last three hours."));
+  if (hourly) {
+    const counts = hourly.map((/** @type {any} */ { numCheckins }) => numCheckins);
+    const most = counts.length ? Math.max(...counts) : 0;
+    parts.push(element("h3", "Last week by hour"), /** @type {any} */ (bars(counts, `Check-ins per hour of the last week; ${grouped(most)} in the busiest`)));
+  }
+  if (newest) parts.push(element("h3", "Newest check-ins"), element("ol", newest.length ? newest.map(line) : [nothing("None yet.")]));
+  return place.details ? [...parts, ...details(place.details)] : parts;
+}
+
+/** @param {any} checkIn */
+function line({ userId, starRating, timestamp }) {
+  return lineTo(`#/user/${userId}`, [userName(userId)], stars(starRating), when(timestamp));
+}
+
+/** @param {any} details @returns {HTMLElement[]} */
+function details({ description, hours, website, phone }) {
+  const today = (new Date().getDay() + 6) % 7; // 0 is Monday
+  const rows = hours.map((/** @type {any} */ { day, hours: open }) =>
+    element("tr", [element("th", DAYS[day], { scope: "row" }), element("td", open)], day === today ? { class: "today" } : {}),
+  );
+  const parts = [element("h3", "About"), element("p", description ?? "")];
+  if (phone) parts.push(element("p", phone));
+  // only what a browser would open as a page: the text comes from whoever has loaded the place
+  if (/^https?:\/\//.test(website ?? "")) parts.push(element("p", [element("a", website.replace(/^https?:\/\//, ""), { href: website, rel: "noopener noreferrer", target: "_blank" })]));
+  if (rows.length) parts.push(element("h3", "Opening hours"), element("table", [element("tbody", rows)]));
+  return parts;
+}
