@@ -31,11 +31,13 @@ chaos: .venv/dev  ## run the fault tests at full length (some 5 minutes)
 	@TEST_FULL=1 $(BIN)/pytest --timeout 1800 tests/chaos
 
 .PHONY: lint
-lint: .venv/dev  ## format, lint (Python and Lua), types
+lint: .venv/dev tests/npm/node_modules/.installed  ## format, lint (Python and Lua), types (Python and JavaScript)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/python tools/lint_lua.py
+	@echo "tsc"; if [ -x tests/npm/node_modules/.bin/tsc ]; then tests/npm/node_modules/.bin/tsc -p tests/npm/tsconfig.page.json; \
+		else echo "The page's modules are not checked: there is no tsc."; test -z "$$CI"; fi
 
 .PHONY: check
 check: lint test  ## all that must hold: format, lint, types, tests

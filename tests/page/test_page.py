@@ -9,7 +9,7 @@ from playwright.sync_api import Page, expect
 from browser import browser as started_browser
 from browser import opened
 from processes import Api, Footfall, Processor, Receiver
-from servers import Server
+from servers import Server, wait_until
 
 #: whether something is drawn on a layer of the map
 _IS_DRAWN = """layer => {
@@ -58,11 +58,11 @@ def test_a_check_in_is_seen_on_the_map_in_the_feed_and_on_the_card_of_its_place(
     with opened(browser, f"{api.url}/#/location/13") as page:
         wait_until_live(page)
         expect(page.locator("#places")).to_have_text("215")
-        page.wait_for_function(f"({_IS_DRAWN})('land') && ({_IS_DRAWN})('dots')")
+        wait_until(lambda: drawn(page, "land") and drawn(page, "dots"), "the map is drawn")
         count = page.locator("#view .count").inner_text()
         assert not drawn(page, "glow")
         assert receiver.post(180, 13, 4).status_code == 202
-        page.wait_for_function(f"({_IS_DRAWN})('glow')")
+        wait_until(lambda: drawn(page, "glow"), "the place lights up")
         line = page.locator("#feed li[data-entry]").first
         expect(line).to_contain_text("Sophia Marshall")
         expect(line).to_contain_text("Clover Almond Patisserie")
@@ -126,7 +126,7 @@ def test_opening_it_takes_few_questions(browser: Any, api: Api) -> None:
     asked: list[str] = []
     with opened(browser, f"{api.url}/", asked=asked) as page:
         wait_until_live(page)
-        page.wait_for_function("document.querySelector('#trending').children.length")
+        expect(page.locator("#trending li")).not_to_have_count(0)
         expect(page.locator("#health")).to_have_text("All well")
         page.wait_for_load_state("load")
     assert sorted(url.removeprefix(api.url) for url in asked if not url.startswith("data:")) == [

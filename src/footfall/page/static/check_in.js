@@ -134,13 +134,13 @@ function say(said, text, isBad = false) {
 }
 
 /** Why not, in plain words. @param {ApiError} error */
-function refusal({ status, detail, retryAfter }) {
+function refusal({ status, message, retryAfter }) {
   const soon = retryAfter ? ` Try again in ${duration(1000 * retryAfter)}.` : "";
   if (status === 401) return "Not taken: sign in first.";
-  if (status === 409) return `Not taken: ${detail}.`;
+  if (status === 409) return `Not taken: ${message}.`;
   if (status === 429) return `Not taken: that was too often.${soon}`;
-  if (status === 503) return `Not taken at the moment: ${detail}.${soon}`;
-  return `Not taken: ${detail}.`;
+  if (status === 503) return `Not taken at the moment: ${message}.${soon}`;
+  return `Not taken: ${message}.`;
 }
 
 /** An Idempotency-Key. */

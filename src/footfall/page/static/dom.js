@@ -35,3 +35,15 @@ export function nothing(text) {
 export function closing() {
   return element("a", "Close", { href: "#/", class: "close" });
 }
+
+/** Put these into an element that is shown already; who is at a link or a field of it stays there. @param {HTMLElement} shown @param {Node[]} parts */
+export function renew(shown, parts) {
+  const at = shown.contains(document.activeElement) ? document.activeElement : null;
+  const top = shown.parentElement?.scrollTop ?? 0;
+  shown.replaceChildren(...parts);
+  if (at) {
+    const same = at.id ? `#${at.id}` : `a[href="${at.getAttribute("href")}"]`;
+    /** @type {HTMLElement | null} */ (shown.querySelector(same))?.focus({ preventScroll: true });
+  }
+  if (shown.parentElement) shown.parentElement.scrollTop = top;
+}

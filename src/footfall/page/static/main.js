@@ -3,7 +3,7 @@
 import { ApiError, askMaybe } from "./api.js";
 import { busiestView } from "./busiest.js";
 import { checkInView } from "./check_in.js";
-import { closing, element, lineTo, nothing, part } from "./dom.js";
+import { closing, element, lineTo, nothing, part, renew } from "./dom.js";
 import { Feed } from "./feed.js";
 import { grouped } from "./format.js";
 import { LiveMap } from "./map.js";
@@ -14,11 +14,13 @@ import { Samples } from "./samples.js";
 import { problemsOf, statusView } from "./status.js";
 import { userView } from "./user.js";
 
-/** ms between two looks at what is rising, two of the numbers, two tries to begin; until a hidden page listens no more */
+/** ms between two looks at what is rising, two of the numbers, two tries to begin; until a hidden page listens no more; after
+ * which a check-in is counted, most likely */
 const TRENDING_MS = 30_000;
 const TICK_MS = 1000;
 const RETRY_MS = 2000;
 const PAUSE_MS = 20_000;
+const COUNTED_MS = 1000;
 /** places that a search lists */
 const FOUND = 8;
 
@@ -28,6 +30,9 @@ const newest = new Newest(places);
 const samples = new Samples(showHealth);
 /** counts the views, so that an answer that comes late is not shown in another */
 let view = 0;
+/** what is viewed, and whether it will be renewed soon @type {{ kind: string, id: number }} */
+let shown = { kind: "", id: 0 };
+let isRenewing = false;
 
 /** @param {import("./feed.js").CheckIn} checkIn */
 function arrived(checkIn) {
@@ -37,6 +42,19 @@ function arrived(checkIn) {
     map.light(row);
   }
   newest.add(checkIn);
+  if ((shown.kind === "location" && shown.id === checkIn.locationId) || (shown.kind === "user" && shown.id === checkIn.userId)) renewSoon();
+}
+
+/** Show again what is viewed, when the check-in that has come there is counted. */
+function renewSoon() {
+  if (isRenewing || document.hidden) return;
+  isRenewing = true;
+  setTimeout(async () => {
+    isRenewing = false;
+    const mine = view;
+    const { parts } = await viewed().catch(() => ({ parts: [] })); // what stands there stays
+    if (mine === view && parts.length) renew(part("view"), parts);
+  }, COUNTED_MS);
 }
 
 async function showTrending() {
@@ -55,7 +73,7 @@ function showHealth() {
   link.textContent = samples.isLocked ? "How it does" : count ? `${count} to look at` : "All well";
   link.className = count ? "bad" : "";
   // while somebody types a token, nothing is put in its place
-  if (samples.isLookedAt && !(samples.isLocked && document.activeElement?.id === "token")) part("view").replaceChildren(...statusView(samples));
+  if (samples.isLookedAt && !(samples.isLocked && document.activeElement?.id === "token")) renew(part("view"), statusView(samples));
 }
 
 /**
@@ -65,6 +83,7 @@ function showHealth() {
 async function viewed() {
   const [, kind = "", id = ""] = /^#\/(\w+)(?:\/(\d+))?$/.exec(location.hash) ?? [];
   const number = Number(id);
+  shown = { kind, id: number };
   if (kind === "location" && id) return { parts: await placeView(number), row: places.rows.get(number) };
   if (kind === "checkin" && id) return { parts: await checkInView(number, places, route), row: places.rows.get(number) };
   if (kind === "user" && id) return userView(number, places);

@@ -42,8 +42,9 @@ export class LiveMap {
       leaflet.tileLayer(config.tiles, { attribution: made.innerHTML }).addTo(this.map);
     }
     this.map.setView([20, 0], 2);
-    const layers = ["land", "dots", "glow"].map((name) => this.canvas(element, name));
-    [this.landContext, this.dotContext, this.glowContext] = layers;
+    this.landContext = this.canvas(element, "land");
+    this.dotContext = this.canvas(element, "dots");
+    this.glowContext = this.canvas(element, "glow");
     /** @type {Float64Array} east and south of each row */
     this.points = new Float64Array(0);
     /** @type {Map<number, { row: number, until: number }>} */

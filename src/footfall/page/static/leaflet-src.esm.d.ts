@@ -1,0 +1,2 @@
+// Leaflet comes from its package, and is served beside our modules.
+export * from "leaflet";
