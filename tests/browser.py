@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlsplit
@@ -18,6 +18,13 @@ expect.set_options(timeout=_PATIENCE_MS)
 _NAMES = ("chromium", "chromium-browser", "google-chrome")
 #: without a sandbox, as root cannot have one; in memory, as /dev/shm is small in containers
 _ARGUMENTS = ["--no-sandbox", "--disable-dev-shm-usage"]
+
+#: whether something is drawn on a layer of the map
+_IS_DRAWN = """layer => {
+    const canvas = document.querySelector(`canvas[data-layer=${layer}]`);
+    const pixels = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
+    return pixels.some((value, place) => place % 4 === 3 && value > 0);
+}"""
 
 
 @contextmanager
@@ -36,9 +43,19 @@ def browser() -> Iterator[Any]:
 
 @contextmanager
 def opened(
-    browser: Any, url: str, *, tolerates_outages: bool = False, asked: list[str] | None = None, **options: Any
+    browser: Any,
+    url: str,
+    *,
+    tolerates_outages: bool = False,
+    asked: list[str] | None = None,
+    also: Sequence[str] = (),
+    **options: Any,
 ) -> Iterator[Page]:
-    """A page in a context of its own; at the end it must have kept the rules. `asked`: gets what it asks for."""
+    """A page in a context of its own; at the end it must have kept the rules.
+
+    `tolerates_outages`: also answers that are refusals. `asked`: gets what it asks for. `also`: URLs of services that
+    it may ask, too.
+    """
     context = browser.new_context(**{"viewport": {"width": 1280, "height": 800}, **options})
     page: Page = context.new_page()
     page.set_default_timeout(_PATIENCE_MS)
@@ -50,7 +67,18 @@ def opened(
     page.goto(url)
     yield page
     context.close()
-    assert {urlsplit(one).netloc for one in asked if not one.startswith("data:")} == {urlsplit(url).netloc}
+    hosts = {urlsplit(one).netloc for one in asked if not one.startswith("data:")}
+    assert hosts - {urlsplit(one).netloc for one in also} == {urlsplit(url).netloc}
     # the last is of tests that look at what is drawn
     allowed = [*(("Failed to load resource", "net::ERR_") if tolerates_outages else ()), "willReadFrequently"]
     assert [text for text in problems if not any(word in text for word in allowed)] == []
+
+
+def wait_until_live(page: Page) -> None:
+    """The live page hears of check-ins."""
+    expect(page.locator("#state")).to_have_text("Live")
+
+
+def drawn(page: Page, layer: str) -> bool:
+    """Whether something is drawn on this layer of the map."""
+    return bool(page.evaluate(_IS_DRAWN, layer))

@@ -1,55 +1,12 @@
 """The live page in a real browser: check-ins are seen as they come, places are found, outages are got over."""
 
-from collections.abc import Iterator
 from typing import Any
 
-import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
-from browser import browser as started_browser
-from browser import opened
-from processes import Api, Footfall, Processor, Receiver
-from servers import Server, wait_until
-
-#: whether something is drawn on a layer of the map
-_IS_DRAWN = """layer => {
-    const canvas = document.querySelector(`canvas[data-layer=${layer}]`);
-    const pixels = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
-    return pixels.some((value, place) => place % 4 === 3 && value > 0);
-}"""
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with started_browser() as browser:
-        yield browser
-
-
-@pytest.fixture
-def receiver(server: Server) -> Iterator[Receiver]:
-    with Footfall("load", "all", "--sample", settings={"redis_url": server.url}) as load:
-        assert load.wait() == 0, load.log
-    with Footfall("processor", "--once", settings={"redis_url": server.url}) as processor:
-        assert processor.wait() == 0, processor.log
-    with Receiver(server.url) as receiver, Processor(server.url):
-        yield receiver
-
-
-@pytest.fixture
-def api(receiver: Receiver, server: Server) -> Iterator[Api]:
-    del receiver
-    with Api(server.url) as api:
-        yield api
-
-
-def wait_until_live(page: Page) -> None:
-    """The page hears of check-ins."""
-    expect(page.locator("#state")).to_have_text("Live")
-
-
-def drawn(page: Page, layer: str) -> bool:
-    """Whether something is drawn on this layer of the map."""
-    return bool(page.evaluate(_IS_DRAWN, layer))
+from browser import drawn, opened, wait_until_live
+from processes import Api, Receiver
+from servers import wait_until
 
 
 def test_a_check_in_is_seen_on_the_map_in_the_feed_and_on_the_card_of_its_place(

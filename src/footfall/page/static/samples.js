@@ -1,6 +1,7 @@
 /** How all of it does, over the last ten minutes: what `GET /api/status` says, from one answer to the next. */
 
 import { ApiError, ask } from "./api.js";
+import { config } from "./config.js";
 
 /** what is remembered, and the time from one answer to the next while somebody looks, and else */
 export const SPAN_MS = 600_000;
@@ -30,7 +31,7 @@ export class Samples {
     /** why there is none */
     this.why = "";
     /** whether it needs a token */
-    this.isLocked = false;
+    this.isLocked = config.signIn;
     this.isLookedAt = false;
     /** of role admin; kept until the page is closed */
     this.token = "";
@@ -40,7 +41,7 @@ export class Samples {
   /** Begin, or look at once. */
   async look() {
     clearTimeout(this.timer);
-    if (!document.hidden) await this.take();
+    if (!document.hidden && (this.token || !this.isLocked)) await this.take();
     clearTimeout(this.timer);
     if (!this.isLocked) this.timer = setTimeout(() => this.look(), this.isLookedAt ? LOOKED_AT_MS : ELSE_MS);
   }

@@ -1,0 +1,156 @@
+"""The views of the live page: a user, the busiest, how it does, for whom; and how all of it is seen and reached."""
+
+import re
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+import npm_tools
+from auth_scene import new_token
+from browser import drawn, opened, wait_until_live
+from processes import Api, Processor, Receiver
+from servers import Server, wait_until
+
+#: what axe finds, a line for each rule that is broken
+_FOUND = "async () => (await axe.run()).violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html)}`)"
+_VIEWS = ["", "location/13", "location/999999", "user/180", "busiest", "checkin/13", "status", "nonsense"]
+
+
+def test_a_user_is_seen_with_the_newest_check_ins_as_a_path(browser: Any, api: Api) -> None:
+    with opened(browser, f"{api.url}/#/busiest") as page:
+        wait_until_live(page)
+        page.get_by_label("Find a user by id").fill("180")
+        page.get_by_role("button", name="Show").click()
+        expect(page.locator("#view h2")).to_have_text("Sophia Marshall")
+        expect(page.locator("#view")).to_contain_text("The line on the map joins the newest")
+        wait_until(lambda: drawn(page, "dots"), "the path is drawn")
+        page.locator("#view ol a").first.click()
+        expect(page.locator("#view h3").first).to_have_text("Last week by hour")
+        page.go_back()
+        expect(page.locator("#view h2")).to_have_text("Sophia Marshall")
+
+
+def test_the_busiest_lead_to_the_map(browser: Any, api: Api) -> None:
+    [place] = api.client.get("/api/locations/bycheckins?limit=1").json()
+    [user] = api.client.get("/api/users/bycheckins?limit=1").json()
+    with opened(browser, f"{api.url}/#/busiest") as page:
+        wait_until_live(page)
+        places, users = page.locator("#view ol").all()
+        expect(places.locator("li")).to_have_count(10)
+        expect(users.locator("li").first).to_contain_text(f"{user['firstName']} {user['lastName']}")
+        expect(users.locator("li").first).to_contain_text(f"{user['numCheckins']:,}")
+        places.locator("a").first.click()
+        expect(page).to_have_url(f"{api.url}/#/location/{place['id']}")
+
+
+def test_a_place_that_is_viewed_follows_what_happens_there(browser: Any, receiver: Receiver, api: Api) -> None:
+    with opened(browser, f"{api.url}/#/location/13") as page:
+        wait_until_live(page)
+        before = int(page.locator("#view .count").inner_text().split()[0].replace(",", ""))
+        receiver.post(180, 13, 5)
+        expect(page.locator("#view .count")).to_have_text(f"{before + 1} check-ins")
+        expect(page.locator("#view ol li").first).to_contain_text("Sophia Marshall")
+
+
+def tile(page: Page, name: str) -> Any:
+    """A number with its line."""
+    return page.locator("figure", has_text=name)
+
+
+def test_how_it_does_is_told_in_numbers_and_lines(browser: Any, sample: Server, receiver: Receiver) -> None:
+    with Api(sample.url, receiver_url=receiver.url) as api, opened(browser, f"{api.url}/#/status") as page:
+        wait_until_live(page)
+        expect(page.locator("#view .well")).to_have_text("All is well.")
+        expect(page.locator("#health")).to_have_text("All well")
+        assert receiver.post(999999, 13, 5).status_code == 404
+        expect(page.locator("#view table").first).to_contain_text("unknown-user")
+        expect(tile(page, "Backlog").locator("strong")).to_have_text("0")
+        for _ in range(20):
+            receiver.post(180, 13, 5)
+        expect(tile(page, "99 % of writes").locator("strong")).to_contain_text("ms")
+        expect(tile(page, "Taken a second").locator("path")).to_have_attribute("d", re.compile("L"))
+
+
+def test_what_is_wrong_is_said_with_what_to_do(browser: Any, sample: Server) -> None:
+    with Api(sample.url) as api, opened(browser, f"{api.url}/") as page:
+        wait_until_live(page)
+        expect(page.locator("#health")).to_have_text("All well")
+        sample.client().xadd("ncc:checkins", {"locationId": 13, "userId": 999_999_999, "starRating": 3})
+        expect(page.locator("#health")).to_have_text("1 to look at")
+        expect(page.locator("#health")).to_have_class("bad")
+        page.locator("#health").click()
+        expect(page.locator(".problems")).to_contain_text("1 check-ins wait, and no processor works: start one")
+        with Processor(sample.url):
+            expect(page.locator(".problems")).to_contain_text("footfall dead-letters list shows them")
+            expect(tile(page, "Dead letters")).to_have_class("bad")
+
+
+def test_with_sign_in_the_numbers_need_a_token(browser: Any, sample: Server) -> None:
+    with (
+        Api(sample.url, auth=True) as api,
+        opened(browser, f"{api.url}/#/status", tolerates_outages=True) as page,
+    ):
+        wait_until_live(page)
+        page.get_by_label("Token").fill("ff_wrong")
+        page.get_by_role("button", name="Show").click()
+        expect(page.locator("#view .said")).to_contain_text("Not taken")
+        page.get_by_label("Token").fill(new_token(sample, role="admin").removeprefix("Bearer "))
+        page.get_by_role("button", name="Show").click()
+        expect(page.locator("#view .well")).to_have_text("All is well.")
+
+
+def test_a_page_that_nobody_sees_listens_no_more_and_has_the_counts_when_it_is_seen(
+    browser: Any, receiver: Receiver, api: Api
+) -> None:
+    with opened(browser, f"{api.url}/") as page:
+        page.clock.install()
+        page.reload()
+        wait_until_live(page)
+        page.evaluate("Object.defineProperty(document, 'hidden', { get: () => window.isHidden, configurable: true })")
+        see = "isHidden => { window.isHidden = isHidden; document.dispatchEvent(new Event('visibilitychange')); }"
+        page.evaluate(see, True)
+        page.clock.fast_forward(21_000)
+        expect(page.locator("#state")).to_have_text("Paused")
+        wait_until(lambda: "footfall_api_live_streams 0.0" in api.client.get("/metrics").text, "the feed has ended")
+        receiver.post(180, 13, 5)
+        page.evaluate(see, False)
+        wait_until_live(page)
+        expect(page.locator("#seen")).to_have_text("0")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing(browser: Any, sample: Server, receiver: Receiver, scheme: str) -> None:
+    axe = (npm_tools.MODULES / "axe-core" / "axe.min.js").read_text()
+    with Api(sample.url, receiver_url=receiver.url) as api:
+        for view in _VIEWS:
+            address = f"{api.url}/#/{view}"
+            with opened(browser, address, color_scheme=scheme, tolerates_outages=True) as page:
+                wait_until_live(page)
+                if view:
+                    expect(page.locator("#view")).to_be_visible()
+                receiver.post(180, 13, 5)
+                expect(page.locator("#feed li[data-entry]")).to_have_count(1)
+                page.evaluate(axe)
+                assert page.evaluate(_FOUND) == [], view
+
+
+def test_everything_can_be_reached_by_keys(browser: Any, api: Api) -> None:
+    with opened(browser, f"{api.url}/") as page:
+        wait_until_live(page)
+        page.keyboard.press("Tab")
+        expect(page.get_by_role("link", name="Skip the map")).to_be_focused()
+        page.keyboard.press("Enter")
+        page.keyboard.press("Tab")
+        expect(page.get_by_label("Find a place")).to_be_focused()
+        page.keyboard.type("gym")
+        page.keyboard.press("Tab")
+        page.keyboard.press("Enter")
+        expect(page.locator("#view p").first).to_have_text("gym")
+
+
+def test_nothing_moves_where_motion_is_to_be_reduced(browser: Any, receiver: Receiver, api: Api) -> None:
+    with opened(browser, f"{api.url}/", reduced_motion="reduce") as page:
+        wait_until_live(page)
+        receiver.post(180, 13, 5)
+        wait_until(lambda: drawn(page, "glow"), "it is seen all the same")
