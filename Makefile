@@ -51,6 +51,10 @@ format: .venv/dev  ## format the code and fix what lint can fix
 files: .venv/dev  ## list the package's files again in docs/files.md
 	@$(BIN)/python tools/list_files.py
 
+.PHONY: screenshots
+screenshots: .venv/dev  ## photograph the live page again for the documentation
+	@$(BIN)/python tools/make_screenshots.py
+
 .PHONY: bench
 bench: .venv/dev  ## run the benchmarks (some minutes; see benchmarks/README.md)
 	@$(BIN)/python benchmarks/run.py

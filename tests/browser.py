@@ -1,15 +1,19 @@
 """A real browser, headless: pages that must ask nobody else, break no policy, and write no error to the console."""
 
 import os
+import re
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Page, expect, sync_playwright
 
+#: environment variable with the folder in which a picture of each test is kept
+PICTURES_VARIABLE = "TEST_PICTURES"
 #: ms that something on a page may take
 _PATIENCE_MS = 20_000
 expect.set_options(timeout=_PATIENCE_MS)
@@ -65,8 +69,11 @@ def opened(
     page.on("pageerror", lambda error: problems.append(str(error)))
     page.on("request", lambda request: asked.append(request.url))
     page.goto(url)
-    yield page
-    context.close()
+    try:
+        yield page
+    finally:
+        _keep_picture(page)
+        context.close()
     hosts = {urlsplit(one).netloc for one in asked if not one.startswith("data:")}
     assert hosts - {urlsplit(one).netloc for one in also} == {urlsplit(url).netloc}
     # the last is of tests that look at what is drawn
@@ -77,6 +84,14 @@ def opened(
 def wait_until_live(page: Page) -> None:
     """The live page hears of check-ins."""
     expect(page.locator("#state")).to_have_text("Live")
+
+
+def _keep_picture(page: Page) -> None:
+    """What was seen last, for whoever looks at the run."""
+    folder = os.environ.get(PICTURES_VARIABLE)
+    if folder is not None:
+        name = re.sub(r"\W+", "-", os.environ["PYTEST_CURRENT_TEST"].rpartition("::")[2].partition(" ")[0])
+        page.screenshot(path=Path(folder) / f"{name}.png")
 
 
 def drawn(page: Page, layer: str) -> bool:

@@ -154,3 +154,15 @@ def test_nothing_moves_where_motion_is_to_be_reduced(browser: Any, receiver: Rec
         wait_until_live(page)
         receiver.post(180, 13, 5)
         wait_until(lambda: drawn(page, "glow"), "it is seen all the same")
+
+
+def test_two_fingers_zoom_the_map(browser: Any, api: Api) -> None:
+    with opened(browser, f"{api.url}/", viewport={"width": 360, "height": 740}, has_touch=True, is_mobile=True) as page:
+        wait_until_live(page)
+        zoom = "Number(document.querySelector('#map').dataset.zoom)"
+        before = page.evaluate(zoom)
+        devtools = page.context.new_cdp_session(page)
+        devtools.send(
+            "Input.synthesizePinchGesture", {"x": 180, "y": 250, "scaleFactor": 3, "gestureSourceType": "touch"}
+        )
+        wait_until(lambda: page.evaluate(zoom) >= before + 1, "it is nearer")

@@ -53,5 +53,5 @@ def test_without_data_it_says_how_to_load_some(server: Server, settings: dict[st
 
 
 def test_it_begins_with_the_live_page_unless_that_is_off(server: Server) -> None:
-    assert said(server).splitlines()[2] == "  live page   http://a/"
+    assert said(server).splitlines()[2] == "  live page   http://a/   (`footfall up --open` opens it)"
     assert "live page" not in said(server, live_page=False)

@@ -15,6 +15,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from footfall.errors import ExitCode
 from footfall.keys import Keys
 from footfall.process import launch
 from processes import Footfall, environment
@@ -177,3 +178,20 @@ def test_with_delay_each_check_in_is_logged_as_it_is_processed(directory: Path) 
         last = re.findall(r"Processed checkin (\S+)\.", up.log)[-1]
     with stored(directory) as client:
         assert client.get(Keys("ncc").checkpoint) == last
+
+
+def test_it_opens_the_live_page_when_that_is_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    browser = tmp_path / "browser"
+    browser.write_text(f'#!/bin/sh\necho "$1" > {tmp_path}/opened\n')
+    browser.chmod(0o755)
+    monkeypatch.setenv("BROWSER", str(browser))
+    load_sample(tmp_path)
+    with Up(tmp_path, "--open") as up:
+        wait_until(lambda: (tmp_path / "opened").exists() and (tmp_path / "opened").read_text(), "it is opened")
+        assert (tmp_path / "opened").read_text() == f"{up.api}/\n"
+
+
+def test_a_page_that_is_taken_away_cannot_be_opened(tmp_path: Path) -> None:
+    with Up(tmp_path, "--open", "--no-live-page", wait=False) as up:
+        assert up.wait() == ExitCode.USAGE
+        assert "--open opens the live page" in up.last_line()

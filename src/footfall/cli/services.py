@@ -1,11 +1,14 @@
 """The commands that run until they are stopped: all of Footfall, or one of its services."""
 
+from typing import Annotated
+
 import typer
 
 from footfall import logs
 from footfall.cli.app import app
 from footfall.cli.options import ACTIVITY, HTTP, LOGS, SERVER, command
 from footfall.cli.shared import configured, server
+from footfall.errors import UsageError
 
 # A service starts in half the time when it does not import what only others need, so commands import their work.
 # ruff: noqa: PLC0415
@@ -43,7 +46,12 @@ _PANEL = "Services"
     panel=_PANEL,
     flags={"processor_delay": "--delay"},
 )
-def up(context: typer.Context) -> None:
+def up(
+    context: typer.Context,
+    opens_page: Annotated[
+        bool, typer.Option("--open", help="Open the live page in the browser as soon as it is there.")
+    ] = False,
+) -> None:
     """Run everything on this machine: server, receiver, processor and API server; with --auth, people sign in.
 
     Starts the embedded Valkey unless --redis-url names a server, and loads the sample when its data directory is
@@ -52,7 +60,9 @@ def up(context: typer.Context) -> None:
     from footfall.up import supervisor
 
     settings = configured(context, service=True)
-    supervisor.run(settings)
+    if opens_page and not settings.api.live_page:
+        raise UsageError("--open opens the live page, which --no-live-page takes away")
+    supervisor.run(settings, opens_page=opens_page)
 
 
 @command(

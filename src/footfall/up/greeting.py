@@ -28,7 +28,7 @@ class _Example(NamedTuple):
 def greeting(settings: Settings, receiver: str, api: str, processor: str, auth: str) -> str:
     """The text; the services' addresses are URLs."""
     auth_line = f"\n  auth        {auth}/login   (docs: {auth}/docs)" if settings.auth.enabled else ""
-    page_line = f"\n  live page   {api}/" if settings.api.live_page else ""
+    page_line = f"\n  live page   {api}/   (`footfall up --open` opens it)" if settings.api.live_page else ""
     return f"""
 Footfall is up.{page_line}
   receiver    {receiver}/api/checkin   (docs: {receiver}/docs)

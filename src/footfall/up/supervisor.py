@@ -5,6 +5,7 @@ import contextlib
 import signal
 import sys
 import time
+import webbrowser
 from asyncio.subprocess import PIPE, STDOUT, Process
 
 import msgspec
@@ -105,8 +106,8 @@ class Part:
             print(f"{self._label}{self._last_line}", flush=True)
 
 
-def run(settings: Settings) -> None:
-    """Start all parts, wait for SIGINT or SIGTERM (or SIGHUP), stop them; the server last.
+def run(settings: Settings, *, opens_page: bool = False) -> None:
+    """Start all parts, wait for SIGINT or SIGTERM (or SIGHUP), stop them; the server last. `opens_page`: in a browser.
 
     Raises PortTakenError before anything is started, and PartDiedError, once everything has stopped, when a part
     ended by itself.
@@ -133,7 +134,7 @@ def run(settings: Settings) -> None:
                 load_sample_when_empty(settings)
             if settings.auth.enabled:
                 admin_token.ensure(settings.server)
-        asyncio.run(_supervise(settings, server))
+        asyncio.run(_supervise(settings, server, opens_page=opens_page))
     except KeyboardInterrupt:
         log.info("Stopped before everything was up.")
     finally:
@@ -167,7 +168,7 @@ def _ports(settings: Settings) -> list[str]:
     return ["receiver_port", "api_port", "processor_port", *(["auth_port"] if settings.auth.enabled else [])]
 
 
-async def _supervise(settings: Settings, server: EmbeddedServer | None) -> None:
+async def _supervise(settings: Settings, server: EmbeddedServer | None, *, opens_page: bool) -> None:
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
 
@@ -183,7 +184,7 @@ async def _supervise(settings: Settings, server: EmbeddedServer | None) -> None:
     if server is not None:
         watches.append(asyncio.create_task(_server_ended(server)))
     stop = asyncio.create_task(stopping.wait())
-    greeting = asyncio.create_task(_greet(settings))
+    greeting = asyncio.create_task(_greet(settings, opens_page=opens_page))
     await asyncio.wait([stop, *watches], return_when=asyncio.FIRST_COMPLETED)
     reason = next((watch.result() for watch in watches if watch.done()), None)
     code = next((part.process.returncode for part in parts if part.process.returncode is not None), 1)
@@ -210,7 +211,7 @@ async def _server_ended(server: EmbeddedServer) -> str:
     return f"the embedded Valkey has ended; the end of its log:\n{server.log_tail()}"
 
 
-async def _greet(settings: Settings) -> None:
+async def _greet(settings: Settings, *, opens_page: bool) -> None:
     """Say where everything is, as soon as it is there."""
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.http.host, settings.http.host)
     deadline = time.monotonic() + _START_S
@@ -225,8 +226,10 @@ async def _greet(settings: Settings) -> None:
         services = f"receiver {receiver}, API server {api}, processor {processor}"
         services += f", auth service {auth}" if settings.auth.enabled else ""
         log.info("Footfall is up: %s, server %s", services, parse(settings.server.url))
-        return
-    print(await asyncio.to_thread(greeting, settings, receiver, api, processor, auth), flush=True)
+    else:
+        print(await asyncio.to_thread(greeting, settings, receiver, api, processor, auth), flush=True)
+    if opens_page and not await asyncio.to_thread(webbrowser.open, f"{api}/"):
+        log.warning("There is no browser to open the live page in.")
 
 
 async def _listens(host: str, port: int | None) -> bool:

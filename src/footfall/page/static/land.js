@@ -3,11 +3,14 @@
 import { ask } from "./api.js";
 import { eastOf, southOf } from "./mercator.js";
 
-/** @typedef {{ scale: number, left: number, top: number, width: number, height: number }} View pixels of the world */
+/** @typedef {import("./layers.js").View} View */
 /** @typedef {{ points: Float64Array, west: number, north: number, east: number, south: number }} Ring */
 
 export class Land {
-  constructor() {
+  /** @param {CanvasRenderingContext2D} context */
+  constructor(context) {
+    this.context = context;
+    this.colours = { land: "", shore: "" };
     /** @type {Ring[]} */
     this.rings = [];
   }
@@ -17,8 +20,14 @@ export class Land {
     this.rings = found.rings.map((/** @type {number[]} */ values) => ringOf(values, found.perDegree));
   }
 
-  /** @param {CanvasRenderingContext2D} context @param {View} view @param {{ land: string, shore: string }} colours */
-  draw(context, view, colours) {
+  /** @param {{ land: string, shore: string }} colours */
+  recolour(colours) {
+    this.colours = colours;
+  }
+
+  /** @param {View} view */
+  draw(view) {
+    const { context, colours } = this;
     const { scale, left, top, width, height } = view;
     context.clearRect(0, 0, width, height);
     context.beginPath();

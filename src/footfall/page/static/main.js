@@ -37,10 +37,7 @@ let isRenewing = false;
 /** @param {import("./feed.js").CheckIn} checkIn */
 function arrived(checkIn) {
   const row = places.rows.get(checkIn.locationId);
-  if (row !== undefined) {
-    places.checkins[row]++;
-    map.light(row);
-  }
+  if (row !== undefined) map.light(row);
   newest.add(checkIn);
   if ((shown.kind === "location" && shown.id === checkIn.locationId) || (shown.kind === "user" && shown.id === checkIn.userId)) renewSoon();
 }

@@ -5,6 +5,8 @@ import { closing, element } from "./dom.js";
 import { duration, grouped, roughly } from "./format.js";
 import { SPAN_MS, sum } from "./samples.js";
 
+/** ms that a line is of, at least */
+const LEAST_MS = 60_000;
 /** ms for which an entry may wait, and calls may take, without anything being wrong */
 const LATE_MS = 10_000;
 const SLOW_MS = 500;
@@ -42,7 +44,7 @@ export function statusView(samples) {
   if (!status) return [...head, said];
   const warnings = element("ul", status.warnings.map((/** @type {string} */ text) => element("li", text)), { class: "warnings" });
   const parts = [...head, said, ...(status.warnings.length ? [warnings] : []), element("div", charts(samples.all), { class: "charts" })];
-  parts.push(element("p", `The lines are of the last ten minutes, as far as this page was open.`, { class: "quiet" }));
+  parts.push(element("p", "The lines are of the last ten minutes, or since this page was opened.", { class: "quiet" }));
   if (status.receiver) parts.push(table("Refusals, since the receiver began", status.receiver.refused, "None."));
   parts.push(table("Dead letters", status.deadLetters, "None."));
   const { kind, version, usedMemoryHuman } = status.server;
@@ -62,12 +64,13 @@ function charts(all) {
     ["Refused a second", "refused", roughly, () => false],
     ["99 % of writes within", "latency", (value) => (value === Infinity ? "over 2 s" : duration(value)), (value) => value > SLOW_MS],
   ];
+  const span = Math.min(SPAN_MS, Math.max(LEAST_MS, (all.at(-1)?.at ?? 0) - (all[0]?.at ?? 0)));
   return lines.map(([name, key, format, isBad]) => {
     const newest = all.at(-1)?.[key] ?? null;
     const text = newest === null ? "–" : format(newest);
     const points = all.map((sample) => ({ at: sample.at, value: sample[key] === Infinity ? null : sample[key] }));
     const tile = element("figure", [element("figcaption", [element("span", name), element("strong", text)])]);
-    tile.append(line(points, SPAN_MS, `${name}: ${text}; the last ten minutes as a line`));
+    tile.append(line(points, span, `${name}: ${text}; the last ${duration(span)} as a line`));
     if (newest !== null && isBad(newest)) tile.classList.add("bad");
     return tile;
   });
