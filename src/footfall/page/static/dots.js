@@ -3,7 +3,7 @@
 import { ring, sprite } from "./layers.js";
 
 /** pixels: of dots whose middles lie in one such square the busiest is drawn */
-const CELL = 5;
+const CELL = 8;
 /** pixels between a dot and the ring around it */
 const AROUND = 5;
 

@@ -45,7 +45,8 @@ export class Land {
         y = nextY;
         context.lineTo(x, y);
       }
-      context.closePath();
+      // back to the beginning: closePath would look at all of the path again, each time
+      context.lineTo(points[0] * scale - left, points[1] * scale - top);
     }
     context.fillStyle = colours.land;
     context.fill("evenodd");
