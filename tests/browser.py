@@ -3,7 +3,7 @@
 import os
 import re
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -53,16 +53,19 @@ def opened(
     tolerates_outages: bool = False,
     asked: list[str] | None = None,
     also: Sequence[str] = (),
+    answers: Mapping[str, Callable[[Any], None]] | None = None,
     **options: Any,
 ) -> Iterator[Page]:
     """A page in a context of its own; at the end it must have kept the rules.
 
     `tolerates_outages`: also answers that are refusals. `asked`: gets what it asks for. `also`: URLs of services that
-    it may ask, too.
+    it may ask, too. `answers`: what is answered in the place of others, by pattern of their URLs.
     """
     context = browser.new_context(**{"viewport": {"width": 1280, "height": 800}, **options})
     page: Page = context.new_page()
     page.set_default_timeout(_PATIENCE_MS)
+    for pattern, handler in (answers or {}).items():
+        page.route(pattern, handler)
     problems: list[str] = []
     asked = [] if asked is None else asked
     page.on("console", lambda message: problems.append(message.text) if message.type in ("error", "warning") else None)

@@ -14,6 +14,10 @@ from servers import Server, wait_until
 
 #: what axe finds, a line for each rule that is broken
 _FOUND = "async () => (await axe.run()).violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html)}`)"
+_PNG = bytes.fromhex(
+    "89504e470d0a1a0a0000000d4948445200000001000000010806000000"
+    "1f15c4890000000d49444154789c636060606000000005000157a9b8e70000000049454e44ae426082"
+)
 _VIEWS = ["", "location/13", "location/999999", "user/180", "busiest", "checkin/13", "status", "nonsense"]
 
 
@@ -166,3 +170,19 @@ def test_two_fingers_zoom_the_map(browser: Any, api: Api) -> None:
             "Input.synthesizePinchGesture", {"x": 180, "y": 250, "scaleFactor": 3, "gestureSourceType": "touch"}
         )
         wait_until(lambda: page.evaluate(zoom) >= before + 1, "it is nearer")
+
+
+def test_a_team_has_its_own_map(browser: Any, sample: Server) -> None:
+    tiles: list[str] = []
+    settings: Any = {"map_tiles": "https://tiles.example.com/{z}/{x}/{y}.png", "map_attribution": "Example <Maps>"}
+
+    def answer(route: Any) -> None:
+        tiles.append(route.request.url)
+        route.fulfill(status=200, content_type="image/png", body=_PNG)
+
+    served: Any = {"also": ["https://tiles.example.com"], "answers": {"https://tiles.example.com/**": answer}}
+    with Api(sample.url, **settings) as api, opened(browser, f"{api.url}/", **served) as page:
+        wait_until_live(page)
+        expect(page.locator(".leaflet-control-attribution")).to_have_text("Example <Maps>")
+        wait_until(lambda: tiles, "tiles are asked for")
+        assert not drawn(page, "land")
