@@ -30,7 +30,7 @@ def test_a_user_is_seen_with_the_newest_check_ins_as_a_path(browser: Any, api: A
         expect(page.locator("#view")).to_contain_text("The line on the map joins the newest")
         wait_until(lambda: drawn(page, "dots"), "the path is drawn")
         page.locator("#view ol a").first.click()
-        expect(page.locator("#view h3").first).to_have_text("Last week by hour")
+        expect(page.locator("#view h3").first).to_have_text("Here in the last three hours")
         page.go_back()
         expect(page.locator("#view h2")).to_have_text("Sophia Marshall")
 
@@ -139,6 +139,16 @@ def test_axe_finds_nothing(browser: Any, sample: Server, receiver: Receiver, sch
                 assert page.evaluate(_FOUND) == [], view
 
 
+def test_axe_finds_nothing_where_one_signs_in(browser: Any, sample: Server) -> None:
+    axe = (npm_tools.MODULES / "axe-core" / "axe.min.js").read_text()
+    with Api(sample.url, auth=True, receiver_url="http://127.0.0.1:1", auth_url="http://127.0.0.1:2") as api:
+        for view in ("status", "checkin/13"):
+            with opened(browser, f"{api.url}/#/{view}", tolerates_outages=True) as page:
+                expect(page.locator("#view form")).to_be_visible()
+                page.evaluate(axe)
+                assert page.evaluate(_FOUND) == [], view
+
+
 def test_everything_can_be_reached_by_keys(browser: Any, api: Api) -> None:
     with opened(browser, f"{api.url}/") as page:
         wait_until_live(page)
@@ -186,3 +196,47 @@ def test_a_team_has_its_own_map(browser: Any, sample: Server) -> None:
         expect(page.locator(".leaflet-control-attribution")).to_have_text("Example <Maps>")
         wait_until(lambda: tiles, "tiles are asked for")
         assert not drawn(page, "land")
+
+
+def test_a_place_is_chosen_on_the_map(browser: Any, api: Api) -> None:
+    with opened(browser, f"{api.url}/#/location/13") as page:
+        wait_until_live(page)
+        expect(page.locator("#view h2")).to_have_text("Clover Almond Patisserie")
+        wait_until(lambda: page.evaluate("Number(document.querySelector('#map').dataset.zoom)") >= 12, "it is near")
+        page.get_by_role("link", name="Close").click()
+        expect(page.locator("#view")).to_be_hidden()
+        box = page.locator("#map").bounding_box()
+        assert box is not None
+        page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+        expect(page).to_have_url(f"{api.url}/#/location/13")
+
+
+def test_who_is_there_is_told_by_name(browser: Any, sample: Server, receiver: Receiver, api: Api) -> None:
+    for user in (180, 1, 2, 3, 4, 5, 6):
+        receiver.post(user, 13, 4)
+    wait_until(lambda: len(api.client.get("/api/location/13/now").json()) == 7, "they are there")
+    [first] = api.client.get("/api/users/names?ids=6").json()
+    with opened(browser, f"{api.url}/#/location/13") as page:
+        here = page.locator("#view h3", has_text="Here in the last").locator("+ p")
+        expect(here).to_contain_text(first["fullName"])
+        expect(here).to_contain_text(" and 2 more.")
+        here.locator("a").first.click()
+        expect(page.locator("#view h2")).to_have_text(first["fullName"])
+
+
+def test_times_are_in_the_viewers_zone_and_numbers_as_the_viewer_writes_them(browser: Any, sample: Server) -> None:
+    sample.client().hset("ncc:users:180", mapping={"numCheckins": 12345, "lastCheckin": 1_767_225_600_000})
+    with Api(sample.url) as api:
+        for zone, language, said in (
+            ("Asia/Tokyo", "de-DE", ("12.345 check-ins", "01.01.2026, 09:00")),
+            ("America/New_York", "en-US", ("12,345 check-ins", "Dec 31, 2025, 7:00")),
+        ):
+            with opened(browser, f"{api.url}/#/user/180", timezone_id=zone, locale=language) as page:
+                for text in said:
+                    expect(page.locator("#view")).to_contain_text(text)
+
+
+def test_without_places_it_says_how_they_come(browser: Any, server: Server) -> None:
+    with Api(server.url, ready=False) as api, opened(browser, f"{api.url}/") as page:
+        wait_until_live(page)
+        expect(page.locator("#hint")).to_contain_text("footfall load locations --from FILE")

@@ -28,25 +28,14 @@ export class Land {
   /** @param {View} view */
   draw(view) {
     const { context, colours } = this;
-    const { scale, left, top, width, height } = view;
+    const { scale, left, width, height } = view;
     context.clearRect(0, 0, width, height);
     context.beginPath();
-    for (const { points, west, north, east, south } of this.rings) {
-      if (east * scale < left || west * scale > left + width || south * scale < top || north * scale > top + height) continue;
-      let x = points[0] * scale - left;
-      let y = points[1] * scale - top;
-      context.moveTo(x, y);
-      for (let i = 2; i < points.length; i += 2) {
-        const nextX = points[i] * scale - left;
-        const nextY = points[i + 1] * scale - top;
-        // points closer than a pixel make no difference
-        if (Math.abs(nextX - x) + Math.abs(nextY - y) < 1) continue;
-        x = nextX;
-        y = nextY;
-        context.lineTo(x, y);
+    for (const ring of this.rings) {
+      for (const world of [-1, 0, 1]) {
+        const seen = { ...view, left: left - world * scale };
+        if (ring.east + world > 0 && ring.west + world < 1) trace(context, ring, seen);
       }
-      // back to the beginning: closePath would look at all of the path again, each time
-      context.lineTo(points[0] * scale - left, points[1] * scale - top);
     }
     context.fillStyle = colours.land;
     context.fill("evenodd");
@@ -55,21 +44,51 @@ export class Land {
   }
 }
 
-/** @param {number[]} values each the difference to the one before @param {number} perDegree @returns {Ring} */
-function ringOf(values, perDegree) {
-  const points = new Float64Array(values.length);
-  let longitude = 0;
-  let latitude = 0;
-  let [west, north, east, south] = [1, 1, 0, 0];
-  for (let i = 0; i < values.length; i += 2) {
-    longitude += values[i] / perDegree;
-    latitude += values[i + 1] / perDegree;
-    const x = (points[i] = eastOf(longitude));
-    const y = (points[i + 1] = southOf(latitude));
-    west = Math.min(west, x);
-    east = Math.max(east, x);
-    north = Math.min(north, y);
-    south = Math.max(south, y);
+/** Add a ring to the path, as far as it is seen. @param {CanvasRenderingContext2D} context @param {Ring} ring @param {View} view */
+function trace(context, { points, west, north, east, south }, { scale, left, top, width, height }) {
+  if (east * scale < left || west * scale > left + width || south * scale < top || north * scale > top + height) return;
+  let x = points[0] * scale - left;
+  let y = points[1] * scale - top;
+  context.moveTo(x, y);
+  for (let i = 2; i < points.length; i += 2) {
+    const nextX = points[i] * scale - left;
+    const nextY = points[i + 1] * scale - top;
+    // points closer than a pixel make no difference
+    if (Math.abs(nextX - x) + Math.abs(nextY - y) < 1) continue;
+    x = nextX;
+    y = nextY;
+    context.lineTo(x, y);
   }
-  return { points, west, north, east, south };
+  // back to the beginning: closePath would look at all of the path again, each time
+  context.lineTo(points[0] * scale - left, points[1] * scale - top);
+}
+
+/**
+ * A ring that crosses the 180th meridian goes on beyond it; one around a pole is closed along that.
+ * @param {number[]} values each the difference to the one before @param {number} perDegree @returns {Ring}
+ */
+function ringOf(values, perDegree) {
+  /** @type {number[]} */
+  const points = [];
+  let [longitude, latitude, turns] = [0, 0, 0];
+  for (let i = 0; i < values.length; i += 2) {
+    const step = values[i] / perDegree;
+    if (i && Math.abs(step) > 180) turns -= Math.sign(step);
+    longitude += step;
+    latitude += values[i + 1] / perDegree;
+    points.push(eastOf(longitude + 360 * turns), southOf(latitude));
+  }
+  if (turns) {
+    const pole = southOf(90 * Math.sign(latitude));
+    points.push(points[points.length - 2], pole, points[0], pole);
+  }
+  const easts = points.filter((_, place) => place % 2 === 0);
+  const souths = points.filter((_, place) => place % 2 === 1);
+  const bounds = { west: least(easts), north: least(souths), east: -least(easts.map((x) => -x)), south: -least(souths.map((y) => -y)) };
+  return { points: Float64Array.from(points), ...bounds };
+}
+
+/** @param {number[]} values */
+function least(values) {
+  return values.reduce((one, other) => Math.min(one, other));
 }

@@ -147,6 +147,7 @@ async function loadPlaces() {
     }
   }
   part("places").textContent = grouped(places.ids.length);
+  part("hint").hidden = places.ids.length > 0;
 }
 
 /** A page that nobody sees listens to nothing; seen again, it has the counts of then. @param {Feed} feed */
