@@ -147,7 +147,18 @@ def test_each_operation_is_done_by_the_service_that_the_table_names(
 @pytest.mark.parametrize(
     "path",
     [
-        *("", "/pages", "/page", "/api", "/apis", "/apiary/user/1", "/nothing", "/receiver", "/receiver/", "/receiver/api/checkin"),
+        *(
+            "",
+            "/pages",
+            "/page",
+            "/api",
+            "/apis",
+            "/apiary/user/1",
+            "/nothing",
+            "/receiver",
+            "/receiver/",
+            "/receiver/api/checkin",
+        ),
         *("/auth/login", "/receiver/healthz", "/auth/metrics", "/api/checkin/../../metrics", "/docs/x", "/login/"),
         *("/checkins", "/healthz?a=/footfall/api/", "//api/user/1", "/receiver/docs/../../healthz", "/api%2fuser/1"),
         *("/%61pi/user/1", "/LOGIN", "/receiver/schemas", "/receiver/docs?/../healthz/x", "/metrics#/api/"),
