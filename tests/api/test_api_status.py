@@ -1,10 +1,13 @@
 """How all of it does, over HTTP."""
 
+import signal
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from auth_scene import new_token
+from footfall.errors import ExitCode
 from processes import Api, Processor, Receiver
 from receiver_scene import open_metadata
 from servers import Server, wait_until
@@ -96,3 +99,21 @@ def test_a_server_that_refuses_a_command_is_not_said_to_be_away(server: Server, 
         answer = api.client.get("/api/status")
         assert (answer.status_code, answer.json()["detail"]) == (503, "the server refuses a command")
         assert "the server refuses PTTL to the user app; this grants it: ACL SETUSER app +pttl" in api.log
+
+
+def test_a_server_that_is_frozen_holds_up_neither_the_answer_nor_the_end(server: Server, receiver: Receiver) -> None:
+    del receiver
+    with Api(server.url, server_timeout=0.3) as api:
+        server.pause()
+        assert api.client.get("/api/status").status_code == 503
+        api.client.close()
+        api.signal(signal.SIGTERM)
+        assert api.wait(5) == ExitCode.OK
+    server.resume()
+
+
+def test_it_is_made_once_for_all_who_ask(server: Server, receiver: Receiver) -> None:
+    del receiver
+    with Api(server.url) as api, ThreadPoolExecutor(20) as pool:
+        made = list(pool.map(lambda _: api.client.get("/api/status").json()["timestamp"], range(40)))
+        assert len(set(made)) <= 2

@@ -13,6 +13,9 @@ from footfall.errors import ClusterNodeError, DeniedError, reply_error
 from footfall.keys import Keys
 from footfall.store.address import parse
 
+#: seconds that a script over many keys may take
+_PATIENCE_S = 30.0
+
 
 def with_plain_entries(client: Redis) -> Redis:
     """The client with all fields of an entry as they are: in a dict, a name that comes twice would hide the first."""
@@ -22,8 +25,11 @@ def with_plain_entries(client: Redis) -> Redis:
     return plain
 
 
-def connect(url: str, settings: ServerSettings) -> Redis:
-    """A client for the server at `url`, answering bytes. It connects with its first command."""
+def connect(url: str, settings: ServerSettings, *, is_patient: bool = True) -> Redis:
+    """A client for the server at `url`, answering bytes. It connects with its first command.
+
+    `is_patient`: a command may be a script over many keys; else it has as long as on the data path.
+    """
     address = parse(url)
 
     def sign_in(connection: AbstractConnection) -> None:
@@ -36,8 +42,7 @@ def connect(url: str, settings: ServerSettings) -> Redis:
         "username": address.username,
         "password": address.password,
         "db": address.database,
-        # a command here may be a script over many keys; only the data path needs quick answers
-        "socket_timeout": max(30.0, settings.timeout_s),
+        "socket_timeout": max(_PATIENCE_S, settings.timeout_s) if is_patient else settings.timeout_s,
         "socket_connect_timeout": settings.timeout_s,
         "redis_connect_func": sign_in,
         # a server that is away is said to be away at once; nothing here is worth a second try in silence

@@ -74,7 +74,7 @@ def _status(settings: Settings) -> ServiceStatus:
             receiver = ask_receiver(url, settings.server.timeout_s)
         except ValueError as error:
             why = [str(error)]
-    with contextlib.closing(connect(settings.server.url, settings.server)) as client:
+    with contextlib.closing(connect(settings.server.url, settings.server, is_patient=False)) as client:
         try:
             status = collect(client, settings)
         except RedisError as error:
