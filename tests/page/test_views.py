@@ -161,6 +161,9 @@ def test_everything_can_be_reached_by_keys(browser: Any, api: Api) -> None:
         page.keyboard.press("Tab")
         page.keyboard.press("Enter")
         expect(page.locator("#view p").first).to_have_text("gym")
+        expect(page.locator("#view h2")).to_be_focused()
+        name = page.locator("#view h2").inner_text()
+        expect(page).to_have_title(f"{name} - Footfall live")
 
 
 def test_nothing_moves_where_motion_is_to_be_reduced(browser: Any, receiver: Receiver, api: Api) -> None:

@@ -42,8 +42,10 @@ export function renew(shown, parts) {
   const top = shown.parentElement?.scrollTop ?? 0;
   shown.replaceChildren(...parts);
   if (at) {
-    const same = at.id ? `#${at.id}` : `a[href="${at.getAttribute("href")}"]`;
-    /** @type {HTMLElement | null} */ (shown.querySelector(same))?.focus({ preventScroll: true });
+    const same = at.localName === "h2" ? "h2" : at.id ? `#${at.id}` : `a[href="${at.getAttribute("href")}"]`;
+    const now = /** @type {HTMLElement | null} */ (shown.querySelector(same));
+    if (now && at.localName === "h2") now.tabIndex = -1;
+    now?.focus({ preventScroll: true });
   }
   if (shown.parentElement) shown.parentElement.scrollTop = top;
 }

@@ -82,7 +82,7 @@ async function viewed() {
   const number = Number(id);
   shown = { kind, id: number };
   if (kind === "location" && id) return { parts: await placeView(number), row: places.rows.get(number) };
-  if (kind === "checkin" && id) return { parts: await checkInView(number, places, route), row: places.rows.get(number) };
+  if (kind === "checkin" && id) return { parts: await checkInView(number, places, () => route()), row: places.rows.get(number) };
   if (kind === "user" && id) return userView(number, places);
   if (kind === "busiest") return { parts: await busiestView(places) };
   if (kind === "status") return { parts: statusView(samples) };
@@ -90,8 +90,8 @@ async function viewed() {
   return { parts: [] };
 }
 
-/** Show what the address names. */
-async function route() {
+/** Show what the address names. @param {Event} [event] of somebody who goes there: a screen reader goes along */
+async function route(event) {
   const mine = ++view;
   const kind = location.hash.split("/")[1] ?? "";
   const card = part("view");
@@ -112,7 +112,13 @@ async function route() {
   if (mine !== view) return;
   card.replaceChildren(...parts);
   card.hidden = !parts.length;
-  card.scrollIntoView?.({ block: "nearest" });
+  card.scrollIntoView({ block: "nearest" });
+  const title = card.querySelector("h2");
+  document.title = title ? `${title.textContent} - Footfall live` : "Footfall live";
+  if (event && title) {
+    title.tabIndex = -1;
+    title.focus({ preventScroll: true });
+  }
   map.join(path.flatMap((id) => places.rows.get(id) ?? []));
   map.choose(row);
   if (samples.isLookedAt) samples.look();
