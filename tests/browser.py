@@ -94,6 +94,7 @@ def _keep_picture(page: Page) -> None:
     folder = os.environ.get(PICTURES_VARIABLE)
     if folder is not None:
         name = re.sub(r"\W+", "-", os.environ["PYTEST_CURRENT_TEST"].rpartition("::")[2].partition(" ")[0])
+        Path(folder).mkdir(parents=True, exist_ok=True)
         page.screenshot(path=Path(folder) / f"{name}.png")
 
 
