@@ -69,7 +69,7 @@ def free_port() -> int:
     raise AssertionError("no free port")
 
 
-def wait_until(predicate: Callable[[], object], description: str, timeout: float = 10.0) -> None:
+def wait_until(predicate: Callable[[], object], description: str, timeout: float = 30.0) -> None:
     """Return as soon as `predicate()` is true; AssertionError with the description after `timeout` s."""
     deadline = time.monotonic() + timeout
     while not predicate():
@@ -79,7 +79,7 @@ def wait_until(predicate: Callable[[], object], description: str, timeout: float
 
 
 async def wait_until_async(
-    predicate: Callable[[], object | Awaitable[object]], description: str, timeout: float = 10.0
+    predicate: Callable[[], object | Awaitable[object]], description: str, timeout: float = 30.0
 ) -> None:
     """`wait_until` for a running event loop; the predicate may be a coroutine function."""
     deadline = time.monotonic() + timeout
