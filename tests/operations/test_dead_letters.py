@@ -470,7 +470,8 @@ async def test_each_retry_and_each_discard_that_changes_something_is_noted(bench
     def settled() -> int:
         return int(bench.client.hget(KEYS.meta, "settled") or 0)
 
-    add_for_unknown(bench, 500)
+    add_for_unknown(bench, 50)
+    add(bench.client, USERS + 1, 1, 1)  # one at least can be applied after the load
     await bench.process()
     bench.retry()
     assert settled() == 0
