@@ -84,7 +84,7 @@ def test_what_is_wrong_is_said_with_what_to_do(browser: Any, sample: Server) -> 
         expect(page.locator("#health")).to_have_text("1 to look at")
         expect(page.locator("#health")).to_have_class("bad")
         page.locator("#health").click()
-        expect(page.locator(".problems")).to_contain_text("1 check-ins wait, and no processor works: start one")
+        expect(page.locator(".problems")).to_contain_text("one check-in to be counted, and no processor works: start one")
         with Processor(sample.url):
             expect(page.locator(".problems")).to_contain_text("footfall dead-letters list shows them")
             expect(tile(page, "Dead letters")).to_have_class("bad")

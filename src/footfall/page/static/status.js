@@ -2,7 +2,7 @@
 
 import { line } from "./chart.js";
 import { closing, element } from "./dom.js";
-import { duration, grouped, roughly } from "./format.js";
+import { counted, duration, grouped, roughly } from "./format.js";
 import { SPAN_MS, sum } from "./samples.js";
 
 /** ms that a line is of, at least */
@@ -20,11 +20,11 @@ export function problemsOf({ status, why, isLocked }) {
   if (!status) return why ? [`There is no status: ${why}.`] : [];
   const found = [...status.problems];
   if (status.state === "loading") found.push("A load is under way, and nothing is taken or processed meanwhile.");
-  if (!status.lease.held && status.backlog) found.push(`${grouped(status.backlog)} check-ins wait, and no processor works: start one (footfall processor).`);
+  if (!status.lease.held && status.backlog) found.push(`${counted(status.backlog, "check-in")} to be counted, and no processor works: start one (footfall processor).`);
   else if (status.oldestUnprocessedMs > LATE_MS) found.push(`The oldest check-in has waited ${duration(status.oldestUnprocessedMs)} to be counted: the processor does not keep up, or cannot write; its log says why.`);
   const dead = sum(status.deadLetters);
-  if (dead) found.push(`${grouped(dead)} check-ins could not be counted: footfall dead-letters list shows them, and retry counts those that can be by now.`);
-  if (status.lostEntries) found.push(`${grouped(status.lostEntries)} check-ins were removed from the stream by others before they were counted.`);
+  if (dead) found.push(`${counted(dead, "check-in")} could not be counted: footfall dead-letters list shows them, and retry counts those that can be by now.`);
+  if (status.lostEntries) found.push(`${counted(status.lostEntries, "check-in")} removed from the stream by others, uncounted: footfall verify says more.`);
   return found;
 }
 
