@@ -84,7 +84,9 @@ def test_what_is_wrong_is_said_with_what_to_do(browser: Any, sample: Server) -> 
         expect(page.locator("#health")).to_have_text("1 to look at")
         expect(page.locator("#health")).to_have_class("bad")
         page.locator("#health").click()
-        expect(page.locator(".problems")).to_contain_text("one check-in to be counted, and no processor works: start one")
+        expect(page.locator(".problems")).to_contain_text(
+            "one check-in to be counted, and no processor works: start one"
+        )
         with Processor(sample.url):
             expect(page.locator(".problems")).to_contain_text("footfall dead-letters list shows them")
             expect(tile(page, "Dead letters")).to_have_class("bad")
@@ -218,7 +220,8 @@ def test_who_is_there_is_told_by_name(browser: Any, sample: Server, receiver: Re
     for user in (180, 1, 2, 3, 4, 5, 6):
         receiver.post(user, 13, 4)
     wait_until(lambda: len(api.client.get("/api/location/13/now").json()) == 7, "they are there")
-    [first] = api.client.get("/api/users/names?ids=6").json()
+    present = api.client.get("/api/location/13/now").json()
+    [first] = api.client.get(f"/api/users/names?ids={present[0]['userId']}").json()
     with opened(browser, f"{api.url}/#/location/13") as page:
         here = page.locator("#view h3", has_text="Here in the last").locator("+ p")
         expect(here).to_contain_text(first["fullName"])
