@@ -1,5 +1,6 @@
 """The live page while much happens: 20,000 places, 500 check-ins a second, for a minute, and somebody moves the map."""
 
+import json
 import math
 import random
 import threading
@@ -18,19 +19,33 @@ from servers import Server
 PLACES = 20_000
 RATE = 500
 SECONDS = 60
-#: ms that the page may be busy at a stretch
+#: ms of CPU that the page may be busy at a stretch. On a machine that others use the clock would tell of them.
 _LONGEST_MS = 200
 #: what it may grow by in the second half, of what it has then
 _GROWTH = 0.1
 
-_WATCH = """() => {
+_COUNT_FRAMES = """() => {
     window.frames_ = 0;
-    window.tasks = [];
-    new PerformanceObserver(list => list.getEntries().forEach(({ duration }) => tasks.push(duration)))
-        .observe({ type: "longtask" });
     const count = () => { window.frames_++; requestAnimationFrame(count); };
     requestAnimationFrame(count);
 }"""
+
+
+def longest_ms(trace: bytes) -> float:
+    """CPU of the longest task of the page's main thread, of a trace with the category `toplevel`."""
+    events = json.loads(trace)["traceEvents"]
+    threads = {
+        (event["pid"], event["tid"])
+        for event in events
+        if event["name"] == "thread_name" and event["args"]["name"] == "CrRendererMain"
+    }
+    tasks = [
+        event["tdur"] / 1000
+        for event in events
+        if "tdur" in event and event["name"].endswith("RunTask") and (event["pid"], event["tid"]) in threads
+    ]
+    assert len(tasks) > 100, "it has seen them"
+    return float(max(tasks))
 
 
 def add_places(server: Server) -> None:
@@ -98,19 +113,22 @@ def test_it_stays_smooth_and_does_not_grow(browser: Any, server: Server) -> None
             devtools.send("HeapProfiler.collectGarbage")
             return float(devtools.send("Runtime.getHeapUsage")["usedSize"])
 
-        page.evaluate(_WATCH)
-        sizes, frames = [], []
+        page.evaluate(_COUNT_FRAMES)
+        sizes, frames, longest = [], [], []
         for quarter in range(4):
             before, began = page.evaluate("frames_"), time.monotonic()
+            if quarter >= 2:
+                browser.start_tracing(page=page, categories=["toplevel"])
             if quarter == 2:
                 move_map(page)
             page.wait_for_timeout(1000 * max(0.0, SECONDS / 4 - (time.monotonic() - began)))
             frames.append((page.evaluate("frames_") - before) / (time.monotonic() - began))
+            if quarter >= 2:
+                longest.append(longest_ms(browser.stop_tracing()))
             sizes.append(heap() / 1e6)
         seen = int(page.locator("#seen").inner_text().replace(",", ""))
-        tasks = sorted(page.evaluate("tasks"), reverse=True)
     print(f"frames a second {[round(rate) for rate in frames]}, MB {[round(size, 1) for size in sizes]}")
-    print(f"{seen} seen, {len(tasks)} long tasks, the longest {[round(task) for task in tasks[:5]]} ms")
+    print(f"{seen} seen; the longest tasks, moved and still, {[round(task) for task in longest]} ms of CPU")
     assert seen > 0.9 * RATE * SECONDS
-    assert not tasks or tasks[0] < _LONGEST_MS
+    assert max(longest) < _LONGEST_MS
     assert sizes[3] < (1 + _GROWTH) * sizes[1]
