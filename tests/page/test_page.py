@@ -20,6 +20,7 @@ def test_a_check_in_is_seen_on_the_map_in_the_feed_and_on_the_card_of_its_place(
         assert not drawn(page, "glow")
         assert receiver.post(180, 13, 4).status_code == 202
         wait_until(lambda: drawn(page, "glow"), "the place lights up")
+        wait_until(lambda: drawn(page, "heat"), "the ground glows")
         line = page.locator("#feed li[data-entry]").first
         expect(line).to_contain_text("Sophia Marshall")
         expect(line).to_contain_text("Clover Almond Patisserie")

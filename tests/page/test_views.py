@@ -18,17 +18,38 @@ _PNG = bytes.fromhex(
     "89504e470d0a1a0a0000000d4948445200000001000000010806000000"
     "1f15c4890000000d49444154789c636060606000000005000157a9b8e70000000049454e44ae426082"
 )
+#: how wide the ring is that is drawn, and whether something is drawn in the accent's colour, as a path is
+_WIDTH = """() => {
+    const canvas = document.querySelector("canvas[data-layer=glow]");
+    const { data, width } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+    let [least, most] = [width, 0];
+    for (let i = 3; i < data.length; i += 4) {
+        const x = ((i - 3) / 4) % width;
+        if (data[i] > 0) [least, most] = [Math.min(least, x), Math.max(most, x)];
+    }
+    return most - least;
+}"""
+_HAS_ACCENT = """() => {
+    const canvas = document.querySelector("canvas[data-layer=dots]");
+    const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+    for (let i = 0; i < data.length; i += 4) {
+        if (data[i] === 0xb3 && data[i + 1] === 0x40 && data[i + 2] === 0x0a) return true;
+    }
+    return false;
+}"""
 _VIEWS = ["", "location/13", "location/999999", "user/180", "busiest", "checkin/13", "status", "nonsense"]
 
 
 def test_a_user_is_seen_with_the_newest_check_ins_as_a_path(browser: Any, api: Api) -> None:
     with opened(browser, f"{api.url}/#/busiest") as page:
         wait_until_live(page)
+        wait_until(lambda: drawn(page, "dots"), "places are drawn")
+        assert not page.evaluate(_HAS_ACCENT)
         page.get_by_label("Find a user by id").fill("180")
         page.get_by_role("button", name="Show").click()
         expect(page.locator("#view h2")).to_have_text("Sophia Marshall")
         expect(page.locator("#view")).to_contain_text("The line on the map joins the newest")
-        wait_until(lambda: drawn(page, "dots"), "the path is drawn")
+        wait_until(lambda: page.evaluate(_HAS_ACCENT), "the path is drawn")
         page.locator("#view ol a").first.click()
         expect(page.locator("#view h3").first).to_have_text("Here in the last three hours")
         page.go_back()
@@ -168,11 +189,17 @@ def test_everything_can_be_reached_by_keys(browser: Any, api: Api) -> None:
         expect(page).to_have_title(f"{name} - Footfall live")
 
 
-def test_nothing_moves_where_motion_is_to_be_reduced(browser: Any, receiver: Receiver, api: Api) -> None:
-    with opened(browser, f"{api.url}/", reduced_motion="reduce") as page:
+@pytest.mark.parametrize(("motion", "moves"), [("reduce", False), ("no-preference", True)])
+def test_nothing_moves_where_motion_is_to_be_reduced(
+    browser: Any, receiver: Receiver, api: Api, motion: str, moves: bool
+) -> None:
+    with opened(browser, f"{api.url}/", reduced_motion=motion) as page:
         wait_until_live(page)
         receiver.post(180, 13, 5)
-        wait_until(lambda: drawn(page, "glow"), "it is seen all the same")
+        wait_until(lambda: drawn(page, "glow"), "it is seen")
+        before = page.evaluate(_WIDTH)
+        page.wait_for_timeout(500)
+        assert (page.evaluate(_WIDTH) > before + 2) == moves
 
 
 def test_two_fingers_zoom_the_map(browser: Any, api: Api) -> None:

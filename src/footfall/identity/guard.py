@@ -30,6 +30,12 @@ async def admin(connection: Connection, _handler: BaseRouteHandler) -> None:
     connection.scope["auth"] = token
 
 
+async def admin_while_signing_in(connection: Connection, handler: BaseRouteHandler) -> None:
+    """While sign-in is on, as `admin`; without it there are no secrets. Raises as `admin`."""
+    if connection.app.state.settings.auth.enabled:
+        await admin(connection, handler)
+
+
 async def signed_in(connection: Connection, _handler: BaseRouteHandler) -> None:
     """While sign-in is on, only a token or a session may use it; the handler finds it with `sender`.
 

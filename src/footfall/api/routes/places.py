@@ -1,6 +1,5 @@
 """What a map needs: all places in one compact answer, and the names of who checks in there."""
 
-import asyncio
 from collections.abc import Sequence
 from typing import Annotated, Any
 
@@ -12,6 +11,7 @@ from litestar.params import QueryParameter
 from msgspec import Meta
 
 from footfall.api.describe import answers_like
+from footfall.api.kept import Kept
 from footfall.api.parameters import IdListParameter
 from footfall.api.reading import Reader
 from footfall.api.record_shapes import COUNT, TEXT, Shape
@@ -21,8 +21,6 @@ from footfall.http.app import problems
 MAX_PLACES = 20_000
 #: records that are read in one call
 _PAGE = 500
-#: seconds for which an answer is given again: many may open a map at once, and each takes 0.1 s to make
-_KEPT_S = 1.0
 
 
 class Places(msgspec.Struct, rename="camel", kw_only=True, frozen=True):
@@ -76,16 +74,11 @@ class PlacesReader:
 
     def __init__(self, reader: Reader) -> None:
         self._reader = reader
-        self._reading: asyncio.Task[bytes] | None = None
-        self._until = 0.0
+        self._kept = Kept(self._read)
 
     async def read(self) -> bytes:
         """The answer. Raises as the reader."""
-        now = asyncio.get_running_loop().time()
-        if self._reading is None or (self._reading.done() and (now > self._until or self._reading.exception())):
-            self._reading = asyncio.create_task(self._read())
-            self._until = now + _KEPT_S
-        return await asyncio.shield(self._reading)
+        return await self._kept.get()
 
     async def _read(self) -> bytes:
         keys = self._reader.keys

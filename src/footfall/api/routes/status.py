@@ -3,16 +3,15 @@
 import asyncio
 import contextlib
 import time
-from typing import Annotated, Any
+from typing import Annotated
 
 from litestar import Response, get
-from litestar.connection import ASGIConnection
 from litestar.di import NamedDependency
-from litestar.handlers import BaseRouteHandler
 from msgspec import Meta
 from redis.exceptions import RedisError
 
 from footfall.api.describe import answers_like
+from footfall.api.kept import Kept
 from footfall.config import Settings
 from footfall.errors import DeniedError, UnavailableError
 from footfall.http.app import problems
@@ -22,10 +21,6 @@ from footfall.operations.status.collect import collect
 from footfall.operations.status.document import LeaseStatus, ServerStatus, Status
 from footfall.operations.status.receiver import CallBucket, ReceiverStatus, ask_receiver
 from footfall.store.client import connect, raise_if_told
-
-#: seconds for which a status is given again, and how many times as long as it took
-_KEPT_S = 1.0
-_PAUSES_PER_STATUS = 4
 
 
 class ServiceStatus(Status, kw_only=True, rename="camel"):
@@ -38,33 +33,25 @@ class ServiceStatus(Status, kw_only=True, rename="camel"):
 
 
 class StatusReader:
-    """Makes the status in a thread, once for all who ask within a second, and never more often than it can be made."""
+    """Makes the status in a thread, once for all who ask within a second."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._making: asyncio.Task[ServiceStatus] | None = None
-        self._until = 0.0
+        self._kept = Kept(self._make)
         self._denied = Outage("There is no status: %s.", "There is a status again")
 
     async def read(self) -> ServiceStatus:
         """The status. Raises UnavailableError when the server cannot be asked, or refuses to tell."""
-        now = asyncio.get_running_loop().time()
-        if self._making is None or (self._making.done() and (now > self._until or self._making.exception())):
-            self._making = asyncio.create_task(self._make())
-        return await asyncio.shield(self._making)
+        return await self._kept.get()
 
     async def _make(self) -> ServiceStatus:
-        loop = asyncio.get_running_loop()
-        begun = loop.time()
         try:
             made = await asyncio.to_thread(_status, self._settings)
-            self._denied.end()
-            return made
         except DeniedError as error:  # what is refused to whom is for the log
             self._denied.begin(str(error))
             raise UnavailableError("the server refuses a command") from error
-        finally:
-            self._until = loop.time() + max(_KEPT_S, _PAUSES_PER_STATUS * (loop.time() - begun))
+        self._denied.end()
+        return made
 
 
 def _status(settings: Settings) -> ServiceStatus:
@@ -86,12 +73,6 @@ def _status(settings: Settings) -> ServiceStatus:
         timestamp=int(1000 * time.time()),
         receiver=receiver,
     )
-
-
-async def _admin_while_signing_in(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
-    """Without sign-in there are no secrets; with it the numbers are an operator's. Raises as `guard.admin`."""
-    if connection.app.state.settings.auth.enabled:
-        await guard.admin(connection, handler)
 
 
 EXAMPLE = ServiceStatus(
@@ -134,7 +115,7 @@ EXAMPLE = ServiceStatus(
 @get(
     "/api/status",
     operation_id="getStatus",
-    guards=[_admin_while_signing_in],
+    guards=[guard.admin_while_signing_in],
     summary="How all of it does",
     tags=["running it"],
     response_description="The status",
